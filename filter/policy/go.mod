@@ -1,0 +1,3 @@
+module github.com/weirmesh/weir/filter/policy
+
+go 1.26

@@ -1,0 +1,169 @@
+// Package spec is the policy document: the one contract between the control
+// plane, which writes it, and the filter, which reads it. Both sides run this
+// package, so what the control plane accepted the filter accepts.
+//
+// A document is one canonical JSON object (sorted keys, no white space, no
+// unknown or duplicate fields). It may import nothing but jsonscan: it runs
+// inside the wasm module.
+package spec
+
+// Version is the only document version that this package reads and writes.
+const Version = "weir.dev/v1alpha1"
+
+// Document is everything that one Envoy listener's filter needs to decide.
+type Document struct {
+	Version    string // always Version
+	Settings   Settings
+	Models     []Model     // sorted by Name
+	Limits     []Limit     // in the order in which they are charged
+	Redactions []Redaction // at most one applies to a model
+}
+
+// Settings are the rules of a listener that belong to no model.
+type Settings struct {
+	TenantHeader string   // lower-case header that names the tenant; empty: no tenant
+	UserHeader   string   // lower-case header that names the user; empty: only the body's "user"
+	TrustedPeers []string // SPIFFE IDs whose x-model, x-max-tokens and x-temperature are honoured
+
+	HoldLimit       int      // bytes of body one stream may hold
+	WorkerHoldLimit int      // bytes of body all streams of one worker may hold
+	Overflow        Overflow // what happens to a body above HoldLimit
+	MaxDepth        int      // nesting of JSON that is accepted
+	Record          bool     // publish each decision as filter state wasm.weir
+}
+
+// Overflow says what happens to a request body that exceeds the hold limit.
+type Overflow uint8
+
+// Overflow policies. OverflowStream needs the model before the limit is
+// reached; the reservation is then made when the body ends.
+const (
+	OverflowRefuse Overflow = iota // 413
+	OverflowStream
+)
+
+// Model is one model that clients may name.
+type Model struct {
+	Name     string   // canonical name: the value of x-weir-model
+	Aliases  []string // other names that clients use for it
+	Versions []string // versions that may be forced
+
+	// Salt seeds the user hash: bucket = murmur3_32(Salt+user) * 10000 >> 32.
+	Salt string
+	// VersionHeader is a lower-case header by which a client may force a
+	// version; empty: clients may not.
+	VersionHeader string
+	// Rules force a version where a header has a value; the first match wins.
+	Rules []VersionRule
+}
+
+// VersionRule forces Version for requests whose Header equals Value.
+type VersionRule struct {
+	Header  string // lower-case
+	Value   string // exact
+	Version string
+}
+
+// Limit is one token budget.
+type Limit struct {
+	Name      string
+	Models    []string    // canonical names it counts; empty: all
+	Key       []KeySource // what shares a bucket; empty: one bucket for all
+	Mode      LimitMode
+	Semantic  Semantic // Mode == LimitSemantic
+	Tokens    Tokens   // Mode == LimitTokens
+	OnFailure Failure  // the bucket store cannot be used
+}
+
+// KeySource is one part of a bucket's key.
+type KeySource uint8
+
+// Sources of a bucket key.
+const (
+	KeyModel KeySource = iota
+	KeyTenant
+	KeyUser
+	KeyPeer // SPIFFE ID of the downstream peer
+)
+
+// LimitMode is how the cost of a request is counted.
+type LimitMode uint8
+
+// Limit modes.
+const (
+	LimitSemantic LimitMode = iota // weight units by model, max_tokens and temperature
+	LimitTokens                    // plain tokens
+)
+
+// Failure says what happens when a part of the policy cannot do its work.
+type Failure uint8
+
+// Failure policies.
+const (
+	FailClosed Failure = iota
+	FailOpen
+)
+
+// Semantic holds the numbers of the semantic mode. Real numbers are carried in
+// thousandths (milli) so that both sides compute the same integers.
+//
+//	capacity = max(FloorMilli, base x max_tokens / TokensPerUnit)
+//	refill   = RefillMilli/1000 x capacity per second
+//	cost     = (prompt + cap) / TokensPerUnit x (1 + k x temperature / 2)
+type Semantic struct {
+	FloorMilli    int64 // 20,000: 20 units
+	RefillMilli   int64 // 300: 0.3
+	TokensPerUnit int64 // 512
+	MaxTokens     int64 // max_tokens that sizes the bucket: 512
+	DefaultOutput int64 // output cap of a request that names none: 512
+	DefaultKMilli int64 // sensitivity of a model without an entry
+	Models        []SemanticModel
+}
+
+// SemanticModel is the base and the temperature sensitivity of one model.
+type SemanticModel struct {
+	Model     string // canonical name
+	BaseMilli int64  // 100,000: 100 units
+	KMilli    int64  // 1,200: 1.2
+}
+
+// Tokens holds the numbers of the plain mode.
+type Tokens struct {
+	Capacity      int64 // tokens
+	RefillMilli   int64 // tokens per second, in thousandths
+	DefaultOutput int64 // output cap of a request that names none
+}
+
+// Redaction is the rule set for personal data in request strings.
+type Redaction struct {
+	Name      string
+	Models    []string // canonical names; empty: all
+	Entities  []Entity
+	OnFailure Failure // a body cannot be read as JSON text
+}
+
+// Entity is one kind of personal data and what replaces it.
+type Entity struct {
+	Kind EntityKind
+	Mode RedactionMode
+}
+
+// EntityKind names a detector.
+type EntityKind uint8
+
+// Entity kinds.
+const (
+	EntityPhone      EntityKind = iota // mainland China mobile number
+	EntityEmail                        // RFC 5321 address with a dotted domain
+	EntityResidentID                   // GB 11643 with its check digit
+	EntityBankCard                     // 13 to 19 digits with a valid Luhn digit
+)
+
+// RedactionMode is what replaces a value.
+type RedactionMode uint8
+
+// Redaction modes.
+const (
+	RedactMask RedactionMode = iota // shape kept: 138****5678
+	RedactTag                       // <PHONE>
+)

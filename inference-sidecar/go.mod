@@ -1,0 +1,3 @@
+module github.com/weirmesh/weir/inference-sidecar
+
+go 1.26
