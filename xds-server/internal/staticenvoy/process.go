@@ -1,0 +1,68 @@
+package staticenvoy
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// clockTick is the unit of CPU time in /proc (proc_pid_stat(5)): sysconf
+// _SC_CLK_TCK, which is 100 on every Linux that Go runs on.
+const clockTick = time.Second / 100
+
+// CPUTime is the time that all threads of Envoy have spent on a processor.
+func (e *Envoy) CPUTime() (time.Duration, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", e.pid))
+	if err != nil {
+		return 0, fmt.Errorf("read cpu time: %w", err)
+	}
+	// Fields are counted after the command, which may hold anything but ends with the last ')'.
+	fields := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
+	user, err1 := strconv.ParseInt(fields[11], 10, 64)
+	system, err2 := strconv.ParseInt(fields[12], 10, 64)
+	if err1 != nil || err2 != nil {
+		return 0, fmt.Errorf("read cpu time: %q", b)
+	}
+	return time.Duration(user+system) * clockTick, nil
+}
+
+// RSS is Envoy's resident memory in bytes.
+func (e *Envoy) RSS() (int64, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", e.pid))
+	if err != nil {
+		return 0, fmt.Errorf("read resident memory: %w", err)
+	}
+	pages, err := strconv.ParseInt(strings.Fields(string(b))[1], 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("read resident memory: %w", err)
+	}
+	return pages * int64(os.Getpagesize()), nil
+}
+
+// Counter returns the counter or gauge with exactly this name; 0 when Envoy
+// has none yet.
+func (e *Envoy) Counter(ctx context.Context, name string) (int64, error) {
+	body, err := e.Admin(ctx, "/stats?format=json&filter=^"+strings.ReplaceAll(name, ".", `\.`)+"$")
+	if err != nil {
+		return 0, err
+	}
+	var stats struct {
+		Stats []struct {
+			Name  string `json:"name"`
+			Value int64  `json:"value"`
+		} `json:"stats"`
+	}
+	if err := json.Unmarshal(body, &stats); err != nil {
+		return 0, fmt.Errorf("read counter %s: %w", name, err)
+	}
+	for _, s := range stats.Stats {
+		if s.Name == name {
+			return s.Value, nil
+		}
+	}
+	return 0, nil
+}
