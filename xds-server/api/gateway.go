@@ -1,0 +1,76 @@
+package api
+
+// GatewaySpec says where Envoys listen and what holds for every request there.
+type GatewaySpec struct {
+	// Envoys are the SPIFFE IDs that get this configuration.
+	Envoys    []SPIFFEID `yaml:"envoys"`
+	Listeners []Listener `yaml:"listeners"`
+	Identity  *Identity  `yaml:"identity,optional"`
+	Body      *Body      `yaml:"body,optional"`
+	// Record publishes each decision as filter state wasm.weir; default: as accessLog.
+	Record *bool `yaml:"record,optional"`
+	// AccessLog writes one JSON line per request to Envoy's standard output; default false.
+	AccessLog *bool   `yaml:"accessLog,optional"`
+	Filter    *Filter `yaml:"filter,optional"`
+}
+
+// Listener is one socket.
+type Listener struct {
+	Name    Name `yaml:"name"`
+	Address IP   `yaml:"address"`
+	Port    Port `yaml:"port"`
+	// TLS makes the listener speak mutual TLS with the Envoy's own SVID; default: plaintext.
+	TLS *ListenerTLS `yaml:"tls,optional"`
+	// MaxRequestHeadersKB bounds all request headers together, in KiB; default 96.
+	MaxRequestHeadersKB *int `yaml:"maxRequestHeadersKB,optional"`
+	// StreamIdleTimeout ends a stream on which nothing moves; default 5m, 0s never.
+	StreamIdleTimeout *Duration `yaml:"streamIdleTimeout,optional"`
+	// ConnectionBuffer bounds what Envoy itself buffers per connection; default 1MiB.
+	ConnectionBuffer *Bytes `yaml:"connectionBuffer,optional"`
+}
+
+// ListenerTLS is how a listener proves itself and whom it lets in.
+type ListenerTLS struct {
+	// RequireClientCertificate refuses peers without an SVID; default true.
+	RequireClientCertificate *bool `yaml:"requireClientCertificate,optional"`
+	// AllowedClients are the SPIFFE IDs that may connect; default: the whole trust domain.
+	AllowedClients []SPIFFEID `yaml:"allowedClients,optional"`
+}
+
+// Identity says how a request names its tenant and its user.
+type Identity struct {
+	Tenant *HeaderSource `yaml:"tenant,optional"`
+	User   *HeaderSource `yaml:"user,optional"`
+	// TrustedPeers are the SPIFFE IDs whose x-model, x-max-tokens and x-temperature are honoured.
+	TrustedPeers []SPIFFEID `yaml:"trustedPeers,optional"`
+}
+
+// HeaderSource is a request header that carries a value.
+type HeaderSource struct {
+	Header HeaderName `yaml:"header"`
+}
+
+// Body bounds what the filter holds and reads.
+type Body struct {
+	// HoldLimit is what one stream may hold; default 1MiB.
+	HoldLimit *Bytes `yaml:"holdLimit,optional"`
+	// WorkerHoldLimit is what all streams of a worker may hold; default 16MiB.
+	WorkerHoldLimit *Bytes `yaml:"workerHoldLimit,optional"`
+	// Overflow is what happens above HoldLimit; default refuse.
+	Overflow *Overflow `yaml:"overflow,optional"`
+	// MaxDepth is how deep JSON may nest; default 64.
+	MaxDepth *int `yaml:"maxDepth,optional"`
+}
+
+// Filter says where Envoy gets the module from.
+type Filter struct {
+	Module Module `yaml:"module"`
+}
+
+// Module is the source of filter.wasm: exactly one field is set.
+type Module struct {
+	// Inline sends the xds-server's own module with the configuration; the default.
+	Inline *bool `yaml:"inline,optional"`
+	// File is a path on the Envoy's machine.
+	File *string `yaml:"file,optional"`
+}

@@ -1,0 +1,44 @@
+package api
+
+// TokenLimitSpec is a token budget: whom it counts, how much there is, and how
+// the cost of a request is counted. Exactly one of Semantic and Tokens is set.
+type TokenLimitSpec struct {
+	// Models are the models that it counts; default: all.
+	Models []Name `yaml:"models,optional"`
+	// Key is what shares a bucket; default: one bucket for all.
+	Key      []KeySource     `yaml:"key,optional"`
+	Semantic *SemanticBudget `yaml:"semantic,optional"`
+	Tokens   *TokenBudget    `yaml:"tokens,optional"`
+	// OnFailure is what happens while the bucket store cannot be used; default closed.
+	OnFailure *Failure `yaml:"onFailure,optional"`
+}
+
+// SemanticBudget counts weight units by model, output cap and temperature:
+//
+//	capacity = max(floor, base x maxTokens / tokensPerUnit)
+//	refill   = refill x capacity per second
+//	cost     = (prompt + output cap) / tokensPerUnit x (1 + sensitivity x temperature / 2)
+type SemanticBudget struct {
+	Floor                         *Decimal        `yaml:"floor,optional"`                         // units; default 20
+	Refill                        *Decimal        `yaml:"refill,optional"`                        // share of the capacity per second; default 0.3
+	TokensPerUnit                 *int            `yaml:"tokensPerUnit,optional"`                 // default 512
+	MaxTokens                     *int            `yaml:"maxTokens,optional"`                     // sizes the bucket; default 512
+	DefaultOutput                 *int            `yaml:"defaultOutput,optional"`                 // output cap of a request that names none; default 512
+	DefaultTemperatureSensitivity *Decimal        `yaml:"defaultTemperatureSensitivity,optional"` // of a model without an entry; default 1.0
+	Models                        []SemanticModel `yaml:"models,optional"`                        // gpt-4, llama3-70b and phi-3 are known
+}
+
+// SemanticModel is how much room a model gets and how its cost grows with temperature.
+type SemanticModel struct {
+	Model                  Name    `yaml:"model"`
+	Base                   Decimal `yaml:"base"` // units
+	TemperatureSensitivity Decimal `yaml:"temperatureSensitivity"`
+}
+
+// TokenBudget counts plain tokens.
+type TokenBudget struct {
+	Capacity        int     `yaml:"capacity"`        // tokens
+	RefillPerSecond Decimal `yaml:"refillPerSecond"` // tokens
+	// DefaultOutput is the output cap of a request that names none; default 512.
+	DefaultOutput *int `yaml:"defaultOutput,optional"`
+}

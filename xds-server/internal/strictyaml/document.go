@@ -1,0 +1,156 @@
+// Package strictyaml reads YAML documents into Go structs and refuses what it
+// does not understand: unknown and duplicate fields, values of another type,
+// missing values, anchors, aliases and tags. It collects every problem instead
+// of stopping at the first, and remembers where each field stands, so that
+// later checks can point at it.
+//
+// It knows nothing of resources and imports nothing of this repository.
+package strictyaml
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+)
+
+// Limits on one file. Resources are written by people; what is beyond these is
+// a mistake or an attack on the parser.
+const (
+	MaxFileBytes = 1 << 20
+	maxDepth     = 64
+)
+
+// Document is one YAML document of a file, and where its fields stand.
+type Document struct {
+	file      string
+	root      ast.Node // always an ast.MapNode
+	resource  string
+	positions map[string]Position
+	problems  []Problem
+}
+
+// Parse splits a file into its documents. Documents that are empty are left
+// out. Problems are of syntax only; if there are any, the file's other
+// documents are not returned.
+func Parse(file string, data []byte) ([]*Document, []Problem) {
+	if len(data) > MaxFileBytes {
+		return nil, []Problem{{
+			File:    file,
+			Message: fmt.Sprintf("file has %d bytes, more than the limit of %d", len(data), MaxFileBytes),
+			Hint:    "split it into several files",
+		}}
+	}
+	tokens := lexer.Tokenize(string(data))
+	if problems := checkTokens(file, tokens); len(problems) > 0 {
+		return nil, problems
+	}
+	tree, problem := parseTokens(file, tokens)
+	if problem != nil {
+		return nil, []Problem{*problem}
+	}
+	var documents []*Document
+	var problems []Problem
+	for _, doc := range tree.Docs {
+		d, problem := newDocument(file, doc)
+		if problem != nil {
+			problems = append(problems, *problem)
+		} else if d != nil {
+			documents = append(documents, d)
+		}
+	}
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	return documents, nil
+}
+
+// parseTokens turns the parser's error, or its panic on input that it did not
+// foresee, into a problem: the files come from people, and one that is odd
+// must not stop a server that runs.
+func parseTokens(file string, tokens token.Tokens) (tree *ast.File, problem *Problem) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			tree, problem = nil, &Problem{File: file, Message: fmt.Sprintf("cannot be read as YAML: %v", cause)}
+		}
+	}()
+	tree, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
+	if err == nil {
+		return tree, nil
+	}
+	p := Problem{File: file, Message: "cannot be read as YAML: " + firstLine(err.Error())}
+	var located yaml.Error
+	if errors.As(err, &located) {
+		p.Message = "cannot be read as YAML: " + firstLine(located.GetMessage())
+		p.Position = at(located.GetToken())
+	}
+	return nil, &p
+}
+
+func newDocument(file string, doc *ast.DocumentNode) (*Document, *Problem) {
+	switch body := doc.Body.(type) {
+	case nil, *ast.NullNode, *ast.CommentGroupNode, *ast.CommentNode:
+		return nil, nil
+	case *ast.MappingNode, *ast.MappingValueNode:
+		return &Document{file: file, root: body, positions: make(map[string]Position)}, nil
+	default:
+		return nil, &Problem{
+			File: file, Position: nodePosition(body),
+			Message: "document is " + describe(body) + ", but a resource is a map of fields",
+			Hint:    "a resource starts with apiVersion and kind",
+		}
+	}
+}
+
+// checkTokens refuses what the parser would accept and we do not: references
+// inside a file hide what a resource says, and deep nesting is recursion.
+func checkTokens(file string, tokens token.Tokens) []Problem {
+	var problems []Problem
+	depth, dashes, line := 0, 0, 0
+	for _, t := range tokens {
+		if message := refused[t.Type]; message != "" {
+			problems = append(problems, Problem{File: file, Position: at(t), Message: message})
+		}
+		if t.Position != nil && t.Position.Line != line {
+			line, dashes = t.Position.Line, 0
+		}
+		switch t.Type {
+		case token.SequenceEntryType:
+			dashes++
+		case token.MappingStartType, token.SequenceStartType:
+			depth++
+		case token.MappingEndType, token.SequenceEndType:
+			depth--
+		}
+		if depth > maxDepth || dashes > maxDepth || (t.Position != nil && t.Position.Column > maxColumn && t.Type == token.MappingValueType) {
+			return append(problems, Problem{
+				File: file, Position: at(t), Message: "nested too deeply",
+				Hint: fmt.Sprintf("resources need far fewer than %d levels", maxDepth),
+			})
+		}
+	}
+	return problems
+}
+
+// maxColumn bounds the nesting that indentation alone can express: each level
+// of a block needs a column.
+const maxColumn = 4096
+
+var refused = map[token.Type]string{
+	token.AnchorType:     "anchors (&) are not supported: write the value out where it is needed",
+	token.AliasType:      "aliases (*) are not supported: write the value out where it is needed",
+	token.MergeKeyType:   "merge keys (<<) are not supported: write the fields out",
+	token.TagType:        "tags (!) are not supported: a field's type is known",
+	token.DirectiveType:  "directives (%) are not supported: remove the line",
+	token.MappingKeyType: "complex keys (?) are not supported: write the key before a colon",
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return line
+}
