@@ -8,4 +8,6 @@ require (
 	github.com/weirmesh/weir/filter/policy v0.0.0
 )
 
+require golang.org/x/sys v0.44.0 // indirect
+
 replace github.com/weirmesh/weir/filter/policy => ./policy
