@@ -49,7 +49,10 @@ func play(role string) int {
 		fmt.Println("child", cmd.Process.Pid)
 	}
 	fmt.Println("up")
-	select {}
+	never := make(chan os.Signal, 1)
+	signal.Notify(never, syscall.SIGUSR1)
+	<-never
+	return 0
 }
 
 func program(role string) supervise.Program {
