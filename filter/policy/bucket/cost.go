@@ -1,0 +1,73 @@
+package bucket
+
+import "github.com/weirmesh/weir/filter/policy/spec"
+
+// thousand converts a spec number in thousandths into micro-units.
+const thousand = 1000
+
+// SemanticParams sizes the bucket of a model in weight units:
+//
+//	capacity = max(floor, base x maxTokens / tokensPerUnit)
+//	refill   = refill x capacity per second
+//
+// maxTokens comes from a trusted peer; 0 or less means that none was given and
+// the policy's own number holds. A model without an entry gets the floor. Both
+// numbers are rounded down to a micro-unit and saturate.
+func SemanticParams(s *spec.Semantic, model string, maxTokens int64) Params {
+	if maxTokens <= 0 {
+		maxTokens = s.MaxTokens
+	}
+	capacity := satMul(s.FloorMilli, thousand)
+	if m := semanticModel(s, model); m != nil {
+		sized := mulDiv(satMul(m.BaseMilli, thousand), max(maxTokens, 0), max(s.TokensPerUnit, 1))
+		capacity = max(capacity, sized)
+	}
+	return Params{
+		CapacityMicro:     capacity,
+		RefillMicroPerSec: mulDiv(capacity, max(s.RefillMilli, 0), thousand),
+	}
+}
+
+// SemanticCost is the price of one request in micro weight units:
+//
+//	(prompt + output) / tokensPerUnit x (1 + k x temperature / 2)
+//
+// prompt is the estimated number of prompt tokens, output the output cap (the
+// caller puts s.DefaultOutput in where the request names none) and tempMilli
+// the temperature in thousandths. The product is rational; it is rounded once,
+// up, so that a request is never charged less than the formula says.
+func SemanticCost(s *spec.Semantic, model string, prompt, output, tempMilli int64) int64 {
+	k := s.DefaultKMilli
+	if m := semanticModel(s, model); m != nil {
+		k = m.KMilli
+	}
+	// 1 + k*t/2 with k and t in thousandths is (2e6 + k*t) / 2e6. The micro of
+	// the result cancels a million of it: cost = tokens * (2e6 + k*t) / (2 * tokensPerUnit).
+	heat := addSat(2*Micro, satMul(k, tempMilli))
+	tokens := addSat(max(prompt, 0), max(output, 0))
+	return mulDivUp(tokens, heat, satMul(2, max(s.TokensPerUnit, 1)))
+}
+
+// TokenParams sizes a bucket that counts plain tokens.
+func TokenParams(t *spec.Tokens) Params {
+	return Params{CapacityMicro: satMul(t.Capacity, Micro), RefillMicroPerSec: satMul(t.RefillMilli, thousand)}
+}
+
+// TokenCost is the price of one request in micro-tokens: prompt plus output cap.
+func TokenCost(prompt, output int64) int64 {
+	return satMul(addSat(max(prompt, 0), max(output, 0)), Micro)
+}
+
+func semanticModel(s *spec.Semantic, model string) *spec.SemanticModel {
+	for i := range s.Models {
+		if s.Models[i].Model == model {
+			return &s.Models[i]
+		}
+	}
+	return nil
+}
+
+// satMul is a*b, saturating; negative factors count as zero.
+func satMul(a, b int64) int64 {
+	return mulDiv(max(a, 0), max(b, 0), 1)
+}

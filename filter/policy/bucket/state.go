@@ -1,0 +1,189 @@
+// Package bucket is a token bucket as a pure step on a small value.
+//
+// A bucket is a State of four 64-bit words. Take and Give compute its next
+// state from its Params, a cost and the time; they keep no clock and no lock,
+// so that a shell can load a bucket from anywhere, step it and store it back
+// with compare-and-swap. Table lays many buckets out in fixed pages of bytes
+// for a store, such as Envoy's shared data, that never evicts anything.
+//
+// Amounts are int64 counts of micro-units (a millionth of a token or of a
+// weight unit), times are Unix nanoseconds. All arithmetic saturates.
+package bucket
+
+import "math/bits"
+
+// Micro is the number of micro-units in one unit.
+const Micro = 1_000_000
+
+// maxInt64 is where amounts and times saturate.
+const maxInt64 = 1<<63 - 1
+
+// second is one second in nanoseconds.
+const second = 1_000_000_000
+
+// clockStep is the largest step back of the clock, in nanoseconds, that is
+// taken for the spread between the clocks of several workers. Below it, time
+// stands still for the bucket and no interval is credited twice. Above it the
+// clock was set back, and the bucket follows without credit, because otherwise
+// it would stay dry until the clock has caught up.
+const clockStep = 10 * second
+
+// Params are the size and the speed of a bucket.
+type Params struct {
+	CapacityMicro     int64 // what a full bucket holds, micro-units
+	RefillMicroPerSec int64 // what flows in, micro-units per second
+}
+
+// State is one bucket. The zero value is not a bucket: a bucket that nobody
+// has used is full, see Full.
+type State struct {
+	LevelMicro int64 // what is left, micro-units
+	LastNs     int64 // time up to which LevelMicro is counted
+	FullNs     int64 // time from which on the bucket is full if left alone
+}
+
+// Result says how a Take went.
+type Result struct {
+	Allowed        bool
+	Never          bool  // the cost exceeds what the bucket can ever hold or get
+	RemainingMicro int64 // what is left now, micro-units
+	WaitNs         int64 // refused: time until the same cost would pass; 0 when Never
+	ResetNs        int64 // time until the bucket is full
+}
+
+// Full is the state of a bucket that nobody has used: idle and full are the
+// same, which is what allows a full bucket to be forgotten.
+func Full(p Params, nowNs int64) State {
+	return State{LevelMicro: p.normal().CapacityMicro, LastNs: nowNs, FullNs: nowNs}
+}
+
+// Take takes costMicro from the bucket at nowNs, all of it or nothing.
+// A refusal leaves the state as it was given, so there is nothing to store,
+// except where the clock was set back far and the bucket has to follow it. A
+// negative cost counts as none. Capacity and refill may differ from those of
+// the last step; a level above a lowered capacity is cut.
+func Take(s State, p Params, costMicro, nowNs int64) (State, Result) {
+	p = p.normal()
+	next := refill(s, p, nowNs)
+	cost := max(costMicro, 0)
+	if cost > next.LevelMicro {
+		if setBack(s, nowNs) {
+			next.FullNs = fullAt(next, p)
+			s = next
+		}
+		return s, refusal(next, p, cost, nowNs)
+	}
+	next.LevelMicro -= cost
+	next.FullNs = fullAt(next, p)
+	return next, Result{Allowed: true, RemainingMicro: next.LevelMicro, ResetNs: until(next.FullNs, nowNs)}
+}
+
+// Give puts costMicro back into the bucket at nowNs, up to its capacity: it
+// undoes a Take of the same cost.
+func Give(s State, p Params, costMicro, nowNs int64) State {
+	p = p.normal()
+	next := refill(s, p, nowNs)
+	next.LevelMicro = min(addSat(next.LevelMicro, max(costMicro, 0)), p.CapacityMicro)
+	next.FullNs = fullAt(next, p)
+	return next
+}
+
+// normal replaces negative numbers, which mean nothing, by zero.
+func (p Params) normal() Params {
+	return Params{max(p.CapacityMicro, 0), max(p.RefillMicroPerSec, 0)}
+}
+
+func refusal(s State, p Params, cost, nowNs int64) Result {
+	r := Result{RemainingMicro: s.LevelMicro, ResetNs: until(fullAt(s, p), nowNs)}
+	if cost > p.CapacityMicro || p.RefillMicroPerSec == 0 {
+		r.Never = true
+		return r
+	}
+	ready := addSat(s.LastNs, fillTime(cost-s.LevelMicro, p.RefillMicroPerSec))
+	r.WaitNs = max(until(ready, nowNs), 1)
+	return r
+}
+
+// refill counts the level up to nowNs. LastNs moves only by the time that the
+// whole micro-units credited are worth, so that many small steps lose nothing
+// and none is credited before it has flowed in.
+func refill(s State, p Params, nowNs int64) State {
+	s.LevelMicro = min(max(s.LevelMicro, 0), p.CapacityMicro)
+	elapsed := nowNs - s.LastNs
+	if elapsed <= 0 {
+		if setBack(s, nowNs) {
+			s.LastNs = nowNs
+		}
+		return s
+	}
+	room := p.CapacityMicro - s.LevelMicro
+	credit := mulDiv(p.RefillMicroPerSec, elapsed, second)
+	if credit >= room {
+		return State{LevelMicro: p.CapacityMicro, LastNs: nowNs, FullNs: nowNs}
+	}
+	s.LevelMicro += credit
+	if credit > 0 {
+		s.LastNs += fillTime(credit, p.RefillMicroPerSec)
+	}
+	return s
+}
+
+// setBack says whether the clock was set back since the bucket's last step.
+func setBack(s State, nowNs int64) bool { return nowNs < s.LastNs-clockStep }
+
+// fullAt is the time at which the bucket will have filled up.
+func fullAt(s State, p Params) int64 {
+	if s.LevelMicro >= p.CapacityMicro {
+		return s.LastNs
+	}
+	if p.RefillMicroPerSec == 0 {
+		return maxInt64
+	}
+	return addSat(s.LastNs, fillTime(p.CapacityMicro-s.LevelMicro, p.RefillMicroPerSec))
+}
+
+// fillTime is the time, in nanoseconds rounded up, in which amount flows in.
+func fillTime(amountMicro, refillMicroPerSec int64) int64 {
+	return mulDivUp(amountMicro, second, refillMicroPerSec)
+}
+
+func until(t, nowNs int64) int64 {
+	if t == maxInt64 {
+		return maxInt64
+	}
+	return max(t-nowNs, 0)
+}
+
+func addSat(a, b int64) int64 {
+	if a > maxInt64-b {
+		return maxInt64
+	}
+	return a + b
+}
+
+// mulDiv is floor(a*b/c) for a, b >= 0 and c > 0, saturating.
+func mulDiv(a, b, c int64) int64 {
+	q, _ := div(a, b, c)
+	return q
+}
+
+// mulDivUp is ceil(a*b/c) for a, b >= 0 and c > 0, saturating.
+func mulDivUp(a, b, c int64) int64 {
+	q, rest := div(a, b, c)
+	if rest != 0 && q < maxInt64 {
+		q++
+	}
+	return q
+}
+
+func div(a, b, c int64) (q int64, rest uint64) {
+	hi, lo := bits.Mul64(uint64(a), uint64(b))
+	if hi >= uint64(c) {
+		return maxInt64, 0
+	}
+	uq, rest := bits.Div64(hi, lo, uint64(c))
+	if uq > maxInt64 {
+		return maxInt64, 0
+	}
+	return int64(uq), rest
+}

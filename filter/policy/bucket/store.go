@@ -1,0 +1,35 @@
+package bucket
+
+// Charge is what one limit wants of one request.
+type Charge struct {
+	Key       uint64 // names the bucket, see Key.Sum
+	Params    Params
+	CostMicro int64
+	Limit     int // index of the limit in the policy document
+}
+
+// Store keeps buckets. Both calls are atomic towards every other user of the
+// same buckets.
+type Store interface {
+	// Take charges c at nowNs. An error means that the store could not be
+	// used and that nothing was charged; a refusal is no error.
+	Take(c *Charge, nowNs int64) (Result, error)
+	// Give undoes a Take of the same charge.
+	Give(c *Charge, nowNs int64) error
+}
+
+// Error is an error of this package; its text is constant.
+type Error string
+
+// Error returns the text.
+func (e Error) Error() string { return string(e) }
+
+// Errors of a page and of a store of pages.
+const (
+	// ErrTableFull: every entry of the key's page is in use and not idle.
+	ErrTableFull Error = "bucket: every entry of the page is in use; raise the number of pages"
+	// ErrNoKey: a charge with key 0, which no Key.Sum returns.
+	ErrNoKey Error = "bucket: a charge has no key"
+	// ErrPageSize: the bytes are no page, see PageSize.
+	ErrPageSize Error = "bucket: a page has a wrong size; another version of the table left it"
+)
