@@ -3,6 +3,8 @@ package api
 import (
 	"fmt"
 	"strings"
+
+	"github.com/weirmesh/weir/filter/policy/spec"
 )
 
 // choose finds text among the words of a choice.
@@ -15,97 +17,49 @@ func choose(what, text string, words []string) (int, error) {
 	return 0, fmt.Errorf("%q is not %s: use %s", text, what, strings.Join(words, ", "))
 }
 
-// Overflow is what happens to a body above the hold limit.
-type Overflow int
-
-// Overflow policies.
-const (
-	OverflowRefuse Overflow = iota // refuse: 413
-	OverflowStream                 // stream: redacted on the fly, charged at its end
-)
+// Overflow is what happens to a body above the hold limit: refuse or stream.
+type Overflow struct{ spec.Overflow }
 
 // ParseString reads refuse or stream.
-func (o *Overflow) ParseString(text string) error {
-	i, err := choose("an overflow policy", text, []string{"refuse", "stream"})
-	*o = Overflow(i)
+func (o *Overflow) ParseString(text string) (err error) {
+	o.Overflow, err = spec.ParseOverflow(text)
 	return err
 }
 
-// Failure is what happens when a policy cannot do its work.
-type Failure int
-
-// Failure policies.
-const (
-	FailClosed Failure = iota // closed: the request is refused
-	FailOpen                  // open: the request goes on, and that is recorded
-)
+// Failure is what happens when a policy cannot do its work: closed refuses the
+// request, open lets it go on and records that.
+type Failure struct{ spec.Failure }
 
 // ParseString reads closed or open.
-func (f *Failure) ParseString(text string) error {
-	i, err := choose("a failure policy", text, []string{"closed", "open"})
-	*f = Failure(i)
+func (f *Failure) ParseString(text string) (err error) {
+	f.Failure, err = spec.ParseFailure(text)
 	return err
 }
 
 // KeySource is one part of a bucket's key.
-type KeySource int
-
-// Sources of a bucket's key.
-const (
-	KeyModel KeySource = iota
-	KeyTenant
-	KeyUser
-	KeyPeer
-)
-
-var keySources = []string{"model", "tenant", "user", "peer"}
+type KeySource struct{ spec.KeySource }
 
 // ParseString reads model, tenant, user or peer.
-func (k *KeySource) ParseString(text string) error {
-	i, err := choose("part of a bucket's key", text, keySources)
-	*k = KeySource(i)
+func (k *KeySource) ParseString(text string) (err error) {
+	k.KeySource, err = spec.ParseKeySource(text)
 	return err
 }
 
-// String is the word for it.
-func (k KeySource) String() string { return keySources[k] }
-
-// EntityKind names a kind of personal data.
-type EntityKind int
-
-// Kinds of personal data.
-const (
-	EntityPhone EntityKind = iota
-	EntityEmail
-	EntityResidentID
-	EntityBankCard
-)
-
-var entityKinds = []string{"phone", "email", "residentID", "bankCard"}
+// EntityKind is a kind of personal data.
+type EntityKind struct{ spec.EntityKind }
 
 // ParseString reads phone, email, residentID or bankCard.
-func (k *EntityKind) ParseString(text string) error {
-	i, err := choose("a kind of personal data", text, entityKinds)
-	*k = EntityKind(i)
+func (k *EntityKind) ParseString(text string) (err error) {
+	k.EntityKind, err = spec.ParseEntityKind(text)
 	return err
 }
 
-// String is the word for it.
-func (k EntityKind) String() string { return entityKinds[k] }
-
 // RedactionMode is what replaces a value.
-type RedactionMode int
-
-// Redaction modes.
-const (
-	RedactMask RedactionMode = iota // mask: the shape is kept
-	RedactTag                       // tag: <PHONE>
-)
+type RedactionMode struct{ spec.RedactionMode }
 
 // ParseString reads mask or tag.
-func (m *RedactionMode) ParseString(text string) error {
-	i, err := choose("a redaction mode", text, []string{"mask", "tag"})
-	*m = RedactionMode(i)
+func (m *RedactionMode) ParseString(text string) (err error) {
+	m.RedactionMode, err = spec.ParseRedactionMode(text)
 	return err
 }
 

@@ -48,12 +48,12 @@ func (v VersionName) String() string { return v.text }
 // Alias is a name by which clients ask for a model, such as meta-llama/Llama-3.
 type Alias struct{ text string }
 
-var aliasSyntax = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$`)
+var aliasSyntax = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,127}$`)
 
-// ParseString accepts letters, digits and . _ : / @ + -
+// ParseString accepts letters, digits and . _ : / + -
 func (a *Alias) ParseString(text string) error {
 	if !aliasSyntax.MatchString(text) {
-		return fmt.Errorf("%q is not a model name: use 1 to 128 letters, digits and . _ : / @ + - with a letter or digit first", text)
+		return fmt.Errorf("%q is not a model name: use 1 to 128 letters, digits and . _ : / + - with a letter or digit first", text)
 	}
 	a.text = text
 	return nil

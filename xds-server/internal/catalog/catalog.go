@@ -1,0 +1,129 @@
+// Package catalog turns resources, as people write them, into values that are
+// known to be right: every default applied, every reference resolved, every
+// rule able to match. It is pure: the same documents give the same catalog or
+// the same problems. Whoever holds an older catalog keeps it when there are
+// problems.
+package catalog
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+
+	"github.com/weirmesh/weir/filter/policy/spec"
+	"github.com/weirmesh/weir/xds-server/api"
+	"github.com/weirmesh/weir/xds-server/internal/strictyaml"
+)
+
+// Problem is one thing that is wrong, and where.
+type Problem = strictyaml.Problem
+
+// Catalog is a complete, consistent configuration. It must not be changed.
+type Catalog struct {
+	TrustDomain TrustDomain
+	Gateways    []Gateway        // sorted by Name; at least one
+	Models      []Model          // sorted by Name; at least one
+	Limits      []spec.Limit     // sorted by Name, in which order they are charged
+	Redactions  []spec.Redaction // sorted by Name; at most one for each model
+}
+
+// TrustDomain is where identities come from.
+type TrustDomain struct {
+	Name      spiffeid.TrustDomain
+	Source    api.IdentitySource
+	XDSServer spiffeid.ID
+	Entries   []Entry
+}
+
+// Entry gives ID to processes that all Selectors match.
+type Entry struct {
+	ID        spiffeid.ID
+	Selectors []string
+}
+
+// Gateway is a set of listeners with one policy, and the Envoys that run it.
+type Gateway struct {
+	Name      string
+	Envoys    []spiffeid.ID // at least one
+	Listeners []Listener    // at least one
+	Settings  spec.Settings
+	AccessLog bool
+	// ModuleFile is the path of filter.wasm on the Envoy's machine; empty: it is
+	// sent with the configuration.
+	ModuleFile string
+}
+
+// Listener is one socket.
+type Listener struct {
+	Name                string
+	Address             netip.AddrPort
+	TLS                 *ListenerTLS // nil: plaintext
+	MaxRequestHeadersKB uint32
+	StreamIdleTimeout   time.Duration // 0: none
+	ConnectionBuffer    uint32        // bytes
+}
+
+// ListenerTLS is mutual TLS with the Envoy's own SVID.
+type ListenerTLS struct {
+	RequireClientCertificate bool
+	AllowedClients           []spiffeid.ID // empty: every member of the trust domain
+}
+
+// Model is a model with its versions and the way to them.
+type Model struct {
+	Name     string
+	Aliases  []string
+	Versions []Version // at least one
+	Route    Route
+}
+
+// Version is one version of a model, and where it is served.
+type Version struct {
+	Name           string
+	Endpoints      []api.Endpoint // at least one
+	Peer           spiffeid.ID    // what the endpoints prove; zero: plaintext
+	ConnectTimeout time.Duration
+	HealthCheck    *HealthCheck // nil: none
+}
+
+// HealthCheck is an active check by HTTP.
+type HealthCheck struct {
+	Path               string
+	Interval, Timeout  time.Duration
+	UnhealthyThreshold uint32
+	HealthyThreshold   uint32
+}
+
+// Route is how the requests for a model are spread over its versions.
+type Route struct {
+	VersionHeader string // lower-case; empty: clients may not choose
+	Salt          string
+	Rules         []spec.VersionRule
+	Split         []Share // weights add up to api.WholeWeight
+	Timeout       time.Duration
+	Retries       *Retries // nil: none
+}
+
+// Share is a version's part of the requests that no rule forces.
+type Share struct {
+	Version string
+	Weight  uint32 // hundredths of a percent
+}
+
+// Retries says when Envoy tries again.
+type Retries struct {
+	Attempts      uint32
+	On            []string      // Envoy's conditions
+	PerTryTimeout time.Duration // 0: none
+}
+
+// Model returns the model of a canonical name, or nil.
+func (c *Catalog) Model(name string) *Model {
+	for i := range c.Models {
+		if c.Models[i].Name == name {
+			return &c.Models[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,208 @@
+package catalog
+
+import (
+	"fmt"
+	"net/netip"
+	"path"
+	"slices"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+
+	"github.com/weirmesh/weir/filter/policy/spec"
+	"github.com/weirmesh/weir/xds-server/api"
+	"github.com/weirmesh/weir/xds-server/internal/strictyaml"
+)
+
+// Defaults of a gateway.
+const (
+	defaultHoldLimit           = 1 << 20
+	defaultWorkerHoldLimit     = 16 << 20
+	defaultMaxDepth            = 64
+	defaultMaxRequestHeadersKB = 96
+	defaultStreamIdleTimeout   = 5 * time.Minute
+	defaultConnectionBuffer    = 1 << 20
+)
+
+// maxEnvoyHeadersKB is Envoy's own limit of max_request_headers_kb.
+const maxEnvoyHeadersKB = 8192
+
+// gateways builds the gateways.
+func (c *checker) gateways(all *resources) []Gateway {
+	if len(all.gateways) == 0 {
+		c.whole("there is no Gateway: no Envoy would get a configuration", "add a resource of kind Gateway")
+	}
+	var gateways []Gateway
+	for _, e := range all.gateways {
+		gateway := Gateway{Name: e.name, Envoys: c.members(all, e.doc, "spec.envoys", e.value.Spec.Envoys)}
+		gateway.Listeners = c.listeners(all, e)
+		gateway.Settings = c.settings(all, e)
+		gateway.AccessLog = e.value.Spec.AccessLog != nil && *e.value.Spec.AccessLog
+		gateway.ModuleFile = c.moduleFile(e)
+		gateways = append(gateways, gateway)
+		c.sockets(e, gateway, gateways[:len(gateways)-1])
+	}
+	return gateways
+}
+
+func (c *checker) listeners(all *resources, e entry[api.Gateway]) []Listener {
+	var listeners []Listener
+	for i, written := range e.value.Spec.Listeners {
+		field := fmt.Sprintf("spec.listeners[%d]", i)
+		if slices.ContainsFunc(listeners, func(l Listener) bool { return l.Name == written.Name.String() }) {
+			c.at(e.doc, field+".name", fmt.Sprintf("listener %q is defined twice", written.Name), "rename or remove one of the two")
+		}
+		listener := Listener{
+			Name:              written.Name.String(),
+			Address:           netip.AddrPortFrom(written.Address.Addr(), written.Port.Number()),
+			TLS:               c.listenerTLS(all, e.doc, field+".tls", written.TLS),
+			StreamIdleTimeout: defaultStreamIdleTimeout,
+			ConnectionBuffer:  uint32(c.amount(e.doc, field+".connectionBuffer", written.ConnectionBuffer, defaultConnectionBuffer, 16<<10, 1<<30)),
+		}
+		listener.MaxRequestHeadersKB = uint32(c.inRange(e.doc, field+".maxRequestHeadersKB",
+			written.MaxRequestHeadersKB, defaultMaxRequestHeadersKB, 1, maxEnvoyHeadersKB))
+		if written.StreamIdleTimeout != nil {
+			listener.StreamIdleTimeout = written.StreamIdleTimeout.Span()
+		}
+		listeners = append(listeners, listener)
+	}
+	return listeners
+}
+
+func (c *checker) listenerTLS(all *resources, doc *strictyaml.Document, field string, written *api.ListenerTLS) *ListenerTLS {
+	if written == nil {
+		return nil
+	}
+	tls := &ListenerTLS{
+		RequireClientCertificate: written.RequireClientCertificate == nil || *written.RequireClientCertificate,
+		AllowedClients:           c.members(all, doc, field+".allowedClients", written.AllowedClients),
+	}
+	if !tls.RequireClientCertificate && len(tls.AllowedClients) > 0 {
+		c.at(doc, field+".allowedClients", "list has no effect: clients without a certificate are let in", "remove it, or remove requireClientCertificate: false")
+	}
+	return tls
+}
+
+// sockets refuses two listeners of one Envoy on one socket.
+func (c *checker) sockets(e entry[api.Gateway], gateway Gateway, earlier []Gateway) {
+	type socket struct {
+		by      string
+		address netip.AddrPort
+	}
+	var taken []socket
+	for _, other := range earlier {
+		if slices.ContainsFunc(other.Envoys, func(id spiffeid.ID) bool { return slices.Contains(gateway.Envoys, id) }) {
+			for _, l := range other.Listeners {
+				taken = append(taken, socket{"Gateway/" + other.Name + "'s listener " + l.Name, l.Address})
+			}
+		}
+	}
+	for i, l := range gateway.Listeners {
+		for _, other := range taken {
+			if overlap(l.Address, other.address) {
+				c.at(e.doc, fmt.Sprintf("spec.listeners[%d].port", i), fmt.Sprintf("%s is already taken by %s", l.Address, other.by), "use another port")
+			}
+		}
+		taken = append(taken, socket{"listener " + l.Name, l.Address})
+	}
+}
+
+// overlap reports whether one process cannot listen on both.
+func overlap(a, b netip.AddrPort) bool {
+	wildcard := a.Addr().IsUnspecified() || b.Addr().IsUnspecified()
+	return a.Port() == b.Port() && a.Addr().Is4() == b.Addr().Is4() && (wildcard || a.Addr() == b.Addr())
+}
+
+func (c *checker) settings(all *resources, e entry[api.Gateway]) spec.Settings {
+	written := e.value.Spec
+	settings := spec.Settings{
+		HoldLimit:       defaultHoldLimit,
+		WorkerHoldLimit: defaultWorkerHoldLimit,
+		MaxDepth:        defaultMaxDepth,
+	}
+	if body := written.Body; body != nil {
+		settings.HoldLimit = c.amount(e.doc, "spec.body.holdLimit", body.HoldLimit, defaultHoldLimit, 1<<10, spec.MaxHoldLimit)
+		settings.WorkerHoldLimit = c.amount(e.doc, "spec.body.workerHoldLimit", body.WorkerHoldLimit, max(defaultWorkerHoldLimit, settings.HoldLimit), 1<<10, spec.MaxWorkerHoldLimit)
+		settings.MaxDepth = c.inRange(e.doc, "spec.body.maxDepth", body.MaxDepth, defaultMaxDepth, 1, spec.MaxDepthLimit)
+		if body.Overflow != nil {
+			settings.Overflow = body.Overflow.Overflow
+		}
+		if settings.WorkerHoldLimit < settings.HoldLimit {
+			c.at(e.doc, "spec.body.workerHoldLimit", "a worker may hold less than one stream", "make it at least holdLimit")
+		}
+	}
+	c.identity(all, e, &settings)
+	accessLog := written.AccessLog != nil && *written.AccessLog
+	settings.Record = accessLog
+	if written.Record != nil {
+		settings.Record = *written.Record
+		if *written.Record && !accessLog {
+			c.at(e.doc, "spec.record", "records have no reader", "set accessLog: true")
+		}
+	}
+	return settings
+}
+
+func (c *checker) identity(all *resources, e entry[api.Gateway], settings *spec.Settings) {
+	written := e.value.Spec.Identity
+	if written == nil {
+		return
+	}
+	if written.Tenant != nil {
+		settings.TenantHeader = written.Tenant.Header.String()
+	}
+	if written.User != nil {
+		settings.UserHeader = written.User.Header.String()
+	}
+	for i, id := range c.members(all, e.doc, "spec.identity.trustedPeers", written.TrustedPeers) {
+		settings.TrustedPeers = append(settings.TrustedPeers, id.String())
+		if !e.broken() && !mayConnect(e.value.Spec.Listeners, id) {
+			c.at(e.doc, fmt.Sprintf("spec.identity.trustedPeers[%d]", i), "no listener lets this peer in with a certificate, so it can never be trusted",
+				"set tls on a listener, and add the peer to its allowedClients if it has any")
+		}
+	}
+	slices.Sort(settings.TrustedPeers)
+}
+
+// mayConnect reports whether a listener lets a peer in that proves id.
+func mayConnect(listeners []api.Listener, id spiffeid.ID) bool {
+	return slices.ContainsFunc(listeners, func(l api.Listener) bool {
+		if l.TLS == nil {
+			return false
+		}
+		return len(l.TLS.AllowedClients) == 0 ||
+			slices.ContainsFunc(l.TLS.AllowedClients, func(allowed api.SPIFFEID) bool { return allowed.ID() == id })
+	})
+}
+
+// amount is an amount of memory from low to high, or its default.
+func (c *checker) amount(doc *strictyaml.Document, field string, written *api.Bytes, otherwise, low, high int) int {
+	if written == nil {
+		return otherwise
+	}
+	if count := written.Count(); count < int64(low) || count > int64(high) {
+		c.at(doc, field, fmt.Sprintf("%d bytes are not from %dKiB to %dKiB", count, low>>10, high>>10), fmt.Sprintf("the default is %dKiB", otherwise>>10))
+	}
+	return int(written.Count())
+}
+
+// moduleFile is the path of the module on the Envoy's machine, or "".
+func (c *checker) moduleFile(e entry[api.Gateway]) string {
+	if e.value.Spec.Filter == nil {
+		return ""
+	}
+	const field = "spec.filter.module"
+	module := e.value.Spec.Filter.Module
+	inline := module.Inline != nil && *module.Inline
+	switch {
+	case module.File != nil && inline:
+		c.at(e.doc, field, "inline and file are both set", "remove one of the two")
+	case module.File == nil && !inline:
+		c.at(e.doc, field, "module has no source", "set inline: true, or file to a path on the Envoy's machine")
+	case module.File != nil && !path.IsAbs(*module.File):
+		c.at(e.doc, field+".file", fmt.Sprintf("%q is not an absolute path", *module.File), "Envoy's working folder is not known here")
+	case module.File != nil:
+		return *module.File
+	}
+	return ""
+}

@@ -1,0 +1,170 @@
+package catalog
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/weirmesh/weir/filter/policy/spec"
+	"github.com/weirmesh/weir/xds-server/api"
+	"github.com/weirmesh/weir/xds-server/internal/strictyaml"
+)
+
+// Defaults of the semantic mode, in thousandths where a name says so.
+const (
+	defaultFloorMilli    = 20_000
+	defaultRefillMilli   = 300
+	defaultTokensPerUnit = 512
+	defaultMaxTokens     = 512
+	defaultOutput        = 512
+	defaultKMilli        = 1_000
+)
+
+// maxTokenCount bounds counts of tokens, so that products stay within 64 bits.
+const maxTokenCount = 1_000_000_000
+
+// knownModels are the models whose numbers need not be written.
+var knownModels = []spec.SemanticModel{
+	{Model: "gpt-4", BaseMilli: 100_000, KMilli: 1_200},
+	{Model: "llama3-70b", BaseMilli: 80_000, KMilli: 1_000},
+	{Model: "phi-3", BaseMilli: 30_000, KMilli: 600},
+}
+
+// limits builds the token limits.
+func (c *checker) limits(all *resources) []spec.Limit {
+	var limits []spec.Limit
+	for _, e := range all.limits {
+		limit := spec.Limit{Name: e.name, Models: c.modelRefs(all, e.doc, "spec.models", e.value.Spec.Models)}
+		limit.Key = c.key(all, e)
+		if e.value.Spec.OnFailure != nil {
+			limit.OnFailure = e.value.Spec.OnFailure.Failure
+		}
+		c.budget(all, e, &limit)
+		limits = append(limits, limit)
+	}
+	slices.SortFunc(limits, func(a, b spec.Limit) int { return cmp.Compare(a.Name, b.Name) })
+	return limits
+}
+
+// key builds the bucket's key. A part that some gateway never fills would
+// throw all its requests into one bucket without saying so.
+func (c *checker) key(all *resources, e entry[api.TokenLimit]) []spec.KeySource {
+	var key []spec.KeySource
+	for i, written := range e.value.Spec.Key {
+		field := fmt.Sprintf("spec.key[%d]", i)
+		if slices.Contains(key, written.KeySource) {
+			c.at(e.doc, field, fmt.Sprintf("%q is listed twice", written), "remove one of the two")
+		}
+		key = append(key, written.KeySource)
+		if e.doc.Failed(field) {
+			continue
+		}
+		for _, gateway := range all.gateways {
+			c.keyHasValue(gateway, e.doc, field, written.KeySource)
+		}
+	}
+	return key
+}
+
+func (c *checker) keyHasValue(gateway entry[api.Gateway], doc *strictyaml.Document, field string, source spec.KeySource) {
+	if gateway.broken() {
+		return
+	}
+	identity, listeners := gateway.value.Spec.Identity, gateway.value.Spec.Listeners
+	switch {
+	case source == spec.KeyTenant && (identity == nil || identity.Tenant == nil):
+		c.at(doc, field, fmt.Sprintf("Gateway/%s names no tenants: all requests would share one budget", gateway.name),
+			"set spec.identity.tenant.header there")
+	case source == spec.KeyPeer && slices.ContainsFunc(listeners, anonymous):
+		c.at(doc, field, fmt.Sprintf("Gateway/%s has a listener that peers can use without a certificate: they would share one budget", gateway.name),
+			"set tls on its listeners")
+	}
+}
+
+func anonymous(l api.Listener) bool {
+	return l.TLS == nil || (l.TLS.RequireClientCertificate != nil && !*l.TLS.RequireClientCertificate)
+}
+
+// budget builds the numbers of the one mode that is set.
+func (c *checker) budget(all *resources, e entry[api.TokenLimit], limit *spec.Limit) {
+	semantic, tokens := e.value.Spec.Semantic, e.value.Spec.Tokens
+	switch {
+	case semantic != nil && tokens != nil:
+		c.at(e.doc, "spec.tokens", "semantic and tokens are both set", "remove one of the two")
+	case semantic != nil:
+		limit.Mode = spec.LimitSemantic
+		limit.Semantic = c.semantic(all, e, semantic, limit.Models)
+	case tokens != nil:
+		limit.Mode = spec.LimitTokens
+		limit.Tokens = c.tokens(e.doc, tokens)
+	case !e.doc.Failed("spec.semantic") && !e.doc.Failed("spec.tokens"):
+		c.at(e.doc, "spec", "there is no budget", "set semantic, or tokens")
+	}
+}
+
+func (c *checker) semantic(all *resources, e entry[api.TokenLimit], written *api.SemanticBudget, counted []string) spec.Semantic {
+	const field = "spec.semantic"
+	budget := spec.Semantic{
+		FloorMilli:    milli(written.Floor, defaultFloorMilli),
+		RefillMilli:   milli(written.Refill, defaultRefillMilli),
+		TokensPerUnit: int64(c.inRange(e.doc, field+".tokensPerUnit", written.TokensPerUnit, defaultTokensPerUnit, 1, maxTokenCount)),
+		MaxTokens:     int64(c.inRange(e.doc, field+".maxTokens", written.MaxTokens, defaultMaxTokens, 1, maxTokenCount)),
+		DefaultOutput: int64(c.inRange(e.doc, field+".defaultOutput", written.DefaultOutput, defaultOutput, 0, maxTokenCount)),
+		DefaultKMilli: milli(written.DefaultTemperatureSensitivity, defaultKMilli),
+	}
+	if budget.RefillMilli == 0 {
+		c.at(e.doc, field+".refill", "a bucket that never refills refuses every request once it is empty", "use a number above 0")
+	}
+	if budget.FloorMilli == 0 {
+		c.at(e.doc, field+".floor", "a model without an entry would have an empty bucket", "use a number above 0")
+	}
+	budget.Models = c.semanticModels(all, e, written, counted)
+	return budget
+}
+
+// semanticModels are the models that are written, and those that are known and
+// counted but not written.
+func (c *checker) semanticModels(all *resources, e entry[api.TokenLimit], written *api.SemanticBudget, counted []string) []spec.SemanticModel {
+	var rows []spec.SemanticModel
+	has := func(name string) bool {
+		return slices.ContainsFunc(rows, func(r spec.SemanticModel) bool { return r.Model == name })
+	}
+	for i, row := range written.Models {
+		field := fmt.Sprintf("spec.semantic.models[%d].model", i)
+		name := row.Model.String()
+		if has(name) {
+			c.at(e.doc, field, fmt.Sprintf("model %q is listed twice", name), "remove one of the two")
+		}
+		if _, found := c.modelRef(all, e.doc, field, name); found && len(counted) > 0 && !slices.Contains(counted, name) && !e.doc.Failed("spec.models") {
+			c.at(e.doc, field, fmt.Sprintf("entry can never match: the limit does not count model %q", name), "add it to spec.models, or remove the entry")
+		}
+		rows = append(rows, spec.SemanticModel{Model: name, BaseMilli: row.Base.Milli(), KMilli: row.TemperatureSensitivity.Milli()})
+	}
+	for _, known := range knownModels {
+		exists := slices.ContainsFunc(all.models, func(m entry[api.Model]) bool { return m.name == known.Model })
+		if exists && !has(known.Model) && (len(counted) == 0 || slices.Contains(counted, known.Model)) {
+			rows = append(rows, known)
+		}
+	}
+	slices.SortFunc(rows, func(a, b spec.SemanticModel) int { return cmp.Compare(a.Model, b.Model) })
+	return rows
+}
+
+func (c *checker) tokens(doc *strictyaml.Document, written *api.TokenBudget) spec.Tokens {
+	const field = "spec.tokens"
+	if written.RefillPerSecond.Milli() == 0 {
+		c.at(doc, field+".refillPerSecond", "a bucket that never refills refuses every request once it is empty", "use a number above 0")
+	}
+	return spec.Tokens{
+		Capacity:      int64(c.inRange(doc, field+".capacity", &written.Capacity, 1, 1, maxTokenCount)),
+		RefillMilli:   written.RefillPerSecond.Milli(),
+		DefaultOutput: int64(c.inRange(doc, field+".defaultOutput", written.DefaultOutput, defaultOutput, 0, maxTokenCount)),
+	}
+}
+
+func milli(written *api.Decimal, otherwise int64) int64 {
+	if written == nil {
+		return otherwise
+	}
+	return written.Milli()
+}

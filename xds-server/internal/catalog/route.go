@@ -1,0 +1,154 @@
+package catalog
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/weirmesh/weir/filter/policy/spec"
+	"github.com/weirmesh/weir/xds-server/api"
+	"github.com/weirmesh/weir/xds-server/internal/strictyaml"
+)
+
+// routes builds the routes by model.
+func (c *checker) routes(all *resources) map[string]Route {
+	routes := make(map[string]Route)
+	owner := make(map[string]string)
+	for _, e := range all.routes {
+		model, found := c.modelRef(all, e.doc, "spec.model", e.value.Spec.Model.String())
+		name := e.value.Spec.Model.String()
+		if other, twice := owner[name]; twice {
+			c.at(e.doc, "spec.model", fmt.Sprintf("ModelRoute/%s already routes Model/%s", other, name), "merge the two")
+		}
+		owner[name] = e.name
+		routes[name] = c.route(e, versionRefs{checker: c, doc: e.doc, model: model, check: found && !model.broken()})
+	}
+	return routes
+}
+
+func (c *checker) route(e entry[api.ModelRoute], refs versionRefs) Route {
+	written := e.value.Spec
+	route := Route{Salt: written.Model.String()}
+	if written.Salt != nil {
+		route.Salt = *written.Salt
+	}
+	if written.VersionHeader != nil {
+		route.VersionHeader = written.VersionHeader.String()
+	}
+	route.Rules = c.rules(e, refs, route.VersionHeader)
+	route.Split = c.split(e, refs)
+	if written.Timeout != nil {
+		route.Timeout = written.Timeout.Span()
+	}
+	route.Retries = c.retries(e.doc, written.Retries, route.Timeout)
+	return route
+}
+
+// soleRoute is the route of a model that has no ModelRoute.
+func (c *checker) soleRoute(e entry[api.Model], versions []Version) Route {
+	if len(versions) > 1 && !c.incomplete {
+		c.at(e.doc, "metadata.name", fmt.Sprintf("model has %d versions, but no ModelRoute says how requests are split", len(versions)),
+			"add a ModelRoute with a split")
+	}
+	if len(versions) == 0 {
+		return Route{}
+	}
+	return Route{Salt: e.name, Split: []Share{{Version: versions[0].Name, Weight: api.WholeWeight}}}
+}
+
+// rules builds the rules and refuses those that can never decide anything.
+func (c *checker) rules(e entry[api.ModelRoute], refs versionRefs, versionHeader string) []spec.VersionRule {
+	var rules []spec.VersionRule
+	for i, written := range e.value.Spec.Rules {
+		field := fmt.Sprintf("spec.rules[%d]", i)
+		rule := spec.VersionRule{
+			Header:  written.Match.Header.String(),
+			Value:   written.Match.Value.String(),
+			Version: written.Version.String(),
+		}
+		if rule.Header == versionHeader && versionHeader != "" {
+			c.at(e.doc, field+".match.header", "header is the versionHeader: its value already names a version", "use another header")
+		}
+		earlier := slices.IndexFunc(rules, func(r spec.VersionRule) bool { return r.Header == rule.Header && r.Value == rule.Value })
+		if earlier >= 0 {
+			c.at(e.doc, field+".match", fmt.Sprintf("rule can never match: spec.rules[%d] matches the same requests and comes first", earlier), "remove one of the two")
+		}
+		refs.resolve(field+".version", rule.Version)
+		rules = append(rules, rule)
+	}
+	return rules
+}
+
+func (c *checker) split(e entry[api.ModelRoute], refs versionRefs) []Share {
+	var shares []Share
+	total := int64(0)
+	for i, written := range e.value.Spec.Split {
+		field := fmt.Sprintf("spec.split[%d]", i)
+		share := Share{Version: written.Version.String(), Weight: written.Weight.Hundredths()}
+		if slices.ContainsFunc(shares, func(s Share) bool { return s.Version == share.Version }) {
+			c.at(e.doc, field+".version", fmt.Sprintf("version %q has a share already", share.Version), "add the two weights up")
+		}
+		refs.resolve(field+".version", share.Version)
+		total += int64(share.Weight)
+		shares = append(shares, share)
+	}
+	switch {
+	case len(shares) == 0: // reported as a missing field or an empty list
+	case total == 0:
+		c.at(e.doc, "spec.split", "every weight is 0: no version would get a request", "give 100 to one version")
+	case total != api.WholeWeight:
+		c.at(e.doc, "spec.split", fmt.Sprintf("weights add up to %s, not to 100", api.FormatHundredths(total)), "weights are percent")
+	}
+	return shares
+}
+
+// maxAttempts bounds retries: each is a whole request to a model.
+const maxAttempts = 5
+
+func (c *checker) retries(doc *strictyaml.Document, written *api.Retries, timeout time.Duration) *Retries {
+	if written == nil {
+		return nil
+	}
+	const field = "spec.retries"
+	attempts := c.inRange(doc, field+".attempts", &written.Attempts, 1, 1, maxAttempts)
+	retries := &Retries{Attempts: uint32(attempts)}
+	for i, condition := range written.On {
+		if slices.Contains(retries.On, condition.String()) {
+			c.at(doc, fmt.Sprintf("%s.on[%d]", field, i), "condition is listed twice", "remove one of the two")
+		}
+		retries.On = append(retries.On, condition.String())
+	}
+	if len(written.On) == 0 {
+		retries.On = []string{"connect-failure", "refused-stream", "reset-before-request"}
+	}
+	if written.PerTryTimeout != nil {
+		retries.PerTryTimeout = written.PerTryTimeout.Span()
+	}
+	if timeout > 0 && retries.PerTryTimeout >= timeout {
+		c.at(doc, field+".perTryTimeout", fmt.Sprintf("%s can never pass: spec.timeout of %s comes first", retries.PerTryTimeout, timeout),
+			"make it shorter than spec.timeout")
+	}
+	return retries
+}
+
+// versionRefs checks references to the versions of one model.
+type versionRefs struct {
+	checker *checker
+	doc     *strictyaml.Document
+	model   entry[api.Model]
+	check   bool // false: the model or its versions could not be read
+}
+
+func (r versionRefs) resolve(field, version string) {
+	if !r.check {
+		return
+	}
+	var known []string
+	for _, v := range r.model.value.Spec.Versions {
+		if v.Name.String() == version {
+			return
+		}
+		known = append(known, v.Name.String())
+	}
+	r.checker.at(r.doc, field, fmt.Sprintf("Model/%s has no version %q", r.model.name, version), strictyaml.DidYouMean(version, known))
+}

@@ -1,0 +1,90 @@
+package catalog
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+
+	"github.com/weirmesh/weir/xds-server/api"
+	"github.com/weirmesh/weir/xds-server/internal/strictyaml"
+)
+
+// trustDomain builds the one trust domain. Peers of other trust domains would
+// need their bundles, which nothing configures.
+func (c *checker) trustDomain(all *resources) TrustDomain {
+	if len(all.trustDomains) == 0 {
+		c.whole("there is no TrustDomain: identities have nowhere to come from",
+			"add a resource of kind TrustDomain with source: development")
+		return TrustDomain{}
+	}
+	for _, second := range all.trustDomains[1:] {
+		c.at(second.doc, "kind", "there is already a trust domain, "+all.trustDomains[0].name, "remove one of the two")
+	}
+	e := all.trustDomains[0]
+	domain := TrustDomain{
+		Name:      e.value.Metadata.Name.TrustDomain(),
+		Source:    e.value.Spec.Source,
+		XDSServer: e.value.Spec.XDSServer.ID(),
+	}
+	c.member(all, e.doc, "spec.xdsServer", domain.XDSServer)
+	if domain.Source == api.SourceSPIRE && len(e.value.Spec.Entries) > 0 {
+		c.at(e.doc, "spec.entries", "entries have no effect with source: spire", "register the workloads with the SPIRE server")
+	}
+	for i, written := range e.value.Spec.Entries {
+		field := fmt.Sprintf("spec.entries[%d]", i)
+		c.member(all, e.doc, field+".id", written.ID.ID())
+		domain.Entries = append(domain.Entries, Entry{ID: written.ID.ID(), Selectors: c.selectors(e.doc, field, written.Selectors)})
+	}
+	return domain
+}
+
+// selectors checks that one process can match them all.
+func (c *checker) selectors(doc *strictyaml.Document, field string, written []api.Selector) []string {
+	var texts []string
+	for i, selector := range written {
+		at := fmt.Sprintf("%s.selectors[%d]", field, i)
+		if slices.Contains(texts, selector.String()) {
+			c.at(doc, at, "selector is listed twice", "remove one of the two")
+		}
+		for _, other := range texts {
+			// A process has one uid and one path, but may be in many groups.
+			if kind := selectorKind(other); other != selector.String() && kind == selectorKind(selector.String()) && kind != "unix:gid" {
+				c.at(doc, at, fmt.Sprintf("no process can match both %s and %s", other, selector), "make two entries of it")
+			}
+		}
+		texts = append(texts, selector.String())
+	}
+	return texts
+}
+
+// selectorKind is unix:uid of unix:uid:1000.
+func selectorKind(selector string) string {
+	parts := strings.SplitN(selector, ":", 3)
+	return strings.Join(parts[:min(2, len(parts))], ":")
+}
+
+// member checks that an ID is in the trust domain.
+func (c *checker) member(all *resources, doc *strictyaml.Document, field string, id spiffeid.ID) {
+	if len(all.trustDomains) == 0 || all.trustDomains[0].doc.Failed("metadata.name") || id.IsZero() {
+		return
+	}
+	if domain := all.trustDomains[0].value.Metadata.Name.TrustDomain(); !id.MemberOf(domain) {
+		c.at(doc, field, fmt.Sprintf("%s is not in the trust domain %s", id, domain), "identities of other trust domains cannot be verified")
+	}
+}
+
+// members checks and converts a list of IDs.
+func (c *checker) members(all *resources, doc *strictyaml.Document, field string, written []api.SPIFFEID) []spiffeid.ID {
+	var ids []spiffeid.ID
+	for i, w := range written {
+		at := fmt.Sprintf("%s[%d]", field, i)
+		if slices.Contains(ids, w.ID()) {
+			c.at(doc, at, w.ID().String()+" is listed twice", "remove one of the two")
+		}
+		c.member(all, doc, at, w.ID())
+		ids = append(ids, w.ID())
+	}
+	return ids
+}
