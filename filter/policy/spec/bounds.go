@@ -1,0 +1,115 @@
+package spec
+
+import "github.com/weirmesh/weir/filter/policy/jsonscan"
+
+// Bounds of a document. What a bound is for stands beside it; the numbers keep
+// every product that the filter computes within 128 bits and every table small.
+const (
+	MaxDocumentBytes = 2 << 20
+
+	MaxModels         = 4096
+	MaxAliases        = 64 // of one model
+	MaxVersions       = 64 // of one model
+	MaxVersionRules   = 64 // of one model
+	MaxVersionHeaders = 32 // distinct headers in versionHeader and rules of all models
+	MaxTrustedPeers   = 256
+	MaxLimits         = 256
+	MaxModelLimits    = 8 // limits that apply to one model
+	MaxRedactions     = 1024
+
+	MaxNameBytes   = 128 // names and aliases of models, limits, redactions
+	MaxIDBytes     = 64  // versions, header names
+	MaxValueBytes  = 256 // header values of version rules
+	MaxSaltBytes   = 128
+	MaxPeerIDBytes = 2048 // SPIFFE ID section 2.3
+
+	MaxHoldLimit       = 64 << 20
+	MaxWorkerHoldLimit = 1 << 30
+	MaxDepthLimit      = jsonscan.MaxDepth
+
+	MaxTokenNumber = 1_000_000_000         // tokens: outputs, max_tokens, tokensPerUnit
+	MaxCapacity    = 1_000_000_000_000     // tokens
+	MaxMilli       = 1_000_000_000_000_000 // refill in thousandths
+	MaxWeightMilli = 1_000_000_000_000     // weight units in thousandths
+	MaxKMilli      = 1_000_000             // temperature sensitivity in thousandths
+)
+
+// The character sets of names. Both keep a name fit to be a header's value and a
+// part of a resource name.
+
+// validName says whether s may name a model, limit or redaction: letters, digits
+// and . _ - : / +, first a letter or digit.
+func validName(s string, max int, extra string) bool {
+	if s == "" || len(s) > max || !alphanumeric(s[0]) {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		if !alphanumeric(s[i]) && !contains(extra, s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func alphanumeric(c byte) bool { return c-'0' < 10 || c|0x20-'a' < 26 }
+
+func contains(set string, c byte) bool {
+	for i := 0; i < len(set); i++ {
+		if set[i] == c {
+			return true
+		}
+	}
+	return false
+}
+
+// validHeader says whether s is the lower-case name of a header (RFC 9110 section
+// 5.1) that is not one of those that the filter sets.
+func validHeader(s string) bool {
+	if s == "" || len(s) > MaxIDBytes || hasPrefix(s, "x-weir-") {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c-'A' < 26 || !alphanumeric(c) && !contains("!#$%&'*+-.^_`|~", c) {
+			return false
+		}
+	}
+	return true
+}
+
+// validText says whether s has no control characters, so that a header can hold it.
+func validText(s string, max int) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] < ' ' || s[i] == 0x7F {
+			return false
+		}
+	}
+	return len(s) <= max
+}
+
+// validPeer says whether s is a SPIFFE ID (SPIFFE ID section 2): a trust domain
+// in lower case and path segments that are neither empty nor dots.
+func validPeer(s string) bool {
+	const scheme = "spiffe://"
+	if !hasPrefix(s, scheme) || len(s) > MaxPeerIDBytes {
+		return false
+	}
+	s = s[len(scheme):]
+	start := 0
+	for i := 0; i <= len(s); i++ {
+		if i < len(s) && s[i] != '/' {
+			upper := s[i]-'A' < 26
+			if !alphanumeric(s[i]) && !contains("._-", s[i]) || upper && start == 0 {
+				return false
+			}
+			continue
+		}
+		if segment := s[start:i]; segment == "" || segment == "." || segment == ".." {
+			return false
+		}
+		start = i + 1
+	}
+	return true
+}
+
+func hasPrefix(s, prefix string) bool { return len(s) >= len(prefix) && s[:len(prefix)] == prefix }

@@ -1,0 +1,169 @@
+package spec
+
+import "github.com/weirmesh/weir/filter/policy/jsonscan"
+
+// Encode returns the canonical bytes of a valid document: fields sorted by name,
+// no white space, whole numbers, strings as in RFC 8785. Empty strings, empty
+// lists and the numbers of the other limit mode are left out. Parse(Encode(d))
+// equals d.
+func Encode(d *Document) []byte {
+	w := &writer{}
+	w.begin('{')
+	items(w, "limits", d.Limits, (*writer).limit)
+	items(w, "models", d.Models, (*writer).model)
+	items(w, "redactions", d.Redactions, (*writer).redaction)
+	w.key("settings")
+	w.settings(&d.Settings)
+	w.string("version", d.Version)
+	w.end('}')
+	return w.out
+}
+
+// writer appends JSON. A comma is put before every member or item but the first.
+type writer struct {
+	out   []byte
+	comma bool
+}
+
+func (w *writer) begin(c byte) { w.out, w.comma = append(w.out, c), false }
+func (w *writer) end(c byte)   { w.out, w.comma = append(w.out, c), true }
+
+func (w *writer) next() {
+	if w.comma {
+		w.out = append(w.out, ',')
+	}
+	w.comma = true
+}
+
+func (w *writer) key(name string) {
+	w.next()
+	w.out = append(jsonscan.AppendString(w.out, name), ':')
+}
+
+func (w *writer) string(name, value string) {
+	if value != "" {
+		w.key(name)
+		w.out = jsonscan.AppendString(w.out, value)
+	}
+}
+
+func (w *writer) integer(name string, n int64) {
+	w.key(name)
+	w.out = jsonscan.AppendInt(w.out, n)
+}
+
+func (w *writer) strings(name string, all []string) {
+	items(w, name, all, func(w *writer, s *string) { w.out = jsonscan.AppendString(w.out, *s) })
+}
+
+// items writes a list of at least one item.
+func items[T any](w *writer, name string, all []T, item func(w *writer, v *T)) {
+	if len(all) == 0 {
+		return
+	}
+	w.key(name)
+	w.begin('[')
+	for i := range all {
+		w.next()
+		item(w, &all[i])
+	}
+	w.end(']')
+}
+
+func (w *writer) settings(s *Settings) {
+	w.begin('{')
+	w.integer("holdLimit", int64(s.HoldLimit))
+	w.integer("maxDepth", int64(s.MaxDepth))
+	w.string("overflow", s.Overflow.String())
+	w.key("record")
+	if s.Record {
+		w.out = append(w.out, "true"...)
+	} else {
+		w.out = append(w.out, "false"...)
+	}
+	w.string("tenantHeader", s.TenantHeader)
+	w.strings("trustedPeers", s.TrustedPeers)
+	w.string("userHeader", s.UserHeader)
+	w.integer("workerHoldLimit", int64(s.WorkerHoldLimit))
+	w.end('}')
+}
+
+func (w *writer) model(m *Model) {
+	w.begin('{')
+	w.strings("aliases", m.Aliases)
+	w.string("name", m.Name)
+	items(w, "rules", m.Rules, (*writer).rule)
+	w.string("salt", m.Salt)
+	w.string("versionHeader", m.VersionHeader)
+	w.strings("versions", m.Versions)
+	w.end('}')
+}
+
+func (w *writer) rule(v *VersionRule) {
+	w.begin('{')
+	w.string("header", v.Header)
+	w.string("value", v.Value)
+	w.string("version", v.Version)
+	w.end('}')
+}
+
+func (w *writer) limit(l *Limit) {
+	w.begin('{')
+	items(w, "key", l.Key, func(w *writer, k *KeySource) { w.out = jsonscan.AppendString(w.out, k.String()) })
+	w.string("mode", l.Mode.String())
+	w.strings("models", l.Models)
+	w.string("name", l.Name)
+	w.string("onFailure", l.OnFailure.String())
+	if l.Mode == LimitTokens {
+		w.key("tokens")
+		w.tokens(&l.Tokens)
+	} else {
+		w.key("semantic")
+		w.semantic(&l.Semantic)
+	}
+	w.end('}')
+}
+
+func (w *writer) semantic(s *Semantic) {
+	w.begin('{')
+	w.integer("defaultKMilli", s.DefaultKMilli)
+	w.integer("defaultOutput", s.DefaultOutput)
+	w.integer("floorMilli", s.FloorMilli)
+	w.integer("maxTokens", s.MaxTokens)
+	items(w, "models", s.Models, (*writer).semanticModel)
+	w.integer("refillMilli", s.RefillMilli)
+	w.integer("tokensPerUnit", s.TokensPerUnit)
+	w.end('}')
+}
+
+func (w *writer) semanticModel(m *SemanticModel) {
+	w.begin('{')
+	w.integer("baseMilli", m.BaseMilli)
+	w.integer("kMilli", m.KMilli)
+	w.string("model", m.Model)
+	w.end('}')
+}
+
+func (w *writer) tokens(t *Tokens) {
+	w.begin('{')
+	w.integer("capacity", t.Capacity)
+	w.integer("defaultOutput", t.DefaultOutput)
+	w.integer("refillMilli", t.RefillMilli)
+	w.end('}')
+}
+
+func (w *writer) redaction(r *Redaction) {
+	w.begin('{')
+	items(w, "entities", r.Entities, (*writer).entity)
+	w.strings("models", r.Models)
+	w.string("name", r.Name)
+	w.string("onFailure", r.OnFailure.String())
+	w.end('}')
+}
+
+func (w *writer) entity(e *Entity) {
+	w.begin('{')
+	w.string("kind", e.Kind.String())
+	w.string("mode", e.Mode.String())
+	w.end('}')
+}

@@ -1,0 +1,218 @@
+package spec
+
+import "github.com/weirmesh/weir/filter/policy/jsonscan"
+
+// reader walks over one JSON text that a Scanner has accepted, so it checks types
+// and names and no syntax. The first problem stays in err and ends every loop.
+type reader struct {
+	text []byte
+	at   int
+	err  error
+}
+
+// nesting of a document: the deepest is limits[].semantic.models[].model.
+const maxNesting = 8
+
+// newReader checks the syntax of a whole text.
+func newReader(text []byte) *reader {
+	r := &reader{text: text}
+	if len(text) > MaxDocumentBytes {
+		r.fail("", "the document is larger than "+decimal(MaxDocumentBytes)+" bytes")
+		return r
+	}
+	var s jsonscan.Scanner
+	s.Reset(maxNesting)
+	err := s.Scan(text, skip{})
+	if err == nil {
+		err = s.Close(skip{})
+	}
+	if err != nil {
+		r.fail("", "malformed JSON at byte "+decimal(s.Offset())+": "+err.Error())
+	}
+	return r
+}
+
+func (r *reader) fail(at path, problem string) {
+	if r.err == nil {
+		r.err = at.fail(problem)
+	}
+}
+
+// peek returns the next byte that is not white space.
+func (r *reader) peek() byte {
+	for r.text[r.at] <= ' ' {
+		r.at++
+	}
+	return r.text[r.at]
+}
+
+// expect says whether a value of the type that starts with c comes next.
+func (r *reader) expect(at path, c byte, kind string) bool {
+	if r.err == nil && r.peek() != c {
+		r.fail(at, "must be "+kind)
+	}
+	return r.err == nil
+}
+
+// object calls field for every member, with the path of it. Field reads the
+// value, or returns false for a name that it does not know.
+func (r *reader) object(at path, field func(name string, at path) bool) {
+	if !r.expect(at, '{', "an object") {
+		return
+	}
+	r.at++
+	var seen []string
+	for r.err == nil && r.peek() != '}' {
+		if r.text[r.at] == ',' {
+			r.at++
+		}
+		name := r.string(at)
+		r.peek()
+		r.at++ // the colon
+		here := at.field(name)
+		for _, s := range seen {
+			if s == name {
+				r.fail(here, "stands here twice")
+				return
+			}
+		}
+		seen = append(seen, name)
+		if !field(name, here) {
+			r.fail(here, "unknown field")
+		}
+	}
+	r.at++
+}
+
+// list reads an array whose items are read by item.
+func list[T any](r *reader, at path, item func(r *reader, at path, v *T)) []T {
+	if !r.expect(at, '[', "a list") {
+		return nil
+	}
+	r.at++
+	var all []T
+	for r.err == nil && r.peek() != ']' {
+		if r.text[r.at] == ',' {
+			r.at++
+		}
+		var v T
+		item(r, at.item(len(all)), &v)
+		all = append(all, v)
+	}
+	r.at++
+	return all
+}
+
+func (r *reader) strings(at path) []string {
+	return list(r, at, func(r *reader, at path, v *string) { *v = r.string(at) })
+}
+
+func (r *reader) string(at path) string {
+	if !r.expect(at, '"', "a string") {
+		return ""
+	}
+	r.at++
+	start, escaped := r.at, false
+	for ; r.text[r.at] != '"'; r.at++ {
+		if r.text[r.at] == '\\' {
+			escaped = true
+			r.at++
+		}
+	}
+	raw := r.text[start:r.at]
+	r.at++
+	if !escaped {
+		return string(raw)
+	}
+	var u jsonscan.Unescaper
+	text, _ := u.Append(make([]byte, 0, len(raw)), raw)
+	text, _ = u.Finish(text)
+	return string(text)
+}
+
+// enum reads a name of an enumeration.
+func enum[T any](r *reader, at path, parse func(string) (T, error)) T {
+	name := r.string(at)
+	if r.err != nil {
+		var zero T
+		return zero
+	}
+	v, err := parse(name)
+	if e, ok := err.(*Error); ok {
+		r.fail(at, e.Problem)
+	}
+	return v
+}
+
+func (r *reader) bool(at path) bool {
+	if r.err != nil {
+		return false
+	}
+	switch r.peek() {
+	case 't':
+		r.at += len("true")
+		return true
+	case 'f':
+		r.at += len("false")
+		return false
+	}
+	r.fail(at, "must be true or false")
+	return false
+}
+
+// integer reads a whole number that fits into an int64.
+func (r *reader) integer(at path) int64 {
+	if r.err != nil {
+		return 0
+	}
+	negative := r.peek() == '-'
+	if negative {
+		r.at++
+	}
+	if r.text[r.at]-'0' > 9 {
+		r.fail(at, "must be a whole number")
+		return 0
+	}
+	var n int64
+	for ; r.at < len(r.text) && r.text[r.at]-'0' <= 9; r.at++ {
+		d := int64(r.text[r.at] - '0')
+		if n > (1<<63-1-d)/10 {
+			r.fail(at, "is too large a number")
+			return 0
+		}
+		n = n*10 + d
+	}
+	if c := r.text[r.at]; c == '.' || c|0x20 == 'e' {
+		r.fail(at, "must be a whole number")
+	}
+	if negative {
+		return -n
+	}
+	return n
+}
+
+// size reads a whole number that fits into an int of 32 bits, which is what an
+// int is inside the wasm module.
+func (r *reader) size(at path) int {
+	n := r.integer(at)
+	if n < -1<<31 || n > 1<<31-1 {
+		r.fail(at, "is too large a number")
+		return 0
+	}
+	return int(n)
+}
+
+// skip is a sink that wants nothing.
+type skip struct{}
+
+func (skip) Structure([]byte) error   { return nil }
+func (skip) Begin(bool, int) error    { return nil }
+func (skip) End(int) error            { return nil }
+func (skip) KeyStart() error          { return nil }
+func (skip) KeyBytes([]byte) error    { return nil }
+func (skip) KeyEnd() error            { return nil }
+func (skip) StringStart() error       { return nil }
+func (skip) StringBytes([]byte) error { return nil }
+func (skip) StringEnd() error         { return nil }
+func (skip) Scalar([]byte) error      { return nil }
+func (skip) ScalarEnd() error         { return nil }
