@@ -1,0 +1,208 @@
+package deltaxds
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/weirmesh/weir/xds-server/internal/snapshot"
+)
+
+var envoyID = spiffeid.RequireFromString("spiffe://weir.test/envoy")
+
+// recorder counts what the server reports.
+type recorder struct {
+	mu     sync.Mutex
+	closed chan string
+	nacks  int
+}
+
+func (r *recorder) StreamOpened()                      {}
+func (r *recorder) StreamClosed(reason string)         { r.closed <- reason }
+func (r *recorder) ResponseSent(string, int, int, int) {}
+func (r *recorder) Acked(string, time.Duration)        {}
+func (r *recorder) Nacked(string)                      { r.mu.Lock(); r.nacks++; r.mu.Unlock() }
+
+type bench struct {
+	registry *Registry
+	server   *Server
+	client   discoveryv3.AggregatedDiscoveryServiceClient
+	observer *recorder
+}
+
+// startServer serves on an in-memory listener; the peer's identity comes from a
+// header, in the place of a certificate.
+func startServer(t *testing.T, expires time.Time) *bench {
+	t.Helper()
+	b := &bench{registry: NewRegistry(), observer: &recorder{closed: make(chan string, 16)}}
+	b.server = NewServer(Config{
+		Registry: b.registry,
+		Peer: func(ctx context.Context) (Peer, error) {
+			md, _ := metadata.FromIncomingContext(ctx)
+			id, err := spiffeid.FromString(strings.Join(md.Get("id"), ""))
+			return Peer{ID: id, Expires: expires}, err
+		},
+		Observer: b.observer, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: time.Now,
+	})
+	listener := bufconn.Listen(1 << 16)
+	grpcServer := grpc.NewServer()
+	b.server.Register(grpcServer)
+	served := make(chan error, 1)
+	go func() { served <- grpcServer.Serve(listener) }()
+	conn, err := grpc.NewClient("passthrough:///mem", grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) { return listener.Dial() }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.client = discoveryv3.NewAggregatedDiscoveryServiceClient(conn)
+	t.Cleanup(func() {
+		conn.Close()
+		grpcServer.Stop()
+		<-served
+		b.server.Wait()
+	})
+	return b
+}
+
+func (b *bench) open(t *testing.T, id string) discoveryv3.AggregatedDiscoveryService_DeltaAggregatedResourcesClient {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(metadata.AppendToOutgoingContext(context.Background(), "id", id), 20*time.Second)
+	t.Cleanup(cancel)
+	c, err := b.client.DeltaAggregatedResources(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func exchange(t *testing.T, c discoveryv3.AggregatedDiscoveryService_DeltaAggregatedResourcesClient, req *discoveryv3.DeltaDiscoveryRequest) *discoveryv3.DeltaDiscoveryResponse {
+	t.Helper()
+	if err := c.Send(req); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := c.Recv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp
+}
+
+func (b *bench) publish(t *testing.T, m mesh) {
+	t.Helper()
+	b.registry.Publish(map[spiffeid.ID]*snapshot.Snapshot{envoyID: m.snapshot(t)})
+}
+
+func TestStateOfTheWorldIsRefused(t *testing.T) {
+	b := startServer(t, time.Now().Add(time.Hour))
+	c, err := b.client.StreamAggregatedResources(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = c.Recv(); status.Code(err) != codes.Unimplemented || !strings.Contains(err.Error(), "DELTA_GRPC") {
+		t.Fatalf("error = %v, want Unimplemented that names DELTA_GRPC", err)
+	}
+}
+
+func TestIdentityDecides(t *testing.T) {
+	b := startServer(t, time.Now().Add(time.Hour))
+	b.publish(t, oneModel(0))
+	for id, want := range map[string]codes.Code{
+		"":                          codes.Unauthenticated,
+		"not an ID":                 codes.Unauthenticated,
+		"spiffe://weir.test/other":  codes.PermissionDenied,
+		"spiffe://other.test/envoy": codes.PermissionDenied,
+	} {
+		if _, err := b.open(t, id).Recv(); status.Code(err) != want {
+			t.Errorf("identity %q: error = %v, want %s", id, err, want)
+		}
+	}
+}
+
+func TestOneIdentityMayHaveTwoStreams(t *testing.T) {
+	b := startServer(t, time.Now().Add(time.Hour))
+	b.publish(t, oneModel(0))
+	first, second := b.open(t, envoyID.String()), b.open(t, envoyID.String())
+	for _, c := range []discoveryv3.AggregatedDiscoveryService_DeltaAggregatedResourcesClient{first, second} {
+		resp := exchange(t, c, &discoveryv3.DeltaDiscoveryRequest{TypeUrl: snapshot.ClusterType})
+		if len(resp.GetResources()) != 1 {
+			t.Fatalf("response = %v, want one cluster", resp)
+		}
+		if err := c.Send(&discoveryv3.DeltaDiscoveryRequest{TypeUrl: snapshot.ClusterType, ResponseNonce: resp.GetNonce()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := len(b.server.Status()); got != 2 {
+		t.Fatalf("%d streams in the status, want 2", got)
+	}
+	b.publish(t, oneModel(1))
+	for _, c := range []discoveryv3.AggregatedDiscoveryService_DeltaAggregatedResourcesClient{first, second} {
+		if resp, err := c.Recv(); err != nil || len(resp.GetResources()) != 1 {
+			t.Fatalf("update = %v, %v", resp, err)
+		}
+	}
+}
+
+func TestStreamEndsWithEntitlement(t *testing.T) {
+	b := startServer(t, time.Now().Add(time.Hour))
+	b.publish(t, oneModel(0))
+	c := b.open(t, envoyID.String())
+	exchange(t, c, &discoveryv3.DeltaDiscoveryRequest{TypeUrl: snapshot.ClusterType})
+	b.registry.Publish(nil)
+	if _, err := c.Recv(); status.Code(err) != codes.PermissionDenied {
+		t.Fatalf("error = %v, want PermissionDenied", err)
+	}
+	if reason := <-b.observer.closed; reason != "entitlement removed" {
+		t.Fatalf("reason = %q", reason)
+	}
+}
+
+func TestStreamEndsWithTheSVID(t *testing.T) {
+	b := startServer(t, time.Now().Add(200*time.Millisecond))
+	b.publish(t, oneModel(0))
+	c := b.open(t, envoyID.String())
+	exchange(t, c, &discoveryv3.DeltaDiscoveryRequest{TypeUrl: snapshot.ClusterType})
+	if _, err := c.Recv(); status.Code(err) != codes.Unauthenticated || !strings.Contains(err.Error(), "expired") {
+		t.Fatalf("error = %v, want Unauthenticated by expiry", err)
+	}
+}
+
+// TestSlowClientHoldsUpNobody has a client that never reads, under responses
+// beyond its flow-control window.
+func TestSlowClientHoldsUpNobody(t *testing.T) {
+	b := startServer(t, time.Now().Add(time.Hour))
+	large := oneModel(0)
+	large.policy = strings.Repeat("x", 1<<20)
+	b.publish(t, large)
+	slow := b.open(t, envoyID.String())
+	if err := slow.Send(&discoveryv3.DeltaDiscoveryRequest{TypeUrl: snapshot.ExtensionType, ResourceNamesSubscribe: []string{filterName}}); err != nil {
+		t.Fatal(err)
+	}
+	quick := b.open(t, envoyID.String())
+	resp := exchange(t, quick, &discoveryv3.DeltaDiscoveryRequest{TypeUrl: snapshot.ClusterType})
+	for i := 1; i < 20; i++ {
+		if err := quick.Send(&discoveryv3.DeltaDiscoveryRequest{TypeUrl: snapshot.ClusterType, ResponseNonce: resp.GetNonce()}); err != nil {
+			t.Fatal(err)
+		}
+		next := oneModel(i)
+		next.policy = strings.Repeat("y", 1<<20+i)
+		b.publish(t, next)
+		var err error
+		if resp, err = quick.Recv(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
