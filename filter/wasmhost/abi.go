@@ -232,3 +232,7 @@ func hostIncrementMetric(vm *VM, a []uint64) Status {
 }
 
 func hostRecordMetric(vm *VM, a []uint64) Status { return vm.metrics.record(uint32(a[0]), a[1]) }
+
+// hostEffectiveContext is what the SDK calls around HTTP callouts, of which this
+// host has none: there is no other context to act for.
+func hostEffectiveContext(*VM, []uint64) Status { return StatusBadArgument }

@@ -11,18 +11,19 @@ func (s *Stream) RequestHeaders(h Headers, end bool) (Action, error) {
 	if action == Continue {
 		s.forwardHeaders()
 		s.Upstream.Ended = end
+		delete(s.maps, mapRequestHeaders)
 	} else {
 		s.request.stopped = true
 	}
 	return action, nil
 }
 
-// forwardHeaders lets the request headers go upstream; from then on the guest
-// cannot reach them.
+// forwardHeaders lets the request headers go upstream. Only Continue from the
+// headers callback itself takes them from the guest; after Continue from a body
+// callback it can still change Envoy's copy, to no effect upstream.
 func (s *Stream) forwardHeaders() {
-	if h := s.maps[mapRequestHeaders]; h != nil {
-		s.Upstream.Headers = h.Clone()
-		delete(s.maps, mapRequestHeaders)
+	if s.Upstream.Headers == nil {
+		s.Upstream.Headers = s.maps[mapRequestHeaders].Clone()
 	}
 }
 

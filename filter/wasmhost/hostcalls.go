@@ -61,9 +61,14 @@ var hostFunctions = []hostFunction{
 	{abiModule, "proxy_define_metric", "vpnp", false, hostDefineMetric},
 	{abiModule, "proxy_increment_metric", "oV", false, hostIncrementMetric},
 	{abiModule, "proxy_record_metric", "oV", false, hostRecordMetric},
+	{abiModule, "proxy_set_effective_context", "v", false, hostEffectiveContext},
 	{wasiModule, "random_get", "pn", false, wasiRandom},
 	{wasiModule, "clock_time_get", "vVp", false, wasiClock},
 	{wasiModule, "fd_write", "vpvp", false, wasiWrite},
+	{wasiModule, "fd_close", "v", false, wasiNoFile},
+	{wasiModule, "fd_seek", "vVvp", false, wasiNoFile},
+	{wasiModule, "args_sizes_get", "pp", false, wasiArgsSizes},
+	{wasiModule, "args_get", "pp", false, wasiArgs},
 	{wasiModule, "proc_exit", "v", true, wasiExit},
 }
 

@@ -114,7 +114,7 @@ func (o Options) withDefaults() Options {
 func (m *Module) NewVM(ctx context.Context, o Options) (*VM, error) {
 	vm := &VM{module: m, options: o.withDefaults(), metrics: newMetricTable()}
 	vm.ctx = context.WithValue(ctx, vmKey{}, vm)
-	config := wazero.NewModuleConfig().WithName("").WithStartFunctions("_initialize")
+	config := wazero.NewModuleConfig().WithName("").WithStartFunctions()
 	instance, err := m.runtime.InstantiateModule(vm.ctx, m.compiled, config)
 	if err != nil {
 		return nil, fmt.Errorf("starting the filter: %w", err)
@@ -126,6 +126,9 @@ func (m *Module) NewVM(ctx context.Context, o Options) (*VM, error) {
 	vm.callbacks = map[string]api.Function{}
 	for name := range instance.ExportedFunctionDefinitions() {
 		vm.callbacks[name] = instance.ExportedFunction(name)
+	}
+	if _, err := vm.call("_initialize"); err != nil {
+		return nil, err
 	}
 	return vm, nil
 }

@@ -1,0 +1,49 @@
+//go:build wasip1
+
+package plugin
+
+import (
+	"unsafe"
+
+	"github.com/weirmesh/weir/filter/policy/bucket"
+)
+
+// workerHost is the engine.Host of all streams of a worker.
+type workerHost struct {
+	random splitmix64
+	store  pageStore
+}
+
+// seed seeds the random numbers once a VM, so that workers do not run in step.
+func (h *workerHost) seed() {
+	h.store.host = sharedPages{}
+	if wasiRandomGet(unsafe.Pointer(&h.random.state), uint32(unsafe.Sizeof(h.random.state))) != 0 {
+		h.random.state = uint64(now())
+	}
+}
+
+// Now is the wall clock in Unix nanoseconds.
+func (h *workerHost) Now() int64 { return now() }
+
+// Random is a random number without secrecy.
+func (h *workerHost) Random() uint64 { return h.random.next() }
+
+const peerProperty = "connection\x00uri_san_peer_certificate"
+
+// Peer is the SPIFFE ID that the downstream proved, nil without one; valid
+// until the next call.
+func (h *workerHost) Peer() []byte {
+	peer, s := getProperty(&peerBlock, peerProperty)
+	if s != statusOK || len(peer) == 0 {
+		return nil
+	}
+	return peer
+}
+
+// Take charges a bucket; see bucket.Store.
+func (h *workerHost) Take(c *bucket.Charge, nowNs int64) (bucket.Result, error) {
+	return h.store.Take(c, nowNs)
+}
+
+// Give undoes a charge; see bucket.Store.
+func (h *workerHost) Give(c *bucket.Charge, nowNs int64) error { return h.store.Give(c, nowNs) }

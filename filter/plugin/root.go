@@ -1,0 +1,116 @@
+//go:build wasip1
+
+package plugin
+
+import (
+	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm"
+	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/types"
+
+	"github.com/weirmesh/weir/filter/policy/engine"
+	"github.com/weirmesh/weir/filter/policy/hold"
+	"github.com/weirmesh/weir/filter/policy/spec"
+)
+
+// Register makes the plugin known to the SDK. It is called from init, because
+// the module is a reactor and its main never runs.
+func Register() { proxywasm.SetVMContext(worker) }
+
+// vm is what all listeners of one Envoy worker share.
+type vm struct {
+	types.DefaultVMContext
+	host     workerHost
+	metrics  metrics
+	pool     *hold.Pool
+	latest   *engine.Program // last good program, whose unchanged sections the next one reuses
+	document []byte          // policy document while it is compiled; used again
+	free     []*stream       // contexts between two requests
+	headers  pairsWriter     // of the local reply that is being sent
+	line     []byte          // log line that is being built
+}
+
+var worker = &vm{}
+
+// OnVMStart runs once a VM, before any configuration.
+func (w *vm) OnVMStart(int) types.OnVMStartStatus {
+	w.host.seed()
+	w.metrics.define()
+	return types.OnVMStartStatusOK
+}
+
+// NewPluginContext is called for each configuration that Envoy gives the VM.
+func (w *vm) NewPluginContext(uint32) types.PluginContext { return &plugin{} }
+
+// plugin is one configuration; its streams keep its program when a newer one
+// replaces it.
+type plugin struct {
+	types.DefaultPluginContext
+	program *engine.Program
+}
+
+// OnPluginStart compiles the policy document. If it refuses, Envoy rejects the
+// update and the last good configuration serves on.
+func (p *plugin) OnPluginStart(size int) types.OnPluginStartStatus {
+	document, err := worker.readDocument(size)
+	if err == nil {
+		p.program, err = engine.Compile(document, worker.latest)
+	}
+	if err != nil {
+		worker.log(levelError, "policy document refused: ", err.Error())
+		return types.OnPluginStartStatusFailed
+	}
+	worker.latest = p.program
+	worker.pool = poolFor(worker.pool, p.program)
+	return types.OnPluginStartStatusOK
+}
+
+// NewHttpContext takes a context from the pool.
+func (p *plugin) NewHttpContext(uint32) types.HttpContext {
+	return worker.open(p.program)
+}
+
+// Errors of reading the configuration.
+const (
+	errDocumentSize pluginError = "it is empty or larger than 2 MiB"
+	errDocumentRead pluginError = "it cannot be read from the host"
+)
+
+type pluginError string
+
+func (e pluginError) Error() string { return string(e) }
+
+// readDocument reads the plugin configuration in ranges into a buffer that the
+// next update uses again: a transient of this size would double TinyGo's heap,
+// which never shrinks.
+func (w *vm) readDocument(size int) ([]byte, error) {
+	if size <= 0 || size > spec.MaxDocumentBytes {
+		return nil, errDocumentSize
+	}
+	if cap(w.document) < size {
+		w.document = make([]byte, 0, size)
+	}
+	document := w.document[:0]
+	for len(document) < size {
+		part, s := getBuffer(pluginConfiguration, uint32(len(document)), uint32(min(size-len(document), rangeSize)))
+		if s != statusOK || len(part) == 0 {
+			return nil, errDocumentRead
+		}
+		document = append(document, part...)
+	}
+	return document, nil
+}
+
+func (w *vm) log(level uint32, parts ...string) {
+	w.line = w.line[:0]
+	for _, p := range parts {
+		w.line = append(w.line, p...)
+	}
+	logLine(level, w.line)
+}
+
+// poolFor keeps one pool a worker, because blocks are never given back.
+func poolFor(pool *hold.Pool, p *engine.Program) *hold.Pool {
+	if pool == nil {
+		return hold.NewPool(p.Hold())
+	}
+	return pool
+}

@@ -1,0 +1,116 @@
+package plugin
+
+import "github.com/weirmesh/weir/filter/policy/bucket"
+
+// pageCount is the number of pages of buckets in shared data. Envoy never evicts
+// an entry, so their number is fixed: 4,096 pages of 256 bytes are 1 MiB and
+// 32,768 buckets.
+const pageCount = 4096
+
+// maxRetries bounds the compare-and-swap loop. Four workers on two cores in a
+// tight loop were seen to need up to 223.
+const maxRetries = 1000
+
+// Errors of the store; its caller applies the limit's onFailure.
+const (
+	errStoreUnusable  storeError = "shared data cannot be read or written"
+	errStoreContended storeError = "shared data changed at every attempt"
+)
+
+type storeError string
+
+func (e storeError) Error() string { return string(e) }
+
+// pageHost holds the pages; the plugin's is Envoy's shared data.
+type pageHost interface {
+	// load returns page n and its version, or found false when it does not
+	// exist yet. The bytes are valid until the next load.
+	load(n uint32) (page []byte, version uint32, found bool, err error)
+	// save writes page n if its version is still the one loaded (or if it still
+	// does not exist, with found false); saved is false if another was faster.
+	save(n uint32, page []byte, version uint32, found bool) (saved bool, err error)
+}
+
+// pageStore is a bucket.Store on pages under compare-and-swap.
+type pageStore struct {
+	host      pageHost
+	scratch   [bucket.PageSize]byte // the page that is being changed
+	conflicts uint64                // attempts that another worker beat, for a metric
+	failures  uint64                // charges that ended in an error, for a metric
+}
+
+var pageTable = bucket.Table{Pages: pageCount}
+
+// Take charges c; see bucket.Store.
+func (s *pageStore) Take(c *bucket.Charge, nowNs int64) (bucket.Result, error) {
+	n := pageTable.PageOf(c.Key)
+	for range maxRetries {
+		page, version, found, err := s.page(n)
+		if err != nil {
+			return bucket.Result{}, s.fail(err)
+		}
+		result, changed, err := page.Take(c, nowNs)
+		if err != nil {
+			return bucket.Result{}, s.fail(err)
+		}
+		if !changed {
+			return result, nil
+		}
+		saved, err := s.host.save(n, page, version, found)
+		if err != nil {
+			return bucket.Result{}, s.fail(err)
+		}
+		if saved {
+			return result, nil
+		}
+		s.conflicts++
+	}
+	return bucket.Result{}, s.fail(errStoreContended)
+}
+
+// Give undoes a Take; see bucket.Store.
+func (s *pageStore) Give(c *bucket.Charge, nowNs int64) error {
+	n := pageTable.PageOf(c.Key)
+	for range maxRetries {
+		page, version, found, err := s.page(n)
+		if err != nil {
+			return s.fail(err)
+		}
+		changed, err := page.Give(c, nowNs)
+		if err != nil {
+			return s.fail(err)
+		}
+		if !changed {
+			return nil
+		}
+		saved, err := s.host.save(n, page, version, found)
+		if err != nil {
+			return s.fail(err)
+		}
+		if saved {
+			return nil
+		}
+		s.conflicts++
+	}
+	return s.fail(errStoreContended)
+}
+
+// page copies page n into scratch; one that does not exist, or that another
+// version of the layout left, is empty: its buckets are full again.
+func (s *pageStore) page(n uint32) (page bucket.Page, version uint32, found bool, err error) {
+	b, version, found, err := s.host.load(n)
+	if err != nil {
+		return nil, 0, false, err
+	}
+	if !found || len(b) != bucket.PageSize {
+		s.scratch = [bucket.PageSize]byte{}
+	} else {
+		copy(s.scratch[:], b)
+	}
+	return s.scratch[:], version, found, nil
+}
+
+func (s *pageStore) fail(err error) error {
+	s.failures++
+	return err
+}

@@ -1,0 +1,172 @@
+//go:build wasip1
+
+package plugin
+
+import (
+	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/types"
+
+	"github.com/weirmesh/weir/filter/policy/engine"
+)
+
+// actionNoBuffer is StopIterationNoBuffer: Envoy buffers nothing, so that its
+// own limit does not answer 413. The ABI leaves the value unnamed.
+const actionNoBuffer = types.Action(3)
+
+// phase is how far a stream has come.
+type phase uint8
+
+const (
+	fresh     phase = iota // no request headers yet
+	holding                // headers and body are held
+	forwarded              // headers went upstream; a body above the hold limit may follow
+	replied                // answered here; later callbacks are about our own answer
+)
+
+// stream is the context of one HTTP stream. It goes back to the pool in
+// OnHttpStreamDone, which Envoy calls for every end of a stream.
+type stream struct {
+	types.DefaultHttpContext
+	engine    *engine.Stream
+	program   *engine.Program
+	phase     phase
+	published bool
+	sized     bool  // the request has a content-length: no trailers while the body is held
+	protocol  uint8 // whether Envoy's own buffer may be used, see holdAction
+	taken     bool  // bytes were taken out of Envoy's buffer
+	gauged    int64 // what this stream has added to weir.held_bytes
+}
+
+// open takes a stream from the pool.
+func (w *vm) open(p *engine.Program) *stream {
+	var s *stream
+	if n := len(w.free); n > 0 {
+		s, w.free = w.free[n-1], w.free[:n-1]
+	} else {
+		s = &stream{engine: engine.NewStream(w.pool)}
+	}
+	*s = stream{engine: s.engine, program: p}
+	return s
+}
+
+// OnHttpRequestHeaders reads all headers in one host call.
+func (s *stream) OnHttpRequestHeaders(_ int, end bool) types.Action {
+	worker.metrics.requests.add(1)
+	s.phase = holding
+	s.engine.Reset(s.program, &worker.host)
+	data, st := getPairs(requestHeaders)
+	if st != statusOK {
+		return s.fail("request headers", st)
+	}
+	headers := newPairs(data)
+	for headers.next() {
+		drill(headers.name)
+		if view(headers.name) == "content-length" {
+			s.sized = true
+		}
+		s.engine.Header(headers.name, headers.value)
+	}
+	if headers.bad {
+		return s.fail("request headers", statusInvalidMemory)
+	}
+	switch s.engine.Headers(end) {
+	case engine.Reply:
+		return s.reply()
+	case engine.Forward:
+		return s.forward()
+	}
+	return types.ActionPause
+}
+
+// OnHttpRequestBody feeds the chunk to the engine in ranges.
+func (s *stream) OnHttpRequestBody(size int, end bool) types.Action {
+	if s.phase == replied {
+		return actionNoBuffer
+	}
+	verdict, st := s.feed(uint32(size), end)
+	if st != statusOK {
+		return s.fail("request body", st)
+	}
+	switch verdict {
+	case engine.Reply:
+		return s.reply()
+	case engine.Forward:
+		if st := s.writeBack(uint32(size)); st != statusOK {
+			return s.fail("write request body", st)
+		}
+		return s.forward()
+	}
+	return s.hold(uint32(size))
+}
+
+func (s *stream) feed(size uint32, end bool) (engine.Action, status) {
+	if size == 0 {
+		return s.engine.Body(nil, end), statusOK
+	}
+	verdict := engine.Hold
+	for at := uint32(0); at < size; {
+		n := min(size-at, rangeSize)
+		part, st := getBuffer(requestBody, at, n)
+		if st != statusOK {
+			return verdict, st
+		}
+		if uint32(len(part)) != n {
+			return verdict, statusNotFound
+		}
+		at += n
+		verdict = s.engine.Body(part, end && at == size)
+		if verdict == engine.Reply {
+			break
+		}
+	}
+	return verdict, statusOK
+}
+
+// OnHttpRequestTrailers ends the body. Envoy gives the trailers no access to the
+// last chunk, only to its own buffer; see holdAction.
+func (s *stream) OnHttpRequestTrailers(int) types.Action {
+	if s.phase == replied {
+		return types.ActionPause
+	}
+	switch s.engine.Body(nil, true) {
+	case engine.Reply:
+		return s.reply()
+	case engine.Forward:
+	default:
+		return s.fail("request trailers", statusOK)
+	}
+	if s.engine.Held().Len() > 0 {
+		if s.protocol != bufferUsable {
+			return s.answer(&lengthRequired)
+		}
+		if st := s.writeBack(0); st != statusOK {
+			return s.fail("write request body", st)
+		}
+	}
+	return s.forward()
+}
+
+// OnHttpResponseHeaders adds what a limit has to say to an admitted request.
+func (s *stream) OnHttpResponseHeaders(int, bool) types.Action {
+	if s.phase != forwarded {
+		return types.ActionContinue
+	}
+	edits := s.engine.ResponseEdits()
+	for i := range edits {
+		if st := edit(responseHeaders, &edits[i]); st != statusOK {
+			s.complain("response headers", st)
+		}
+	}
+	return types.ActionContinue
+}
+
+// OnHttpStreamDone publishes and gives everything back.
+func (s *stream) OnHttpStreamDone() {
+	if s.phase != fresh {
+		s.publish()
+		s.count()
+		s.engine.Release()
+	}
+	s.gauge(0)
+	s.program = nil
+	worker.free = append(worker.free, s)
+}

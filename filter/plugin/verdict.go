@@ -1,0 +1,184 @@
+//go:build wasip1
+
+package plugin
+
+import (
+	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/types"
+
+	"github.com/weirmesh/weir/filter/policy/engine"
+)
+
+// States of stream.protocol.
+const (
+	bufferUnknown  uint8 = iota
+	bufferUsable         // chunks are small frames: Envoy's buffer may stay in use, emptied
+	bufferUnusable       // HTTP/1: a chunk may be larger than Envoy's buffer limit
+)
+
+// hold takes the chunk out of Envoy's buffer; the engine has its bytes.
+func (s *stream) hold(size uint32) types.Action {
+	if size > 0 {
+		s.taken = true
+		if st := setBody(size, nil); st != statusOK {
+			return s.fail("empty request body", st)
+		}
+	}
+	s.gauge(int64(s.engine.Held().Len()))
+	return s.holdAction()
+}
+
+// holdAction says how to stop after an emptied chunk. StopIterationNoBuffer has
+// no limit, but leaves nothing that a trailers callback could write the body to:
+// Envoy would use a freed chunk. A body with a content-length is let go before
+// trailers can come, and Envoy drops the trailers of HTTP/1. The frames of HTTP/2
+// and 3 are small, so there Envoy's buffer is kept in use, emptied each time.
+func (s *stream) holdAction() types.Action {
+	if s.sized {
+		return actionNoBuffer
+	}
+	if s.protocol == bufferUnknown {
+		s.protocol = bufferUsable
+		protocol, st := getProperty(&smallBlock, "request\x00protocol")
+		if st != statusOK || len(protocol) < 6 || view(protocol[:6]) == "HTTP/1" {
+			s.protocol = bufferUnusable
+		}
+	}
+	if s.protocol == bufferUsable {
+		return types.ActionPause
+	}
+	return actionNoBuffer
+}
+
+// writeBack puts the engine's bytes in place of a chunk of size bytes. A chunk
+// that nothing was taken from and nothing changed in is left alone.
+func (s *stream) writeBack(size uint32) status {
+	held := s.engine.Held()
+	if !s.taken && !s.engine.Rewritten() && uint32(held.Len()) == size {
+		held.Release()
+		return statusOK
+	}
+	s.taken = true
+	drain := size
+	for i := range held.Blocks() {
+		st := statusOK
+		if i == 0 {
+			st = setBody(drain, held.Block(i))
+		} else {
+			st = appendBody(held.Block(i))
+		}
+		if st != statusOK {
+			return st
+		}
+		drain = 0
+	}
+	held.Release()
+	if drain > 0 {
+		return setBody(drain, nil)
+	}
+	return statusOK
+}
+
+// forward lets the request go on; the first time with its header edits.
+func (s *stream) forward() types.Action {
+	if s.phase == forwarded {
+		return types.ActionContinue
+	}
+	s.phase = forwarded
+	s.gauge(0)
+	edits := s.engine.Edits()
+	for i := range edits {
+		if st := edit(requestHeaders, &edits[i]); st != statusOK {
+			return s.fail("edit request headers", st)
+		}
+	}
+	if st := clearRouteCache(); st != statusOK {
+		return s.fail("clear route cache", st)
+	}
+	return types.ActionContinue
+}
+
+func edit(kind uint32, e *engine.Edit) status {
+	if e.Op == engine.Remove {
+		return removeHeader(kind, e.Name)
+	}
+	return setHeader(kind, e.Name, e.Value)
+}
+
+// reply sends the engine's reply.
+func (s *stream) reply() types.Action { return s.answer(s.engine.Reply()) }
+
+// repliedHeader tells Envoy's local reply configuration that the body is ours.
+const repliedHeader = "x-weir-replied"
+
+var one = []byte{'1'}
+
+func (s *stream) answer(r *engine.ReplyMessage) types.Action {
+	s.phase = replied
+	s.gauge(0)
+	s.publish()
+	if st := setHeader(requestHeaders, repliedHeader, one); st != statusOK {
+		s.complain("mark reply", st)
+	}
+	if st := sendReply(r); st != statusOK {
+		s.complain("send reply", st)
+	}
+	worker.metrics.replied(r.Code)
+	return types.ActionPause
+}
+
+func sendReply(r *engine.ReplyMessage) status {
+	w := &worker.headers
+	w.reset(len(r.Headers))
+	for i := range r.Headers {
+		w.announce(r.Headers[i].Name, r.Headers[i].Value)
+	}
+	for i := range r.Headers {
+		w.write(r.Headers[i].Name, r.Headers[i].Value)
+	}
+	const noGRPC = 0xFFFFFFFF // no grpc-status
+	return status(proxySendLocalResponse(uint32(r.Status), textPointer(r.Details), uint32(len(r.Details)),
+		pointer(r.Body), uint32(len(r.Body)), pointer(w.b), uint32(len(w.b)), noGRPC))
+}
+
+// fail answers a request that the filter cannot decide on: closed, never open.
+func (s *stream) fail(what string, st status) types.Action {
+	s.complain(what, st)
+	return s.answer(&internalError)
+}
+
+func (s *stream) complain(what string, st status) {
+	worker.metrics.hostErrors.add(1)
+	worker.log(levelError, "host call failed: ", what, statusText(st))
+}
+
+func statusText(st status) string {
+	return string(appendDecimal([]byte(", status "), uint64(st)))
+}
+
+// publish makes the decision visible to access logs, once.
+func (s *stream) publish() {
+	if s.published || !s.program.Record() {
+		return
+	}
+	s.published = true
+	if st := setProperty("weir", s.engine.Record()); st != statusOK {
+		s.complain("publish record", st)
+	}
+}
+
+// gauge makes this stream's part of weir.held_bytes n.
+func (s *stream) gauge(n int64) {
+	worker.metrics.held.add(n - s.gauged)
+	s.gauged = n
+}
+
+// count adds up what Done alone knows.
+func (s *stream) count() {
+	for i, n := range s.engine.Counts() {
+		worker.metrics.redactions[i].add(int64(n))
+	}
+	store := &worker.host.store
+	worker.metrics.bucketConflicts.add(int64(store.conflicts))
+	worker.metrics.bucketFailures.add(int64(store.failures))
+	store.conflicts, store.failures = 0, 0
+}
