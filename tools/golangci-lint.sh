@@ -20,7 +20,7 @@ field() { "$tools/venv/bin/python" -c 'import json, sys; print(json.load(open("m
 cp -r "$(field Dir)/." source
 chmod -R u+w source
 cd source
-GOWORK=off GOFLAGS= go build -mod=readonly -buildvcs=false -trimpath -ldflags "-X main.version=${version#v}" -o "$work/golangci-lint" ./cmd/golangci-lint
+GOWORK=off GOFLAGS= go build -mod=readonly -buildvcs=false -trimpath -ldflags "-X main.version=${version#v} -X main.date=pinned" -o "$work/golangci-lint" ./cmd/golangci-lint
 mv -f "$work/golangci-lint" "$tools/bin/golangci-lint"
 finish golangci-lint "$key"
 say "golangci-lint $version is ready"
