@@ -1,0 +1,50 @@
+package translate
+
+import (
+	"time"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/durationpb"
+)
+
+// Headers between filter, routes and the model's server.
+const (
+	headerModel   = "x-weir-model"
+	headerBucket  = "x-weir-bucket"
+	headerVersion = "x-weir-version"
+	headerReplied = "x-weir-replied"
+)
+
+// workloadAPI is the static cluster of Envoy's bootstrap that serves SDS.
+const workloadAPI = "workload_api"
+
+// ClusterName names the cluster, and the load assignment, of a model's version.
+func ClusterName(model, version string) string { return model + "@" + version }
+
+// ListenerName names a gateway's listener.
+func ListenerName(gateway, listener string) string { return gateway + "/" + listener }
+
+// FilterName names the filter configuration of a gateway.
+func FilterName(gateway string) string { return "weir-filter/" + gateway }
+
+// fromADS takes a resource from the aggregated stream.
+func fromADS() *corev3.ConfigSource {
+	return &corev3.ConfigSource{
+		ResourceApiVersion:    corev3.ApiVersion_V3,
+		ConfigSourceSpecifier: &corev3.ConfigSource_Ads{Ads: &corev3.AggregatedConfigSource{}},
+	}
+}
+
+// pack puts a message into an Any, deterministically.
+func pack(message proto.Message) *anypb.Any {
+	packed := &anypb.Any{}
+	if err := anypb.MarshalFrom(packed, message, proto.MarshalOptions{Deterministic: true}); err != nil {
+		// Only invalid UTF-8 or a missing proto2 field can fail, and the catalog has neither.
+		panic("translate: " + err.Error())
+	}
+	return packed
+}
+
+func seconds(d time.Duration) *durationpb.Duration { return durationpb.New(d) }

@@ -1,0 +1,137 @@
+package translate
+
+import (
+	"time"
+
+	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/config/accesslog/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	streamv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/access_loggers/stream/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	"google.golang.org/protobuf/types/known/structpb"
+)
+
+// requestHeadersTimeout bounds how long a client may take to send headers: they
+// are small, and slow ones are an attack.
+const requestHeadersTimeout = 10 * time.Second
+
+// envoyReply is what clients read when Envoy itself answers with a status. The
+// code is always Envoy's response code details.
+type envoyReply struct {
+	status  uint32 // 0: every other
+	kind    string
+	message string
+}
+
+// envoyReplies in the order in which they are tried. Where Envoy's own text
+// says more than the status, it is kept.
+var envoyReplies = []envoyReply{
+	{404, "invalid_request_error", "There is no route for this model."},
+	{408, "invalid_request_error", "The request did not arrive in time."},
+	{413, "invalid_request_error", "The request body is too large."},
+	{431, "invalid_request_error", "The request headers are too large."},
+	{502, "server_error", "The model's server did not answer as it should: %LOCAL_REPLY_BODY%"},
+	{503, "server_error", "The model's server cannot be reached: %LOCAL_REPLY_BODY%"},
+	{504, "server_error", "The model's server did not answer in time."},
+	{500, "server_error", "The gateway could not work on the request: %LOCAL_REPLY_BODY%"},
+	{0, "invalid_request_error", "The request was refused: %LOCAL_REPLY_BODY%"},
+}
+
+// localReplies gives Envoy's own replies the shape that OpenAI clients read.
+// Replies of the filter have it already and carry the mark of the filter.
+func localReplies() *hcmv3.LocalReplyConfig {
+	config := &hcmv3.LocalReplyConfig{}
+	for _, reply := range envoyReplies {
+		config.Mappers = append(config.Mappers, &hcmv3.ResponseMapper{
+			Filter:             replyFilter(reply.status),
+			BodyFormatOverride: openAIError(reply),
+		})
+	}
+	return config
+}
+
+func openAIError(reply envoyReply) *corev3.SubstitutionFormatString {
+	body := object(map[string]*structpb.Value{
+		"error": structpb.NewStructValue(object(map[string]*structpb.Value{
+			"message": structpb.NewStringValue(reply.message),
+			"type":    structpb.NewStringValue(reply.kind),
+			"param":   structpb.NewNullValue(),
+			"code":    structpb.NewStringValue("%RESPONSE_CODE_DETAILS%"),
+		})),
+	})
+	return &corev3.SubstitutionFormatString{
+		Format:      &corev3.SubstitutionFormatString_JsonFormat{JsonFormat: body},
+		ContentType: "application/json",
+	}
+}
+
+func object(fields map[string]*structpb.Value) *structpb.Struct {
+	return &structpb.Struct{Fields: fields}
+}
+
+// replyFilter matches replies of a status that are not the filter's own.
+func replyFilter(status uint32) *accesslogv3.AccessLogFilter {
+	foreign := &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_HeaderFilter{
+		HeaderFilter: &accesslogv3.HeaderFilter{Header: &routev3.HeaderMatcher{
+			Name:                 headerReplied,
+			HeaderMatchSpecifier: &routev3.HeaderMatcher_PresentMatch{PresentMatch: true},
+			InvertMatch:          true,
+		}},
+	}}
+	if status == 0 {
+		return foreign
+	}
+	equal := &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_StatusCodeFilter{
+		StatusCodeFilter: &accesslogv3.StatusCodeFilter{Comparison: &accesslogv3.ComparisonFilter{
+			Op:    accesslogv3.ComparisonFilter_EQ,
+			Value: &corev3.RuntimeUInt32{DefaultValue: status, RuntimeKey: "weir.local_reply_status"},
+		}},
+	}}
+	return &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_AndFilter{
+		AndFilter: &accesslogv3.AndFilter{Filters: []*accesslogv3.AccessLogFilter{equal, foreign}},
+	}}
+}
+
+// accessLogFields are one line of the access log. Nothing in it comes from the
+// body, and no header is in it that may carry a secret.
+var accessLogFields = map[string]string{
+	"time":            "%START_TIME%",
+	"method":          "%REQ(:METHOD)%",
+	"path":            "%PATH(NQ)%",
+	"protocol":        "%PROTOCOL%",
+	"status":          "%RESPONSE_CODE%",
+	"details":         "%RESPONSE_CODE_DETAILS%",
+	"flags":           "%RESPONSE_FLAGS%",
+	"duration_ms":     "%DURATION%",
+	"bytes_received":  "%BYTES_RECEIVED%",
+	"bytes_sent":      "%BYTES_SENT%",
+	"request_id":      "%REQ(X-REQUEST-ID)%",
+	"model":           "%REQ(X-WEIR-MODEL)%",
+	"version":         "%REQ(X-WEIR-VERSION)%",
+	"upstream":        "%UPSTREAM_HOST%",
+	"attempts":        "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
+	"peer":            "%DOWNSTREAM_PEER_URI_SAN%",
+	"upstream_peer":   "%UPSTREAM_PEER_URI_SAN%",
+	"upstream_reason": "%UPSTREAM_TRANSPORT_FAILURE_REASON%",
+}
+
+// accessLog writes one JSON line a request to standard output; record adds the
+// filter's decision.
+func accessLog(record bool) []*accesslogv3.AccessLog {
+	fields := make(map[string]*structpb.Value)
+	for name, format := range accessLogFields {
+		fields[name] = structpb.NewStringValue(format)
+	}
+	if record {
+		fields["weir"] = structpb.NewStringValue("%FILTER_STATE(wasm.weir:PLAIN)%")
+	}
+	return []*accesslogv3.AccessLog{{
+		Name: "envoy.access_loggers.stdout",
+		ConfigType: &accesslogv3.AccessLog_TypedConfig{TypedConfig: pack(&streamv3.StdoutAccessLog{
+			AccessLogFormat: &streamv3.StdoutAccessLog_LogFormat{LogFormat: &corev3.SubstitutionFormatString{
+				Format:          &corev3.SubstitutionFormatString_JsonFormat{JsonFormat: object(fields)},
+				OmitEmptyValues: true,
+			}},
+		})},
+	}}
+}

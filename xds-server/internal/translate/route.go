@@ -1,0 +1,126 @@
+package translate
+
+import (
+	"strings"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	previousv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/retry/host/previous_hosts/v3"
+	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/weirmesh/weir/xds-server/internal/catalog"
+)
+
+// scope leads requests for a model to its route configuration.
+func scope(model *catalog.Model) *routev3.ScopedRouteConfiguration {
+	return &routev3.ScopedRouteConfiguration{
+		Name:                   model.Name,
+		RouteConfigurationName: model.Name,
+		Key: &routev3.ScopedRouteConfiguration_Key{
+			Fragments: []*routev3.ScopedRouteConfiguration_Key_Fragment{{
+				Type: &routev3.ScopedRouteConfiguration_Key_Fragment_StringKey{StringKey: model.Name},
+			}},
+		},
+	}
+}
+
+// routes are one route for each version that the filter forced, and the split.
+// One small configuration a model: a weight step resends nothing else.
+func routes(model *catalog.Model) *routev3.RouteConfiguration {
+	var all []*routev3.Route
+	for _, version := range model.Versions {
+		all = append(all, forcedRoute(model, version.Name))
+	}
+	all = append(all, splitRoute(model))
+	return &routev3.RouteConfiguration{
+		Name: model.Name,
+		VirtualHosts: []*routev3.VirtualHost{{
+			Name:    model.Name,
+			Domains: []string{"*"},
+			Routes:  all,
+		}},
+	}
+}
+
+func forcedRoute(model *catalog.Model, version string) *routev3.Route {
+	action := routeAction(model)
+	action.ClusterSpecifier = &routev3.RouteAction_Cluster{Cluster: ClusterName(model.Name, version)}
+	return &routev3.Route{
+		Name: "version " + version,
+		Match: &routev3.RouteMatch{
+			PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"},
+			Headers: []*routev3.HeaderMatcher{{
+				Name: headerVersion,
+				HeaderMatchSpecifier: &routev3.HeaderMatcher_StringMatch{StringMatch: &matcherv3.StringMatcher{
+					MatchPattern: &matcherv3.StringMatcher_Exact{Exact: version},
+				}},
+			}},
+		},
+		Action:               &routev3.Route_Route{Route: action},
+		RequestHeadersToAdd:  setVersion(version),
+		ResponseHeadersToAdd: setVersion(version),
+	}
+}
+
+// splitRoute takes the user's bucket modulo the whole weight, so that a user
+// stays, and a version that is listed first keeps its users while it grows.
+func splitRoute(model *catalog.Model) *routev3.Route {
+	weighted := &routev3.WeightedCluster{
+		RandomValueSpecifier: &routev3.WeightedCluster_HeaderName{HeaderName: headerBucket},
+	}
+	for _, share := range model.Route.Split {
+		weighted.Clusters = append(weighted.Clusters, &routev3.WeightedCluster_ClusterWeight{
+			Name:                 ClusterName(model.Name, share.Version),
+			Weight:               wrapperspb.UInt32(share.Weight),
+			RequestHeadersToAdd:  setVersion(share.Version),
+			ResponseHeadersToAdd: setVersion(share.Version),
+		})
+	}
+	action := routeAction(model)
+	action.ClusterSpecifier = &routev3.RouteAction_WeightedClusters{WeightedClusters: weighted}
+	return &routev3.Route{
+		Name:   "split",
+		Match:  &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}},
+		Action: &routev3.Route_Route{Route: action},
+	}
+}
+
+func routeAction(model *catalog.Model) *routev3.RouteAction {
+	return &routev3.RouteAction{
+		Timeout:     seconds(model.Route.Timeout),
+		RetryPolicy: retryPolicy(model.Route.Retries),
+	}
+}
+
+// hostAttempts is how often Envoy looks for an endpoint that it did not try yet.
+const hostAttempts = 3
+
+func retryPolicy(r *catalog.Retries) *routev3.RetryPolicy {
+	if r == nil {
+		return nil
+	}
+	policy := &routev3.RetryPolicy{
+		RetryOn:    strings.Join(r.On, ","),
+		NumRetries: wrapperspb.UInt32(r.Attempts),
+		RetryHostPredicate: []*routev3.RetryPolicy_RetryHostPredicate{{
+			Name: "envoy.retry_host_predicates.previous_hosts",
+			ConfigType: &routev3.RetryPolicy_RetryHostPredicate_TypedConfig{
+				TypedConfig: pack(&previousv3.PreviousHostsPredicate{}),
+			},
+		}},
+		HostSelectionRetryMaxAttempts: hostAttempts,
+	}
+	if r.PerTryTimeout > 0 {
+		policy.PerTryTimeout = seconds(r.PerTryTimeout)
+	}
+	return policy
+}
+
+// setVersion tells the version, whatever the other side said.
+func setVersion(version string) []*corev3.HeaderValueOption {
+	return []*corev3.HeaderValueOption{{
+		Header:       &corev3.HeaderValue{Key: headerVersion, Value: version},
+		AppendAction: corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD,
+	}}
+}

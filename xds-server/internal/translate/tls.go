@@ -1,0 +1,77 @@
+package translate
+
+import (
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
+	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/weirmesh/weir/xds-server/internal/catalog"
+)
+
+// upstreamTLS proves the Envoy's identity and takes only peer's for an answer.
+func upstreamTLS(peer, envoy spiffeid.ID) *corev3.TransportSocket {
+	return tlsSocket(&tlsv3.UpstreamTlsContext{CommonTlsContext: tlsContext(envoy, []spiffeid.ID{peer})})
+}
+
+// downstreamTLS proves the Envoy's identity to clients and verifies theirs.
+func downstreamTLS(t *catalog.ListenerTLS, envoy spiffeid.ID) *corev3.TransportSocket {
+	return tlsSocket(&tlsv3.DownstreamTlsContext{
+		CommonTlsContext:         tlsContext(envoy, t.AllowedClients),
+		RequireClientCertificate: wrapperspb.Bool(t.RequireClientCertificate),
+	})
+}
+
+func tlsSocket(context proto.Message) *corev3.TransportSocket {
+	return &corev3.TransportSocket{
+		Name:       "envoy.transport_sockets.tls",
+		ConfigType: &corev3.TransportSocket_TypedConfig{TypedConfig: pack(context)},
+	}
+}
+
+// tlsContext takes the SVID and the bundle from the Workload API socket, under
+// SPIRE's names, and accepts the given peers; none stands for the whole trust domain.
+func tlsContext(envoy spiffeid.ID, peers []spiffeid.ID) *tlsv3.CommonTlsContext {
+	accepted := &tlsv3.CertificateValidationContext{}
+	for _, peer := range peers {
+		accepted.MatchTypedSubjectAltNames = append(accepted.MatchTypedSubjectAltNames, &tlsv3.SubjectAltNameMatcher{
+			SanType: tlsv3.SubjectAltNameMatcher_URI,
+			Matcher: &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Exact{Exact: peer.String()}},
+		})
+	}
+	return &tlsv3.CommonTlsContext{
+		// Envoy's maximum for upstreams is 1.2 unless told.
+		TlsParams: &tlsv3.TlsParameters{
+			TlsMinimumProtocolVersion: tlsv3.TlsParameters_TLSv1_2,
+			TlsMaximumProtocolVersion: tlsv3.TlsParameters_TLSv1_3,
+		},
+		AlpnProtocols:                  []string{"h2", "http/1.1"},
+		TlsCertificateSdsSecretConfigs: []*tlsv3.SdsSecretConfig{secret(envoy.String())},
+		ValidationContextType: &tlsv3.CommonTlsContext_CombinedValidationContext{
+			CombinedValidationContext: &tlsv3.CommonTlsContext_CombinedCertificateValidationContext{
+				DefaultValidationContext:         accepted,
+				ValidationContextSdsSecretConfig: secret(envoy.TrustDomain().IDString()),
+			},
+		},
+	}
+}
+
+// secret is a secret of the Workload API socket. SPIRE's agent has no delta SDS.
+func secret(name string) *tlsv3.SdsSecretConfig {
+	return &tlsv3.SdsSecretConfig{
+		Name: name,
+		SdsConfig: &corev3.ConfigSource{
+			ResourceApiVersion: corev3.ApiVersion_V3,
+			ConfigSourceSpecifier: &corev3.ConfigSource_ApiConfigSource{ApiConfigSource: &corev3.ApiConfigSource{
+				ApiType:                   corev3.ApiConfigSource_GRPC,
+				TransportApiVersion:       corev3.ApiVersion_V3,
+				SetNodeOnFirstMessageOnly: true,
+				GrpcServices: []*corev3.GrpcService{{
+					TargetSpecifier: &corev3.GrpcService_EnvoyGrpc_{EnvoyGrpc: &corev3.GrpcService_EnvoyGrpc{ClusterName: workloadAPI}},
+				}},
+			}},
+		},
+	}
+}
