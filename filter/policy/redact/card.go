@@ -1,0 +1,115 @@
+package redact
+
+// Lengths of a primary account number (ISO/IEC 7812-1).
+const (
+	minCard = 13
+	maxCard = 19
+)
+
+// cardDigits are the digits of the number at a place, as far as they may
+// belong to one card.
+type cardDigits struct {
+	n      int             // digits
+	digit  [maxCard]byte   // values
+	end    [maxCard]int    // unit behind the digit
+	layout [maxCard]uint32 // lengths of the groups up to the digit, 5 bits each, the first one highest
+}
+
+// matchBankCard finds a card number: 13 to 19 digits with a network's prefix
+// in a length that it issues, in one piece or in the groups that are printed on
+// cards, whose last digit is right by Luhn (ISO/IEC 7812-1, annex B). The
+// longest match wins. The last four digits stay.
+func matchBankCard(w *window, i int) (span, bool) {
+	if w.fraction(i) || w.hexWord(i-1, -1) {
+		return span{}, false
+	}
+	var d cardDigits
+	d.read(w, i)
+	for n := d.n; n >= minCard; n-- {
+		end := d.end[n-1]
+		if d.whole(n) && cardNetwork(d.digit[:n]) && luhn(d.digit[:n]) && w.clear(i, end) {
+			return span{start: i, lo: i, hi: d.end[n-5], end: end}, true
+		}
+	}
+	return span{}, false
+}
+
+// read takes up to maxCard digits with single separators between groups.
+func (d *cardDigits) read(w *window, i int) {
+	layout, group := uint32(0), uint8(0)
+	for d.n < maxCard && i < w.n {
+		if !w.digitAt(i) {
+			next := w.skipSep(i)
+			if next == i || !w.digitAt(next) {
+				return
+			}
+			layout, group, i = layout<<5|uint32(group), 0, next
+		}
+		group++
+		i++
+		d.digit[d.n] = w.code[i-1] - '0'
+		d.end[d.n] = i
+		d.layout[d.n] = layout<<5 | uint32(group)
+		d.n++
+	}
+}
+
+// whole says whether the first n digits are grouped as on a card: in one piece,
+// in fours with a shorter rest, or as a network prints them.
+func (d *cardDigits) whole(n int) bool {
+	layout := d.layout[n-1]
+	switch layout {
+	case uint32(n), // one piece
+		4<<10 | 6<<5 | 5, // American Express
+		4<<10 | 6<<5 | 4, // Diners Club
+		6<<5 | 13,        // UnionPay, 19 digits
+		8<<5 | 8:
+		return true
+	}
+	if layout&31 > 4 {
+		return false
+	}
+	for layout >>= 5; layout != 0; layout >>= 5 {
+		if layout&31 != 4 {
+			return false
+		}
+	}
+	return true
+}
+
+// cardNetwork says whether a network issues numbers with these first digits in
+// this length: Visa, Mastercard, American Express, Diners Club, Discover, JCB,
+// UnionPay (62, and 81 with partners).
+func cardNetwork(d []byte) bool {
+	n := len(d)
+	two := int(d[0])*10 + int(d[1])
+	four := two*100 + int(d[2])*10 + int(d[3])
+	switch {
+	case d[0] == 4:
+		return n == 13 || n == 16 || n == 19
+	case two >= 51 && two <= 55, four >= 2221 && four <= 2720:
+		return n == 16
+	case two == 34 || two == 37:
+		return n == 15
+	case two == 30 || two == 36 || two == 38 || two == 39:
+		return n >= 14
+	case two == 35, two == 62, two == 65, two == 81, four == 6011, four >= 6440 && four <= 6499:
+		return n >= 16
+	}
+	return false
+}
+
+// luhn says whether the last digit is the check digit of the others.
+func luhn(d []byte) bool {
+	sum := 0
+	for i, v := range d {
+		x := int(v)
+		if (len(d)-i)%2 == 0 {
+			if x *= 2; x > 9 {
+				x -= 9
+			}
+		}
+		sum += x
+	}
+	return sum%10 == 0
+}

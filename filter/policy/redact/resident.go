@@ -1,0 +1,67 @@
+package redact
+
+// matchResidentID finds a resident identity number of GB 11643: six digits of
+// region, the date of birth, three digits of sequence and a check character,
+// in one piece or in groups of 6, 8 and 4. The province, the date (1900 to
+// 2099) and the check character must be right. The first three and the last
+// two characters stay.
+func matchResidentID(w *window, i int) (span, bool) {
+	if !w.digits(i, 6) || !provinces[w.value(i, 2)] {
+		return span{}, false
+	}
+	date := w.skipSep(i + 6)
+	if !w.digits(date, 8) || !validDate(w.value(date, 4), w.value(date+4, 2), w.value(date+6, 2)) {
+		return span{}, false
+	}
+	tail := w.skipSep(date + 8)
+	if !w.digits(tail, 3) || tail+4 > w.n || w.digitAt(tail+4) {
+		return span{}, false
+	}
+	sum := 0
+	for k, weight := range residentWeights {
+		at := i + k
+		if k >= 14 {
+			at = tail + k - 14
+		} else if k >= 6 {
+			at = date + k - 6
+		}
+		sum += int(w.code[at]-'0') * weight
+	}
+	check := w.code[tail+3]
+	if check == 'x' {
+		check = 'X'
+	}
+	if check != residentCheck[sum%11] {
+		return span{}, false
+	}
+	return span{start: i, lo: i + 3, hi: tail + 2, end: tail + 4}, true
+}
+
+// provinces holds the two-digit province codes of GB/T 2260, and those of the
+// residence permits of people from Hong Kong (81), Macau (82) and Taiwan (83).
+var provinces = [100]bool{
+	11: true, 12: true, 13: true, 14: true, 15: true,
+	21: true, 22: true, 23: true,
+	31: true, 32: true, 33: true, 34: true, 35: true, 36: true, 37: true,
+	41: true, 42: true, 43: true, 44: true, 45: true, 46: true,
+	50: true, 51: true, 52: true, 53: true, 54: true,
+	61: true, 62: true, 63: true, 64: true, 65: true,
+	71: true, 81: true, 82: true, 83: true,
+}
+
+var monthDays = [13]int{1: 31, 2: 29, 3: 31, 4: 30, 5: 31, 6: 30, 7: 31, 8: 31, 9: 30, 10: 31, 11: 30, 12: 31}
+
+// validDate says whether the date exists in the years 1900 to 2099. There is
+// no clock here to tell a date of birth from the future.
+func validDate(year, month, day int) bool {
+	if year < 1900 || year > 2099 || month < 1 || month > 12 || day < 1 || day > monthDays[month] {
+		return false
+	}
+	leap := year%4 == 0 && year != 1900
+	return month != 2 || day < 29 || leap
+}
+
+// Weights and check characters of ISO 7064 MOD 11-2, as GB 11643 prints them.
+var residentWeights = [17]int{7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2}
+
+const residentCheck = "10X98765432"
