@@ -1,0 +1,211 @@
+package measure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/weirmesh/weir/filter/policy/spec"
+	"github.com/weirmesh/weir/xds-server/internal/loadgen"
+	"github.com/weirmesh/weir/xds-server/internal/staticenvoy"
+)
+
+// SoakOptions are the artefacts and the size of a soak.
+type SoakOptions struct {
+	Envoy, Module string  // paths
+	Scale         float64 // 1: the full counts; less for a shorter run
+}
+
+// phase is one kind of load of a soak, and what must not grow under it.
+type phase struct {
+	name    string
+	warm    int64 // requests before the first reading
+	total   int64 // requests after it
+	conns   int
+	bodies  [][]byte
+	answer  []byte
+	status  int
+	growth  float64 // largest growth of resident memory that passes
+	updates int     // policy updates made during the phase
+}
+
+const maxGrowth = 0.02
+
+func phases(scale float64) []phase {
+	n := func(full int64) int64 { return max(int64(float64(full)*scale), 16) }
+	ok := loadgen.Answer(`{"id":"x","choices":[],"usage":{"prompt_tokens":200,"completion_tokens":20,"total_tokens":220}}`)
+	event := `{"id":"x","object":"chat.completion.chunk","model":"gpt-4","choices":[{"index":0,"delta":{"content":"word "},"finish_reason":null}]}`
+	stream := strings.Replace(string(withPersonal(1024)), `"stream":false`, `"stream":true`, 1)
+	big := withPersonal(20 << 20)
+	return []phase{
+		{name: "1 KB bodies", warm: n(50_000), total: n(450_000), conns: 16, answer: ok, status: 200, growth: maxGrowth,
+			bodies: [][]byte{request(clean(1024)), request(withPersonal(1024))}},
+		{name: "1 MB bodies", warm: n(500), total: n(2_000), conns: 4, answer: ok, status: 200, growth: maxGrowth,
+			bodies: [][]byte{request(withPersonal(1_000_000)), chunkedRequest(withPersonal(1_000_000), 8<<10)}},
+		{name: "20 MB bodies, streamed on", warm: n(40), total: n(120), conns: 2, answer: ok, status: 200, growth: maxGrowth,
+			bodies: [][]byte{request(big), chunkedRequest(big, 64<<10)}},
+		{name: "SSE streams of 50 events", warm: n(1_000), total: n(10_000), conns: 16, answer: loadgen.Events(event, 50), status: 200, growth: maxGrowth,
+			bodies: [][]byte{request([]byte(stream))}},
+		{name: "200 policy updates of the largest size", warm: n(2_000), total: n(20_000), conns: 8, answer: ok, status: 200, growth: maxGrowth,
+			bodies: [][]byte{request(clean(1024))}, updates: int(n(200))},
+	}
+}
+
+// Soak runs every phase on an Envoy of its own and fails when an answer was
+// not 200, a VM trapped, or memory grew.
+func Soak(ctx context.Context, o SoakOptions, out io.Writer) error {
+	var failed []error
+	for _, p := range phases(o.Scale) {
+		if err := p.run(ctx, o, out); err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", p.name, err))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+func (p *phase) run(ctx context.Context, o SoakOptions, out io.Writer) (err error) {
+	upstream, err := loadgen.Serve(p.answer)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, upstream.Close()) }()
+	dir, err := os.MkdirTemp("", "weir-soak-")
+	if err != nil {
+		return fmt.Errorf("make a directory for envoy: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	filter := staticenvoy.Wasm(o.Module, string(spec.Encode(policy(spec.OverflowStream, true))))
+	e, err := staticenvoy.Start(ctx, staticenvoy.Config{Binary: o.Envoy, Dir: dir, Upstream: upstream.Address(), Filter: filter, Concurrency: 2, Log: os.Stderr})
+	if err != nil {
+		return err
+	}
+	defer e.Stop()
+	s := &soak{phase: p, envoy: e, filter: filter, out: out}
+	return s.measure(ctx)
+}
+
+// soak is one phase on its running Envoy.
+type soak struct {
+	*phase
+	envoy  *staticenvoy.Envoy
+	filter staticenvoy.Filter
+	out    io.Writer
+}
+
+// reading is what must not grow.
+type reading struct {
+	rss    int64 // resident memory of Envoy, bytes
+	module int64 // memory.size of the largest VM, bytes
+}
+
+func (s *soak) measure(ctx context.Context) error {
+	if _, err := s.load(ctx, s.warm); err != nil {
+		return err
+	}
+	if s.updates > 0 { // the first updates size the buffers that later ones reuse
+		if err := s.update(ctx, max(s.updates/20, 2)); err != nil {
+			return err
+		}
+	}
+	first, err := s.read(ctx)
+	if err != nil {
+		return err
+	}
+	updated := make(chan error, 1)
+	go func() { updated <- s.update(ctx, s.updates) }()
+	r, err := s.load(ctx, s.total)
+	if err = errors.Join(err, <-updated); err != nil {
+		return err
+	}
+	last, err := s.read(ctx)
+	if err != nil {
+		return err
+	}
+	growth := float64(last.rss-first.rss) / float64(first.rss)
+	fmt.Fprintf(s.out, "%s: %s\n  resident %.1f -> %.1f MiB (%+.2f %%), memory.size %.1f -> %.1f MiB\n", s.name, r,
+		mib(first.rss), mib(last.rss), 100*growth, mib(first.module), mib(last.module))
+	return s.judge(ctx, growth, first, last)
+}
+
+func (s *soak) judge(ctx context.Context, growth float64, first, last reading) error {
+	var failed []error
+	if growth > s.growth {
+		failed = append(failed, fmt.Errorf("resident memory grew by %.2f %%, at most %.0f %% is allowed", 100*growth, 100*s.growth))
+	}
+	if last.module == 0 || float64(last.module-first.module) > s.growth*float64(first.module) {
+		failed = append(failed, fmt.Errorf("the module's memory.size went from %d to %d bytes", first.module, last.module))
+	}
+	crashed, err := s.envoy.Counter(ctx, "wasm.envoy.wasm.runtime.v8.plugin.weir.vm_failed")
+	if err != nil || crashed > 0 {
+		failed = append(failed, fmt.Errorf("%d VMs trapped: %w", crashed, err))
+	}
+	return errors.Join(failed...)
+}
+
+func (s *soak) load(ctx context.Context, n int64) (*loadgen.Report, error) {
+	r, err := loadgen.Run(ctx, loadgen.Options{Address: s.envoy.Address(), Conns: s.conns, Total: n, Bodies: s.bodies})
+	if err != nil {
+		return nil, err
+	}
+	if !r.Only(s.status) {
+		return nil, fmt.Errorf("want only %d: %s", s.status, r)
+	}
+	return r, nil
+}
+
+// moduleMemory is the filter's own gauge of memory.size, set on its tick.
+const moduleMemory = "wasmcustom.weir.memory_bytes"
+
+func (s *soak) read(ctx context.Context) (reading, error) {
+	rss, err := s.envoy.RSS()
+	if err != nil {
+		return reading{}, err
+	}
+	module, err := s.envoy.Counter(ctx, moduleMemory)
+	return reading{rss: rss, module: module}, err
+}
+
+// update gives Envoy n policies of the largest allowed size, one after the
+// other, each when the last was taken.
+func (s *soak) update(ctx context.Context, n int) error {
+	const reloads = "extension_config_discovery.http_filter.weir-filter.config_reload"
+	for i := range n {
+		before, err := s.envoy.Counter(ctx, reloads)
+		if err != nil {
+			return err
+		}
+		doc, err := largestPolicy(i)
+		if err != nil {
+			return err
+		}
+		if err := s.envoy.Update(s.filter, doc); err != nil {
+			return err
+		}
+		if err := s.awaitMore(ctx, reloads, before); err != nil {
+			return fmt.Errorf("policy update %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func (s *soak) awaitMore(ctx context.Context, counter string, than int64) error {
+	deadline, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for {
+		n, err := s.envoy.Counter(deadline, counter)
+		if err != nil || n > than {
+			return err
+		}
+		select {
+		case <-deadline.Done():
+			return fmt.Errorf("%s stayed at %d", counter, n)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func mib(n int64) float64 { return float64(n) / (1 << 20) }
