@@ -7,7 +7,7 @@ import "github.com/weirmesh/weir/filter/policy/jsonscan"
 const (
 	MaxDocumentBytes = 2 << 20
 
-	MaxModels         = 4096
+	MaxModels         = 16384
 	MaxAliases        = 64 // of one model
 	MaxVersions       = 64 // of one model
 	MaxVersionRules   = 64 // of one model
