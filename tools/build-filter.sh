@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# usage: build-filter.sh OUTPUT
-# Builds the filter's WebAssembly module with TinyGo and checks it: what is not as filter/target says never reaches OUTPUT.
+# usage: build-filter.sh OUTPUT [TAG]
+# Builds the filter's WebAssembly module with TinyGo, with a build tag if one is named, and checks it: what is not as
+# filter/target says never reaches OUTPUT.
 set -euo pipefail
 . "$(dirname "$0")/shell.sh"
 
@@ -13,7 +14,7 @@ cd "$root/filter"
 target=target/weir-filter.json
 [ ! -d "$("$tinygo" env TINYGOROOT)/lib/wasi-libc" ] || target=target/weir-filter-release.json
 
-say "building filter.wasm"
-"$tinygo" build -target="$target" -buildmode=c-shared -opt=2 -no-debug -o "$output.new" ./cmd/filter
+say "building $(basename "$output")"
+"$tinygo" build -target="$target" -tags="${2:-}" -buildmode=c-shared -opt=2 -no-debug -o "$output.new" ./cmd/filter
 go run ./target/wasmcheck -rules target "$output.new"
 mv -f "$output.new" "$output"
