@@ -10,6 +10,7 @@ import (
 	upstreamv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/weirmesh/weir/xds-server/api"
@@ -30,7 +31,7 @@ func cluster(model *catalog.Model, version *catalog.Version, envoy spiffeid.ID) 
 	name := ClusterName(model.Name, version.Name)
 	c := &clusterv3.Cluster{
 		Name:                          name,
-		ConnectTimeout:                seconds(version.ConnectTimeout),
+		ConnectTimeout:                durationpb.New(version.ConnectTimeout),
 		LbPolicy:                      clusterv3.Cluster_LEAST_REQUEST,
 		CircuitBreakers:               circuitBreakers(),
 		TypedExtensionProtocolOptions: map[string]*anypb.Any{"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": protocolOptions(version)},
@@ -80,7 +81,7 @@ func circuitBreakers() *clusterv3.CircuitBreakers {
 // protocolOptions let TLS negotiate HTTP/2 or HTTP/1.1; plaintext is HTTP/1.1.
 func protocolOptions(version *catalog.Version) *anypb.Any {
 	options := &upstreamv3.HttpProtocolOptions{
-		CommonHttpProtocolOptions: &corev3.HttpProtocolOptions{IdleTimeout: seconds(upstreamIdle)},
+		CommonHttpProtocolOptions: &corev3.HttpProtocolOptions{IdleTimeout: durationpb.New(upstreamIdle)},
 	}
 	if version.Peer.IsZero() {
 		options.UpstreamProtocolOptions = &upstreamv3.HttpProtocolOptions_ExplicitHttpConfig_{
@@ -101,8 +102,8 @@ func protocolOptions(version *catalog.Version) *anypb.Any {
 func healthCheck(version *catalog.Version) *corev3.HealthCheck {
 	check := version.HealthCheck
 	return &corev3.HealthCheck{
-		Timeout:            seconds(check.Timeout),
-		Interval:           seconds(check.Interval),
+		Timeout:            durationpb.New(check.Timeout),
+		Interval:           durationpb.New(check.Interval),
 		UnhealthyThreshold: wrapperspb.UInt32(check.UnhealthyThreshold),
 		HealthyThreshold:   wrapperspb.UInt32(check.HealthyThreshold),
 		HealthChecker: &corev3.HealthCheck_HttpHealthCheck_{HttpHealthCheck: &corev3.HealthCheck_HttpHealthCheck{

@@ -7,6 +7,7 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	httpwasmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/wasm/v3"
 	wasmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/wasm/v3"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/weirmesh/weir/xds-server/internal/catalog"
@@ -45,8 +46,8 @@ func filterConfig(c *catalog.Catalog, gateway *catalog.Gateway, o Options) (*sna
 		// A trap costs its streams, never the redaction of others: closed until reloaded.
 		FailurePolicy: wasmv3.FailurePolicy_FAIL_RELOAD,
 		ReloadConfig: &wasmv3.ReloadConfig{Backoff: &corev3.BackoffStrategy{
-			BaseInterval: seconds(reloadBackoff),
-			MaxInterval:  seconds(maxReloadBackoff),
+			BaseInterval: durationpb.New(reloadBackoff),
+			MaxInterval:  durationpb.New(maxReloadBackoff),
 		}},
 		// Without it a pause in the headers stops the body too, and the model is in the body.
 		AllowOnHeadersStopIteration: wrapperspb.Bool(true),

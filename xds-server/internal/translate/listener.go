@@ -6,6 +6,7 @@ import (
 	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/weirmesh/weir/xds-server/internal/catalog"
@@ -52,8 +53,8 @@ func manager(gateway *catalog.Gateway, l *catalog.Listener) *hcmv3.HttpConnectio
 		InternalAddressConfig: &hcmv3.HttpConnectionManager_InternalAddressConfig{
 			CidrRanges: nobody(), // no client is internal, so none may set timeouts or retries by header
 		},
-		StreamIdleTimeout:     seconds(l.StreamIdleTimeout),
-		RequestHeadersTimeout: seconds(requestHeadersTimeout),
+		StreamIdleTimeout:     durationpb.New(l.StreamIdleTimeout),
+		RequestHeadersTimeout: durationpb.New(requestHeadersTimeout),
 		// The filter answers encoded slashes itself, so they must reach it as they are.
 		NormalizePath:                wrapperspb.Bool(true),
 		PathWithEscapedSlashesAction: hcmv3.HttpConnectionManager_KEEP_UNCHANGED,

@@ -1,12 +1,9 @@
 package translate
 
 import (
-	"time"
-
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
-	"google.golang.org/protobuf/types/known/durationpb"
 )
 
 // Headers between filter, routes and the model's server.
@@ -46,5 +43,3 @@ func pack(message proto.Message) *anypb.Any {
 	}
 	return packed
 }
-
-func seconds(d time.Duration) *durationpb.Duration { return durationpb.New(d) }

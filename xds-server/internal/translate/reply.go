@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"fmt"
 	"time"
 
 	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/config/accesslog/v3"
@@ -84,7 +85,7 @@ func replyFilter(status uint32) *accesslogv3.AccessLogFilter {
 	equal := &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_StatusCodeFilter{
 		StatusCodeFilter: &accesslogv3.StatusCodeFilter{Comparison: &accesslogv3.ComparisonFilter{
 			Op:    accesslogv3.ComparisonFilter_EQ,
-			Value: &corev3.RuntimeUInt32{DefaultValue: status, RuntimeKey: "weir.local_reply_status"},
+			Value: &corev3.RuntimeUInt32{DefaultValue: status, RuntimeKey: fmt.Sprintf("weir.local_reply.%d", status)},
 		}},
 	}}
 	return &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_AndFilter{

@@ -7,6 +7,7 @@ import (
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	previousv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/retry/host/previous_hosts/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/weirmesh/weir/xds-server/internal/catalog"
@@ -88,7 +89,7 @@ func splitRoute(model *catalog.Model) *routev3.Route {
 
 func routeAction(model *catalog.Model) *routev3.RouteAction {
 	return &routev3.RouteAction{
-		Timeout:     seconds(model.Route.Timeout),
+		Timeout:     durationpb.New(model.Route.Timeout),
 		RetryPolicy: retryPolicy(model.Route.Retries),
 	}
 }
@@ -112,7 +113,7 @@ func retryPolicy(r *catalog.Retries) *routev3.RetryPolicy {
 		HostSelectionRetryMaxAttempts: hostAttempts,
 	}
 	if r.PerTryTimeout > 0 {
-		policy.PerTryTimeout = seconds(r.PerTryTimeout)
+		policy.PerTryTimeout = durationpb.New(r.PerTryTimeout)
 	}
 	return policy
 }

@@ -1,0 +1,179 @@
+package translate_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
+	httpwasmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/wasm/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/weirmesh/weir/xds-server/internal/snapshot"
+	"github.com/weirmesh/weir/xds-server/internal/translate"
+)
+
+// artefact finds a built or downloaded file; without the variable the test is skipped.
+func artefact(t *testing.T, variable, path string) string {
+	t.Helper()
+	root := os.Getenv(variable)
+	if root == "" {
+		t.Skipf("%s is not set: skipped without %s", variable, path)
+	}
+	full := filepath.Join(root, path)
+	if _, err := os.Stat(full); err != nil {
+		t.Fatalf("%s is set, but: %v", variable, err)
+	}
+	return full
+}
+
+// TestEnvoyAccepts puts every golden input through a real Envoy.
+func TestEnvoyAccepts(t *testing.T) {
+	envoy := artefact(t, "WEIR_TOOLS", "bin/envoy")
+	for _, path := range inputs(t) {
+		snapshots, err := translate.Translate(load(t, path), translate.Options{Module: []byte("module")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for id, s := range snapshots {
+			t.Run(filepath.Base(path)+id.Path(), func(t *testing.T) { validate(t, envoy, wrap(t, s, false)) })
+		}
+	}
+}
+
+// TestEnvoyAcceptsModule does so with the built module, so that the policy
+// document goes through the filter's own configuration callback.
+func TestEnvoyAcceptsModule(t *testing.T) {
+	envoy := artefact(t, "WEIR_TOOLS", "bin/envoy")
+	module, err := os.ReadFile(artefact(t, "WEIR_BUILD", "filter.wasm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	snapshots, err := translate.Translate(load(t, "testdata/in/example.yaml"), translate.Options{Module: module})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range snapshots {
+		validate(t, envoy, wrap(t, s, true))
+	}
+}
+
+func validate(t *testing.T, envoy string, bootstrap *bootstrapv3.Bootstrap) {
+	t.Helper()
+	config, err := protojson.Marshal(bootstrap)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "bootstrap.json")
+	if err := os.WriteFile(file, config, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(envoy, "--mode", "validate", "-c", file, "--log-level", "error").CombinedOutput()
+	if err != nil {
+		t.Errorf("Envoy refuses it: %v\n%s", err, out)
+	}
+}
+
+// wrap makes a bootstrap of a snapshot. Listeners and clusters go in as they
+// are; what they take from the stream goes in a second time, inline, so that it
+// is checked too.
+func wrap(t *testing.T, s *snapshot.Snapshot, withModule bool) *bootstrapv3.Bootstrap {
+	t.Helper()
+	static := &bootstrapv3.Bootstrap_StaticResources{Clusters: []*clusterv3.Cluster{local("workload_api"), local("xds")}}
+	for _, r := range s.Resources(snapshot.ListenerType) {
+		static.Listeners = append(static.Listeners, decode(t, r, &listenerv3.Listener{}))
+	}
+	for _, r := range s.Resources(snapshot.ClusterType) {
+		static.Clusters = append(static.Clusters, decode(t, r, &clusterv3.Cluster{}))
+	}
+	for _, r := range s.Resources(snapshot.EndpointType) {
+		c := local("endpoints of " + r.Name)
+		c.LoadAssignment = decode(t, r, &endpointv3.ClusterLoadAssignment{})
+		static.Clusters = append(static.Clusters, c)
+	}
+	for _, r := range s.Resources(snapshot.RouteType) {
+		static.Listeners = append(static.Listeners, inline("routes of "+r.Name, decode(t, r, &routev3.RouteConfiguration{}), nil))
+	}
+	for _, r := range s.Resources(snapshot.ExtensionType) {
+		extension := decode(t, r, &corev3.TypedExtensionConfig{})
+		if withModule {
+			if err := extension.GetTypedConfig().UnmarshalTo(&httpwasmv3.Wasm{}); err != nil {
+				t.Fatal(err)
+			}
+			static.Listeners = append(static.Listeners, inline("filter of "+r.Name, &routev3.RouteConfiguration{}, extension))
+		}
+	}
+	return &bootstrapv3.Bootstrap{
+		Node: &corev3.Node{Id: "test", Cluster: "test"},
+		DynamicResources: &bootstrapv3.Bootstrap_DynamicResources{AdsConfig: &corev3.ApiConfigSource{
+			ApiType: corev3.ApiConfigSource_DELTA_GRPC, TransportApiVersion: corev3.ApiVersion_V3,
+			GrpcServices: []*corev3.GrpcService{{
+				TargetSpecifier: &corev3.GrpcService_EnvoyGrpc_{EnvoyGrpc: &corev3.GrpcService_EnvoyGrpc{ClusterName: "xds"}},
+			}},
+		}},
+		StaticResources: static,
+	}
+}
+
+func local(name string) *clusterv3.Cluster {
+	return &clusterv3.Cluster{
+		Name: name, ConnectTimeout: durationpb.New(1e9),
+		ClusterDiscoveryType: &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC},
+		LoadAssignment:       &endpointv3.ClusterLoadAssignment{ClusterName: name},
+	}
+}
+
+// inline is a listener with routes of its own, validated against the clusters.
+func inline(name string, routes *routev3.RouteConfiguration, filter *corev3.TypedExtensionConfig) *listenerv3.Listener {
+	routes.ValidateClusters = wrapperspb.Bool(true)
+	manager := &hcmv3.HttpConnectionManager{
+		StatPrefix:     "inline",
+		RouteSpecifier: &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: routes},
+	}
+	if filter != nil {
+		manager.HttpFilters = append(manager.HttpFilters, &hcmv3.HttpFilter{
+			Name: filter.GetName(), ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: filter.GetTypedConfig()},
+		})
+	}
+	manager.HttpFilters = append(manager.HttpFilters, &hcmv3.HttpFilter{
+		Name: "envoy.filters.http.router", ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: pack(&routerv3.Router{})},
+	})
+	return &listenerv3.Listener{
+		Name: name,
+		Address: &corev3.Address{Address: &corev3.Address_SocketAddress{SocketAddress: &corev3.SocketAddress{
+			Address: "127.0.0.1", PortSpecifier: &corev3.SocketAddress_PortValue{PortValue: 0},
+		}}},
+		FilterChains: []*listenerv3.FilterChain{{Filters: []*listenerv3.Filter{{
+			Name:       "envoy.filters.network.http_connection_manager",
+			ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: pack(manager)},
+		}}}},
+	}
+}
+
+func decode[M proto.Message](t *testing.T, r *snapshot.Resource, into M) M {
+	t.Helper()
+	if err := r.Body.UnmarshalTo(into); err != nil {
+		t.Fatal(err)
+	}
+	return into
+}
+
+func pack(message proto.Message) *anypb.Any {
+	packed, err := anypb.New(message)
+	if err != nil {
+		panic(err)
+	}
+	return packed
+}

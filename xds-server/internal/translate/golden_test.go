@@ -1,0 +1,139 @@
+package translate_test
+
+import (
+	"bytes"
+	"flag"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/weirmesh/weir/xds-server/internal/catalog"
+	"github.com/weirmesh/weir/xds-server/internal/snapshot"
+	"github.com/weirmesh/weir/xds-server/internal/source"
+	"github.com/weirmesh/weir/xds-server/internal/translate"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// goldenTypes are the parts of a golden file's name by type.
+var goldenTypes = map[string]string{
+	snapshot.ListenerType:    "listeners",
+	snapshot.ScopedRouteType: "scopes",
+	snapshot.RouteType:       "routes",
+	snapshot.ClusterType:     "clusters",
+	snapshot.EndpointType:    "endpoints",
+	snapshot.ExtensionType:   "extensions",
+}
+
+func load(t *testing.T, path string) *catalog.Catalog {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	built, problems := catalog.Build([]source.Document{{Name: filepath.Base(path), Data: data}})
+	for _, p := range problems {
+		t.Error(p)
+	}
+	if len(problems) > 0 {
+		t.FailNow()
+	}
+	return built
+}
+
+func inputs(t *testing.T) []string {
+	t.Helper()
+	paths, err := filepath.Glob("testdata/in/*.yaml")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no inputs: %v", err)
+	}
+	return paths
+}
+
+func TestGolden(t *testing.T) {
+	expected := make(map[string]bool)
+	for _, path := range inputs(t) {
+		name := strings.TrimSuffix(filepath.Base(path), ".yaml")
+		snapshots, err := translate.Translate(load(t, path), translate.Options{Module: []byte("module")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for id, s := range snapshots {
+			for url, part := range goldenTypes {
+				file := filepath.Join("testdata/out", strings.Join([]string{name, envoyName(id), part, "yaml"}, "."))
+				expected[file] = true
+				compare(t, file, render(t, s.Resources(url)))
+			}
+		}
+	}
+	removeStale(t, expected)
+}
+
+// envoyName is an identity's path as a part of a file's name.
+func envoyName(id spiffeid.ID) string {
+	return strings.ReplaceAll(strings.TrimPrefix(id.Path(), "/"), "/", "-")
+}
+
+func render(t *testing.T, resources map[string]*snapshot.Resource) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	for _, name := range slices.Sorted(maps.Keys(resources)) {
+		message, err := resources[name].Body.UnmarshalNew()
+		if err != nil {
+			t.Fatal(err)
+		}
+		encoded, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(message)
+		if err != nil {
+			t.Fatal(err)
+		}
+		asYAML, err := yaml.JSONToYAML(encoded)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out.WriteString("---\n")
+		out.Write(asYAML)
+	}
+	return out.Bytes()
+}
+
+func compare(t *testing.T, file string, got []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatalf("%v (run the test with -update)", err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s differs (run the test with -update and read the diff); got:\n%s", file, got)
+	}
+}
+
+func removeStale(t *testing.T, expected map[string]bool) {
+	t.Helper()
+	files, err := filepath.Glob("testdata/out/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if expected[file] {
+			continue
+		}
+		if !*update {
+			t.Errorf("%s belongs to no input (run the test with -update)", file)
+		} else if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
