@@ -32,7 +32,7 @@ func defineMetric(kind uint32, name string) metric {
 // prefixes the names with wasmcustom.
 type metrics struct {
 	requests        metric // weir.requests: requests that the filter saw
-	held            metric // weir.held_bytes: body bytes held over callbacks now
+	held            metric // weir.held_bytes: body bytes held over callbacks now, by streams that hold 64 KiB or more
 	hostErrors      metric // weir.host_errors: host calls with an answer that none expects
 	bucketConflicts metric // weir.bucket_conflicts: steps that another worker beat
 	bucketFailures  metric // weir.bucket_failures: charges that the store could not do

@@ -3,6 +3,8 @@
 package plugin
 
 import (
+	"slices"
+
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm"
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/types"
 
@@ -20,7 +22,8 @@ type vm struct {
 	types.DefaultVMContext
 	host     workerHost
 	metrics  metrics
-	pool     *hold.Pool
+	pool     *hold.Pool      // bodies of all streams
+	plugins  []*plugin       // configurations that are in use
 	latest   *engine.Program // last good program, whose unchanged sections the next one reuses
 	document []byte          // policy document while it is compiled; used again
 	free     []*stream       // contexts between two requests
@@ -59,8 +62,18 @@ func (p *plugin) OnPluginStart(size int) types.OnPluginStartStatus {
 		return types.OnPluginStartStatusFailed
 	}
 	worker.latest = p.program
-	worker.pool = poolFor(worker.pool, p.program)
+	worker.plugins = append(worker.plugins, p)
+	worker.sizePool()
 	return types.OnPluginStartStatusOK
+}
+
+// OnPluginDone is called when the last stream of a replaced configuration is gone.
+func (p *plugin) OnPluginDone() bool {
+	if i := slices.Index(worker.plugins, p); i >= 0 {
+		worker.plugins = slices.Delete(worker.plugins, i, i+1)
+		worker.sizePool()
+	}
+	return true
 }
 
 // NewHttpContext takes a context from the pool.
@@ -107,10 +120,15 @@ func (w *vm) log(level uint32, parts ...string) {
 	logLine(level, w.line)
 }
 
-// poolFor keeps one pool a worker, because blocks are never given back.
-func poolFor(pool *hold.Pool, p *engine.Program) *hold.Pool {
-	if pool == nil {
-		return hold.NewPool(p.Hold())
+// sizePool lets the one pool hold what the most generous listener allows.
+func (w *vm) sizePool() {
+	limit := 0
+	for _, p := range w.plugins {
+		limit = max(limit, p.program.Hold())
 	}
-	return pool
+	if w.pool == nil {
+		w.pool = hold.NewPool(limit)
+	} else {
+		w.pool.SetLimit(limit)
+	}
 }

@@ -166,8 +166,15 @@ func (s *stream) publish() {
 	}
 }
 
-// gauge makes this stream's part of weir.held_bytes n.
+// gaugeStep is how much a stream must hold more before the gauge is told: a host
+// call for each frame of a body is not worth it.
+const gaugeStep = 64 << 10
+
+// gauge makes this stream's part of weir.held_bytes n, in steps.
 func (s *stream) gauge(n int64) {
+	if n != 0 && n-s.gauged < gaugeStep {
+		return
+	}
 	worker.metrics.held.add(n - s.gauged)
 	s.gauged = n
 }

@@ -4,7 +4,7 @@ package wasmhost
 func (s *Stream) RequestHeaders(h Headers, end bool) (Action, error) {
 	h = h.lower()
 	s.maps[mapRequestHeaders] = &h
-	action, err := s.call("proxy_on_request_headers", uint64(len(h)), flag(end))
+	action, err := s.call("proxy_on_request_headers", uint64(len(h)), bit(end))
 	if err != nil || s.Reply != nil {
 		return action, err
 	}
@@ -36,7 +36,7 @@ func (s *Stream) RequestBody(p []byte, end bool) (Action, error) {
 	if !ok {
 		return Pause, s.tooLarge()
 	}
-	action, err := s.call("proxy_on_request_body", uint64(size), flag(end))
+	action, err := s.call("proxy_on_request_body", uint64(size), bit(end))
 	if err != nil || s.Reply != nil {
 		return action, err
 	}
@@ -75,7 +75,7 @@ func (s *Stream) RequestTrailers(h Headers) (Action, error) {
 func (s *Stream) ResponseHeaders(h Headers, end bool) (Action, error) {
 	h = h.lower()
 	s.maps[mapResponseHeaders] = &h
-	action, err := s.call("proxy_on_response_headers", uint64(len(h)), flag(end))
+	action, err := s.call("proxy_on_response_headers", uint64(len(h)), bit(end))
 	if err != nil {
 		return action, err
 	}
@@ -92,7 +92,7 @@ func (s *Stream) ResponseHeaders(h Headers, end bool) (Action, error) {
 // ResponseBody hands the filter one chunk of the response body.
 func (s *Stream) ResponseBody(p []byte, end bool) (Action, error) {
 	size, _ := s.response.arrive(p)
-	action, err := s.call("proxy_on_response_body", uint64(size), flag(end))
+	action, err := s.call("proxy_on_response_body", uint64(size), bit(end))
 	if err != nil {
 		return action, err
 	}

@@ -165,7 +165,7 @@ func (s *Stream) Done() error {
 	return err
 }
 
-func flag(b bool) uint64 {
+func bit(b bool) uint64 {
 	if b {
 		return 1
 	}

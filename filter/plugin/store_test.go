@@ -1,0 +1,120 @@
+package plugin
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/weirmesh/weir/filter/policy/bucket"
+)
+
+// fakePages are pages in memory, with a hand on what goes wrong.
+type fakePages struct {
+	pages   map[uint32][]byte
+	version map[uint32]uint32
+	races   int // saves that another worker beats
+	broken  error
+	saves   int
+}
+
+func newFakePages() *fakePages {
+	return &fakePages{pages: map[uint32][]byte{}, version: map[uint32]uint32{}}
+}
+
+func (f *fakePages) load(n uint32) ([]byte, uint32, bool, error) {
+	page, ok := f.pages[n]
+	return page, f.version[n], ok, f.broken
+}
+
+func (f *fakePages) save(n uint32, page []byte, version uint32, found bool) (bool, error) {
+	_, exists := f.pages[n]
+	if f.races > 0 {
+		f.races--
+		return false, nil
+	}
+	if exists != found || exists && version != f.version[n] {
+		return false, nil
+	}
+	f.saves++
+	f.pages[n] = append([]byte(nil), page...)
+	f.version[n]++
+	return true, nil
+}
+
+func charge(cost int64) *bucket.Charge {
+	return &bucket.Charge{Key: 99, CostMicro: cost * bucket.Micro,
+		Params: bucket.Params{CapacityMicro: 10 * bucket.Micro, RefillMicroPerSec: bucket.Micro}}
+}
+
+const start = int64(1_700_000_000_000_000_000)
+
+func TestStoreTakesGivesAndRefuses(t *testing.T) {
+	f := newFakePages()
+	s := pageStore{host: f}
+	for i, want := range []bool{true, true, false} {
+		r, err := s.Take(charge(5), start)
+		if err != nil || r.Allowed != want {
+			t.Fatalf("charge %d: allowed %v, error %v; want %v", i, r.Allowed, err, want)
+		}
+	}
+	if err := s.Give(charge(5), start); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := s.Take(charge(5), start); err != nil || !r.Allowed {
+		t.Errorf("what was given back could not be taken: %+v, %v", r, err)
+	}
+	if len(f.pages) != 1 {
+		t.Errorf("%d pages for one key", len(f.pages))
+	}
+}
+
+func TestStoreRetriesLostRaces(t *testing.T) {
+	f := newFakePages()
+	f.races = maxRetries - 1
+	s := pageStore{host: f}
+	if r, err := s.Take(charge(5), start); err != nil || !r.Allowed || f.saves != 1 {
+		t.Errorf("allowed %v, error %v, %d saves", r.Allowed, err, f.saves)
+	}
+	if s.conflicts != maxRetries-1 || s.failures != 0 {
+		t.Errorf("%d conflicts, %d failures counted", s.conflicts, s.failures)
+	}
+}
+
+func TestStoreGivesUp(t *testing.T) {
+	broken := errors.New("no shared data")
+	for name, test := range map[string]struct {
+		prepare func(*fakePages)
+		want    error
+	}{
+		"contended": {func(f *fakePages) { f.races = 1 << 30 }, errStoreContended},
+		"unusable":  {func(f *fakePages) { f.broken = broken }, broken},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFakePages()
+			s := pageStore{host: f}
+			if _, err := s.Take(charge(1), start); err != nil { // so that Give has something to write
+				t.Fatal(err)
+			}
+			test.prepare(f)
+			if _, err := s.Take(charge(1), start); !errors.Is(err, test.want) {
+				t.Errorf("Take: %v, want %v", err, test.want)
+			}
+			if err := s.Give(charge(1), start); !errors.Is(err, test.want) {
+				t.Errorf("Give: %v, want %v", err, test.want)
+			}
+			if s.failures != 2 {
+				t.Errorf("%d failures counted, want 2", s.failures)
+			}
+		})
+	}
+}
+
+func TestStoreStartsAnewOnAForeignPage(t *testing.T) {
+	f := newFakePages()
+	c := charge(10)
+	n := pageTable.PageOf(c.Key)
+	f.pages[n], f.version[n] = []byte("of another layout"), 7
+	s := pageStore{host: f}
+	if r, err := s.Take(c, start); err != nil || !r.Allowed || len(f.pages[n]) != bucket.PageSize {
+		t.Errorf("allowed %v, error %v, page of %d bytes", r.Allowed, err, len(f.pages[n]))
+	}
+}
