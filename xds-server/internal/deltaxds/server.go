@@ -85,6 +85,9 @@ func (s *Server) DeltaAggregatedResources(grpcStream discoveryv3.AggregatedDisco
 		s.config.Log.Warn("refused an xDS stream", "error", err)
 		return status.Errorf(codes.Unauthenticated, "no SPIFFE ID was proved: %v", err)
 	}
+	if !s.config.Now().Before(peer.Expires) {
+		return expired()
+	}
 	entry, entitled, changed := s.config.Registry.lookup(peer.ID)
 	if !entitled {
 		s.config.Log.Warn("refused an xDS stream: identity is not entitled", "spiffe_id", peer.ID.String(), "address", peer.Address)
@@ -103,6 +106,10 @@ func (s *Server) DeltaAggregatedResources(grpcStream discoveryv3.AggregatedDisco
 
 func notEntitled(id spiffeid.ID) error {
 	return status.Errorf(codes.PermissionDenied, "no configuration for %s: list it under spec.envoys of a Gateway", id)
+}
+
+func expired() error {
+	return status.Error(codes.Unauthenticated, "the SVID that proved this stream has expired: connect again with a fresh one")
 }
 
 // Status describes every open stream, ordered by number.

@@ -52,7 +52,7 @@ func (c *session) run(log *slog.Logger) (reason string, err error) {
 				return "entitlement removed", notEntitled(c.peer.ID)
 			}
 		case <-expiry.C:
-			return "SVID expired", status.Error(codes.Unauthenticated, "the SVID that proved this stream has expired: connect again with a fresh one")
+			return "SVID expired", expired()
 		}
 		if err := c.flush(); err != nil {
 			return ending(err), err
