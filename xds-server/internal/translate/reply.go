@@ -27,6 +27,7 @@ type envoyReply struct {
 // envoyReplies in the order in which they are tried. Where Envoy's own text
 // says more than the status, it is kept.
 var envoyReplies = []envoyReply{
+	{400, "invalid_request_error", "The request is not valid HTTP."},
 	{404, "invalid_request_error", "There is no route for this model."},
 	{408, "invalid_request_error", "The request did not arrive in time."},
 	{413, "invalid_request_error", "The request body is too large."},
