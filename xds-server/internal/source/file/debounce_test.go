@@ -67,12 +67,12 @@ func TestLoop(t *testing.T) {
 			}
 		}, []string{"0 0", "300 4"}},
 		{"a stream of changes waits no longer than the maximum", func(f *fakeFolder, change func()) {
-			for i := range 30 {
+			for i := range 50 {
 				f.set(strconv.Itoa(i))
 				change()
-				time.Sleep(50 * time.Millisecond)
+				time.Sleep(30 * time.Millisecond)
 			}
-		}, []string{"0 0", "1000 19", "1550 29"}},
+		}, []string{"0 0", "1000 33", "1570 49"}},
 		{"no difference, no delivery", func(_ *fakeFolder, change func()) { change() }, []string{"0 0"}},
 		{"error, the same error, and back", func(f *fakeFolder, change func()) {
 			f.fail()
