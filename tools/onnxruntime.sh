@@ -10,19 +10,17 @@ library="$tools/lib/libonnxruntime.so"
 # use_own links the user's library. A version that is too old is refused by the sidecar, which asks it.
 use_own() {
 	[ -f "$1" ] || fail "ONNXRUNTIME_LIB=$1 is not a file" "give the path of libonnxruntime.so, or leave ONNXRUNTIME_LIB unset to have it fetched"
-	begin onnxruntime
+	begin onnxruntime "own $1" "$library"
 	ln -sfn "$(realpath "$1")" "$library"
 	finish onnxruntime "own $1"
 }
 
 if [ -n "${ONNXRUNTIME_LIB:-}" ]; then
-	done_before onnxruntime "own $ONNXRUNTIME_LIB" "$library" || use_own "$ONNXRUNTIME_LIB"
+	use_own "$ONNXRUNTIME_LIB"
 	exit
 fi
 key="$(cat "$0" "$root/tools/wheels/onnxruntime.txt" | digest)"
-done_before onnxruntime "$key" "$library" && exit
-begin onnxruntime
-done_before onnxruntime "$key" "$library" && exit
+begin onnxruntime "$key" "$library"
 scratch onnxruntime
 say "downloading ONNX Runtime $version (about 20 MB)"
 from_wheel onnxruntime.txt "onnxruntime/capi/libonnxruntime.so.$version" "$library"

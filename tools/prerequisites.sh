@@ -16,4 +16,4 @@ go version >/dev/null 2>&1 || fail "this Go cannot build Weir: $(go version 2>&1
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
 	fail "$("$python" --version 2>&1) is too old: the model tools need Python 3.11 or newer" "set PYTHON= to a newer one"
 command -v cc >/dev/null || command -v gcc >/dev/null || "$root/tools/system-packages.sh" "compiling C (cgo)" gcc libc6-dev
-done_before prerequisites ok || finish prerequisites ok
+is_done prerequisites ok || finish prerequisites ok

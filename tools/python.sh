@@ -5,12 +5,10 @@ set -euo pipefail
 
 python="${PYTHON:-python3}"
 key="$("$python" -c 'import sys; print(sys.executable, sys.version_info[:3])')"
-done_before python "$key" "$tools/venv/bin/pip" && exit
 
+begin python "$key" "$tools/venv/bin/pip"
 "$python" -c 'import ensurepip, venv' 2>/dev/null ||
 	"$root/tools/system-packages.sh" "a private Python environment" python3-venv
-begin python
-done_before python "$key" "$tools/venv/bin/pip" && exit
 say "making a private Python environment"
 rm -rf "$tools/venv" # not moved into place: a virtual environment cannot be moved
 "$python" -m venv "$tools/venv"

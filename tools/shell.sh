@@ -20,26 +20,34 @@ fail() {
 # digest prints the sha256 of its standard input.
 digest() { sha256sum | cut -d' ' -f1; }
 
-# done_before STAMP KEY OUTPUT...: true when STAMP was finished with this very KEY and every OUTPUT is still there.
-# The stamp is left untouched then, so that make rebuilds nothing that depends on it.
-done_before() {
+# is_done STAMP KEY OUTPUT...: whether STAMP was finished with this very KEY and every OUTPUT is still there.
+is_done() {
 	local stamp="$stamps/$1" key="$2" output
 	shift 2
 	[ -f "$stamp" ] && [ "$(cat "$stamp")" = "$key" ] || return 1
 	for output in "$@"; do [ -e "$output" ] || return 1; done
 }
 
+# lock NAME waits until no other script has the lock, and takes it until this one ends.
+lock() {
+	exec 9>"$stamps/$1.lock"
+	flock 9
+}
+
+# begin STAMP KEY OUTPUT... ends the script at once when the step is done; the stamp is left untouched then, so that make
+# rebuilds nothing that depends on it. Otherwise the script goes on, alone, and without the old stamp: from here on the
+# outputs may be half made.
+begin() {
+	if is_done "$@"; then exit 0; fi
+	lock "$1"
+	if is_done "$@"; then exit 0; fi
+	rm -f "$stamps/$1"
+}
+
 # finish STAMP KEY records a finished step. It is the last thing a step does: a step that is cut off leaves no stamp.
 finish() {
 	printf '%s\n' "$2" >"$stamps/$1.new"
 	mv -f "$stamps/$1.new" "$stamps/$1"
-}
-
-# begin STAMP takes the step's lock, so that two makes side by side do not do the same step twice, and forgets the
-# old stamp: from here on the outputs may be half made.
-begin() {
-	exec 9>"$stamps/$1.lock"
-	flock 9
 }
 
 # scratch NAME sets $work to a fresh folder below .tools (same file system, so that mv into place is atomic), which is

@@ -28,7 +28,7 @@ if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
 	exit
 fi
 [ -n "$(missing "$@")" ] || exit 0
-begin system-packages
+lock system-packages
 lacking="$(missing "$@")"
 [ -n "$lacking" ] || exit 0
 if [ "$(id -u)" != 0 ] && ! sudo -n true 2>/dev/null; then

@@ -16,7 +16,7 @@ use_own() {
 	found="$("$1" version | sed -n 's/^tinygo version \([^ ]*\).*/\1/p')"
 	[ "$found" = "$version" ] || fail "TINYGO=$1 is version ${found:-unknown}, but Weir needs $version" \
 		"install TinyGo $version, or leave TINYGO unset to have it built"
-	begin tinygo
+	begin tinygo "own $1" "$tools/bin/tinygo"
 	ln -sfn "$(realpath "$1")" "$tools/bin/tinygo"
 	finish tinygo "own $1"
 }
@@ -41,10 +41,9 @@ lay_sysroot() {
 }
 
 build() {
+	begin tinygo "$key" "$tools/tinygo/bin/tinygo" "$tools/bin/tinygo"
 	"$root/tools/system-packages.sh" "building TinyGo" "llvm-$llvm-dev" "libclang-$llvm-dev" "liblld-$llvm-dev" "clang-$llvm" "lld-$llvm" \
 		binaryen wasi-libc "libclang-rt-$llvm-dev-wasm32" g++
-	begin tinygo
-	done_before tinygo "$key" "$tools/tinygo/bin/tinygo" && return
 	scratch tinygo
 	local new="$work/tinygo"
 	mkdir "$new"
@@ -64,8 +63,8 @@ build() {
 }
 
 if [ -n "${TINYGO:-}" ]; then
-	done_before tinygo "own $TINYGO" "$tools/bin/tinygo" || use_own "$TINYGO"
+	use_own "$TINYGO"
 	exit
 fi
 key="$(cat "$0" "$root/tools/tinygo/go.mod" "$root/tools/tinygo/go.sum" | digest)"
-done_before tinygo "$key" "$tools/tinygo/bin/tinygo" "$tools/bin/tinygo" || build
+build
