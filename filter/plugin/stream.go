@@ -18,7 +18,8 @@ type phase uint8
 const (
 	fresh     phase = iota // no request headers yet
 	holding                // headers and body are held
-	forwarded              // headers went upstream; a body above the hold limit may follow
+	forwarded              // headers went upstream; the rest of a body above the hold limit may follow
+	passing                // decided at the headers: the body is none of the engine's business
 	replied                // answered here; later callbacks are about our own answer
 )
 
@@ -32,7 +33,6 @@ type stream struct {
 	published bool
 	sized     bool  // the request has a content-length: no trailers while the body is held
 	protocol  uint8 // whether Envoy's own buffer may be used, see holdAction
-	taken     bool  // bytes were taken out of Envoy's buffer
 	gauged    int64 // what this stream has added to weir.held_bytes
 }
 
@@ -72,14 +72,21 @@ func (s *stream) OnHttpRequestHeaders(_ int, end bool) types.Action {
 	case engine.Reply:
 		return s.reply()
 	case engine.Forward:
-		return s.forward()
+		action := s.forward()
+		if s.phase == forwarded {
+			s.phase = passing
+		}
+		return action
 	}
 	return types.ActionPause
 }
 
 // OnHttpRequestBody feeds the chunk to the engine in ranges.
 func (s *stream) OnHttpRequestBody(size int, end bool) types.Action {
-	if s.phase == replied {
+	switch s.phase {
+	case passing:
+		return types.ActionContinue
+	case replied:
 		return actionNoBuffer
 	}
 	verdict, st := s.feed(uint32(size), end)
@@ -124,7 +131,10 @@ func (s *stream) feed(size uint32, end bool) (engine.Action, status) {
 // OnHttpRequestTrailers ends the body. Envoy gives the trailers no access to the
 // last chunk, only to its own buffer; see holdAction.
 func (s *stream) OnHttpRequestTrailers(int) types.Action {
-	if s.phase == replied {
+	switch s.phase {
+	case passing:
+		return types.ActionContinue
+	case replied:
 		return types.ActionPause
 	}
 	switch s.engine.Body(nil, true) {
@@ -147,7 +157,7 @@ func (s *stream) OnHttpRequestTrailers(int) types.Action {
 
 // OnHttpResponseHeaders adds what a limit has to say to an admitted request.
 func (s *stream) OnHttpResponseHeaders(int, bool) types.Action {
-	if s.phase != forwarded {
+	if s.phase != forwarded && s.phase != passing {
 		return types.ActionContinue
 	}
 	edits := s.engine.ResponseEdits()

@@ -18,7 +18,6 @@ const (
 // hold takes the chunk out of Envoy's buffer; the engine has its bytes.
 func (s *stream) hold(size uint32) types.Action {
 	if size > 0 {
-		s.taken = true
 		if st := setBody(size, nil); st != statusOK {
 			return s.fail("empty request body", st)
 		}
@@ -50,15 +49,12 @@ func (s *stream) holdAction() types.Action {
 }
 
 // writeBack puts the engine's bytes in place of a chunk of size bytes. A chunk
-// that nothing was taken from and nothing changed in is left alone.
+// that the engine neither kept nor changed is left alone.
 func (s *stream) writeBack(size uint32) status {
-	held := s.engine.Held()
-	if !s.taken && !s.engine.Rewritten() && uint32(held.Len()) == size {
-		held.Release()
+	if !s.engine.Rewritten() {
 		return statusOK
 	}
-	s.taken = true
-	drain := size
+	held, drain := s.engine.Held(), size
 	for i := range held.Blocks() {
 		st := statusOK
 		if i == 0 {

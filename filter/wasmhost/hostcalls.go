@@ -112,7 +112,10 @@ func (f *hostFunction) enter() api.GoModuleFunc {
 	return func(ctx context.Context, _ api.Module, stack []uint64) {
 		vm, _ := ctx.Value(vmKey{}).(*VM) // NewVM puts it there
 		at := vm.traceHostCall(f, stack)
-		status := f.call(vm, stack)
+		status := vm.options.Fault(f.name)
+		if status == StatusOK {
+			status = f.call(vm, stack)
+		}
 		if !f.void {
 			stack[0] = uint64(status)
 		}

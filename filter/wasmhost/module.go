@@ -81,6 +81,11 @@ type Options struct {
 	Trace  bool                // keep every call for VM.Trace
 	Engine Engine              // used by New alone
 
+	// Fault makes a host function fail: called with its name before each call, it
+	// returns the status to answer with, StatusOK to let the call through. nil:
+	// nothing fails.
+	Fault func(function string) Status
+
 	// BufferLimit is per_connection_buffer_limit_bytes of the listener: a body
 	// that the filter lets Envoy buffer beyond it is answered with 413.
 	// 0: Envoy's default of 1 MiB.
@@ -102,6 +107,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Shared == nil {
 		o.Shared = NewSharedData()
+	}
+	if o.Fault == nil {
+		o.Fault = func(string) Status { return StatusOK }
 	}
 	if o.BufferLimit == 0 {
 		o.BufferLimit = defaultBufferLimit
