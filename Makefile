@@ -85,6 +85,10 @@ demo: build tools models ## Run the whole on this machine and send it requests; 
 test: build build/filter-trapdrill.wasm tools models modules ## Build everything and run all tests, the ones with real Envoy and ONNX Runtime too
 	$(ARTEFACTS) go test -count=1 -timeout 20m work
 
+.PHONY: e2e
+e2e: build tools models ## Run the end-to-end tests alone, with the output of each
+	$(ARTEFACTS) go test -count=1 -v -timeout 20m ./xds-server/e2e/...
+
 .PHONY: race
 race: build build/filter-trapdrill.wasm tools models ## Run all tests under the race detector
 	$(ARTEFACTS) go test -race -count=1 -timeout 40m work
