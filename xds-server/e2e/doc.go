@@ -1,0 +1,5 @@
+// Package e2e tests the whole from the outside: what `make build` built, a real
+// Envoy and real models, started by `weir up` as a user starts it. It finds them
+// by WEIR_BUILD and WEIR_TOOLS; without these its tests are skipped, with a line
+// that says so.
+package e2e

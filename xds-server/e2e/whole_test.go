@@ -1,0 +1,24 @@
+package e2e
+
+import "testing"
+
+// TestWhole runs one Weir for all tests that leave it as they found it. The one
+// that kills its Envoy is last: others count Envoy's starts.
+func TestWhole(t *testing.T) {
+	s := boot(t, goneModel, registerTest(t))
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, *stack)
+	}{
+		{"models", testModels},
+		{"broken input", testBrokenInput},
+		{"stranger", testStranger},
+		{"nobody", testNobody},
+		{"hot reload", testHotReload},
+		{"bad resource", testBadResource},
+		{"killed control plane", testKilledControlPlane},
+		{"dead envoy", testDeadEnvoy},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.run(t, s) })
+	}
+}
