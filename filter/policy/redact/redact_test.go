@@ -1,51 +1,244 @@
-package redact
+package redact_test
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"strings"
 	"testing"
 
+	"github.com/weirmesh/weir/filter/policy/redact"
 	"github.com/weirmesh/weir/filter/policy/spec"
 )
 
-type sink struct{ b []byte }
-
-func (s *sink) Write(p []byte) error { s.b = append(s.b, p...); return nil }
-
-func all(mode spec.RedactionMode) *Rules {
-	return Compile([]spec.Entity{
-		{Kind: spec.EntityPhone, Mode: mode}, {Kind: spec.EntityEmail, Mode: mode},
-		{Kind: spec.EntityResidentID, Mode: mode}, {Kind: spec.EntityBankCard, Mode: mode},
-	})
+// sink keeps what it is given and fails once it has room for no more.
+type sink struct {
+	b    []byte
+	room int
 }
 
-func redactChunks(t testing.TB, rules *Rules, in string, cut int) string {
-	var r Redactor
+var errFull = errors.New("full")
+
+func (s *sink) Write(p []byte) error {
+	if s.room > 0 && len(s.b)+len(p) > s.room {
+		return errFull
+	}
+	s.b = append(s.b, p...)
+	return nil
+}
+
+func rules(mode spec.RedactionMode, kinds ...spec.EntityKind) *redact.Rules {
+	if len(kinds) == 0 {
+		kinds = []spec.EntityKind{spec.EntityPhone, spec.EntityEmail, spec.EntityResidentID, spec.EntityBankCard}
+	}
+	var entities []spec.Entity
+	for _, k := range kinds {
+		entities = append(entities, spec.Entity{Kind: k, Mode: mode})
+	}
+	return redact.Compile(entities)
+}
+
+var (
+	maskAll = rules(spec.RedactMask)
+	tagAll  = rules(spec.RedactTag)
+)
+
+type counts = [redact.Kinds]uint32
+
+// apply redacts one string cut into chunks of the given sizes, over and over.
+func apply(t testing.TB, r *redact.Rules, in string, sizes ...int) (string, counts) {
+	t.Helper()
+	var redactor redact.Redactor
 	out := &sink{}
-	r.Reset(rules, out)
-	r.StringStart()
-	for i := 0; i < len(in); i += cut {
-		if err := r.Bytes([]byte(in[i:min(i+cut, len(in))])); err != nil {
+	redactor.Reset(r, out)
+	redactor.StringStart()
+	for i, k := 0, 0; i < len(in); k++ {
+		n := len(in)
+		if len(sizes) > 0 {
+			n = sizes[k%len(sizes)]
+		}
+		chunk := []byte(in[i:min(i+n, len(in))])
+		if err := redactor.Bytes(chunk); err != nil {
 			t.Fatal(err)
 		}
+		clear(chunk) // nothing may be read after the call
+		i += n
 	}
-	if err := r.StringEnd(); err != nil {
+	if err := redactor.StringEnd(); err != nil {
 		t.Fatal(err)
 	}
-	return string(out.b)
+	if redactor.Edited() != (redactor.Counts() != counts{}) {
+		t.Errorf("%q: Edited is %v with counts %v", in, redactor.Edited(), redactor.Counts())
+	}
+	return string(out.b), redactor.Counts()
 }
 
-func TestTry(t *testing.T) {
-	for _, in := range []string{
-		"请打13812345678给我", "邮箱zhang.san@example.com联系我", "id 11010519491231002X!", "card 4111 1111 1111 1111.",
-		"+86 138-1234-5678", `\u0031\u0033812345678`, "１３８１２３４５６７８", "138\u200b1234\u200b5678", "zhang%40example.com",
-		"phone%3D13812345678", "%E4%BD%A013812345678",
+func TestNoRules(t *testing.T) {
+	if redact.Compile(nil) != nil {
+		t.Error("no entities compile to rules")
+	}
+	const in = "13812345678 zhang@example.com"
+	if got, n := apply(t, nil, in, 3); got != in || n != (counts{}) {
+		t.Errorf("without rules: %q %v", got, n)
+	}
+}
+
+func TestEachEntityAlone(t *testing.T) {
+	const in = "13812345678 zhang@example.com 11010519491231002X 4111111111111111"
+	for kind, want := range map[spec.EntityKind]string{
+		spec.EntityPhone:      "<PHONE> zhang@example.com 11010519491231002X 4111111111111111",
+		spec.EntityEmail:      "13812345678 <EMAIL> 11010519491231002X 4111111111111111",
+		spec.EntityResidentID: "13812345678 zhang@example.com <RESIDENT_ID> 4111111111111111",
+		spec.EntityBankCard:   "13812345678 zhang@example.com 11010519491231002X <BANK_CARD>",
 	} {
-		for _, m := range []spec.RedactionMode{spec.RedactMask, spec.RedactTag} {
-			a := redactChunks(t, all(m), in, 1<<20)
-			b := redactChunks(t, all(m), in, 1)
-			t.Log(a)
-			if a != b {
-				t.Errorf("%q %q", a, b)
+		for _, size := range []int{1, 7, 1000} {
+			got, n := apply(t, rules(spec.RedactTag, kind), in, size)
+			if got != want {
+				t.Errorf("kind %d: %q, want %q", kind, got, want)
+			}
+			if n[kind] != 1 {
+				t.Errorf("kind %d: counts %v", kind, n)
 			}
 		}
 	}
+}
+
+// An 18-digit number may be both: the date, the province and the check
+// character of a resident ID are worth more than a Luhn digit.
+func TestResidentIDBeforeCard(t *testing.T) {
+	in := residentAndCard(t)
+	for _, c := range []struct {
+		kinds []spec.EntityKind
+		want  string
+	}{
+		{[]spec.EntityKind{spec.EntityBankCard, spec.EntityResidentID}, "<RESIDENT_ID>"},
+		{[]spec.EntityKind{spec.EntityBankCard}, "<BANK_CARD>"},
+	} {
+		if got, _ := apply(t, rules(spec.RedactTag, c.kinds...), in); got != c.want {
+			t.Errorf("%s: %q, want %q", in, got, c.want)
+		}
+	}
+}
+
+// residentAndCard searches for a number that is valid as both.
+func residentAndCard(t *testing.T) string {
+	t.Helper()
+	for n := range 1000 {
+		id := residentID("62290119900101" + string([]byte{byte('0' + n/100), byte('0' + n/10%10), byte('0' + n%10)}))
+		if id[17] != 'X' && luhnDigit(id[:17]) == id[17] {
+			return id
+		}
+	}
+	t.Fatal("there is none")
+	return ""
+}
+
+func TestStringsAreApart(t *testing.T) {
+	var r redact.Redactor
+	out := &sink{}
+	r.Reset(tagAll, out)
+	for _, s := range []string{"138", "12345678", "zhang", "@example.com", "13812345678", "9"} {
+		r.StringStart()
+		if err := r.Bytes([]byte(s)); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.StringEnd(); err != nil {
+			t.Fatal(err)
+		}
+		out.b = append(out.b, '|')
+	}
+	if want := "138|12345678|zhang|@example.com|<PHONE>|9|"; string(out.b) != want {
+		t.Errorf("%q, want %q", out.b, want)
+	}
+}
+
+func TestOutputErrorIsKept(t *testing.T) {
+	var r redact.Redactor
+	r.Reset(maskAll, &sink{room: 5})
+	r.StringStart()
+	if err := r.Bytes([]byte("a longer text with 13812345678 in it")); !errors.Is(err, errFull) {
+		t.Errorf("Bytes: %v, want the output's error", err)
+	}
+	if err := r.StringEnd(); !errors.Is(err, errFull) {
+		t.Errorf("StringEnd: %v, want the output's error", err)
+	}
+	out := &sink{}
+	r.Reset(maskAll, out)
+	if err := r.Bytes([]byte("x ")); err != nil || string(out.b) != "x " {
+		t.Errorf("after Reset: %q %v", out.b, err)
+	}
+}
+
+func TestNoAllocation(t *testing.T) {
+	var r redact.Redactor
+	out := &sink{b: make([]byte, 0, 1<<16)}
+	in := chat()
+	if n := testing.AllocsPerRun(100, func() {
+		out.b = out.b[:0]
+		r.Reset(maskAll, out)
+		r.StringStart()
+		for i := 0; i < len(in); i += 100 {
+			_ = r.Bytes(in[i:min(i+100, len(in))])
+		}
+		_ = r.StringEnd()
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+	if !bytes.Contains(out.b, []byte("138****5678")) {
+		t.Errorf("nothing was redacted: %s", out.b)
+	}
+}
+
+// unescape reads raw JSON string content.
+func unescape(t testing.TB, raw string) string {
+	t.Helper()
+	var s string
+	if err := json.Unmarshal([]byte(`"`+raw+`"`), &s); err != nil {
+		t.Fatalf("%q is no JSON string content: %v", raw, err)
+	}
+	return s
+}
+
+func validJSON(raw string) bool {
+	return json.Valid([]byte(`"` + raw + `"`))
+}
+
+const residentWeights = "\x07\x09\x0a\x05\x08\x04\x02\x01\x06\x03\x07\x09\x0a\x05\x08\x04\x02"
+
+// residentID appends the check character of GB 11643.
+func residentID(first17 string) string {
+	sum := 0
+	for i := range first17 {
+		sum += int(first17[i]-'0') * int(residentWeights[i])
+	}
+	return first17 + "10X98765432"[sum%11:][:1]
+}
+
+// luhnDigit is the check digit behind the given ones.
+func luhnDigit(digits string) byte {
+	sum := 0
+	for i := range digits {
+		v := int(digits[len(digits)-1-i] - '0')
+		if i%2 == 0 {
+			v *= 2
+			v = v/10 + v%10
+		}
+		sum += v
+	}
+	return byte('0' + (10-sum%10)%10)
+}
+
+// chat is a chat message of 1 KB as it stands in a request.
+func chat() []byte {
+	text := `I am planning the move of our support desk and need a short notice for the customers. ` +
+		`Please keep it friendly, say that we answer within one business day, and mention that orders placed before 2024-11-05 ` +
+		`are not affected.\n\nContact: 张伟, 手机 13812345678, zhang.wei@example.com. ` +
+		`For the invoice he gave 11010519491231002X and the card 4111 1111 1111 1111, which he wants to be kept private. ` +
+		`The order number is 20241105-000123 over $1,299.90, tracking id 550e8400-e29b-41d4-a716-446655440000. ` +
+		`请用中文和英文各写一份，语气自然一些，不要超过两百个字，并在结尾感谢他们的耐心等待。` +
+		`\n\nAlso list the three most common questions that you expect, with an answer of one or two sentences each. `
+	for len(text) < 1024 {
+		text += "The tone of the brand is calm and plain; avoid exclamation marks and long words. "
+	}
+	return []byte(strings.ToValidUTF8(text[:1024], ""))
 }

@@ -32,7 +32,7 @@ type numberDetector struct {
 // numberDetectors holds every kind of number in the order of certainty: a
 // check digit over a date and a province, a Luhn digit, a bare shape.
 var numberDetectors = [...]numberDetector{
-	{spec.EntityResidentID, 18, matchResidentID},
+	{spec.EntityResidentID, 17, matchResidentID}, // and a check character,
 	{spec.EntityBankCard, 13, matchBankCard},
 	{spec.EntityPhone, 11, matchPhone},
 }

@@ -68,6 +68,9 @@ func (w *window) ripe(pos int) int {
 	for limit < w.n && pos-int(w.start[limit]) > ripeRaw {
 		limit++
 	}
+	if limit > w.floor && w.code[limit-1] == '+' {
+		limit-- // it goes with the number behind it
+	}
 	return limit
 }
 

@@ -1,0 +1,80 @@
+package redact_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/weirmesh/weir/filter/policy/redact"
+)
+
+// discard counts what it is given.
+type discard struct{ n int }
+
+func (d *discard) Write(p []byte) error { d.n += len(p); return nil }
+
+func benchmarkRedact(b *testing.B, in []byte, size int) {
+	var r redact.Redactor
+	out := &discard{}
+	b.SetBytes(int64(len(in)))
+	b.ReportAllocs()
+	for b.Loop() {
+		r.Reset(maskAll, out)
+		r.StringStart()
+		for i := 0; i < len(in); i += size {
+			_ = r.Bytes(in[i:min(i+size, len(in))])
+		}
+		_ = r.StringEnd()
+	}
+}
+
+func repeat(s string) []byte { return []byte(strings.Repeat(s, 1024/len(s)+1)[:1024/len(s)*len(s)]) }
+
+var corpora = []struct {
+	name string
+	text []byte
+}{
+	{"chat", chat()},
+	{"plain", repeat("some words without anything to be found in them, ")},
+	{"chinese", repeat("请帮我写一封邮件，通知客户我们的系统将于本周六凌晨两点进行升级。")},
+	{"chinese-escaped", repeat(`\u8bf7\u5e2e\u6211\u5199\u4e00\u5c01\uff0c`)},
+	{"code", repeat(`\tfor i := 0; i < 10; i++ {\n\t\tfmt.Println(\"value\", items[i])\n\t}\n`)},
+	{"base64", repeat("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg")},
+	{"url-encoded", repeat("q=%E4%BD%A0%E5%A5%BD%20hello%2Cworld&n=1&")},
+	{"only-values", repeat("13812345678 zhang@example.com 11010519491231002X 4111 1111 1111 1111, ")},
+}
+
+func BenchmarkRedact(b *testing.B) {
+	for _, c := range corpora {
+		b.Run(c.name, func(b *testing.B) { benchmarkRedact(b, c.text, len(c.text)) })
+	}
+	b.Run("chat-chunks-of-64", func(b *testing.B) { benchmarkRedact(b, corpora[0].text, 64) })
+	b.Run("chat-chunks-of-1", func(b *testing.B) { benchmarkRedact(b, corpora[0].text, 1) })
+}
+
+// The same entities in regular expressions: no check digits, no boundaries, no
+// escapes, no streaming.
+var expressions = []struct {
+	find    *regexp.Regexp
+	replace []byte
+}{
+	{regexp.MustCompile(`[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}`), []byte("<EMAIL>")},
+	{regexp.MustCompile(`[1-9]\d{5}(18|19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])\d{3}[\dXx]`), []byte("<RESIDENT_ID>")},
+	{regexp.MustCompile(`\d{4}[ -]?\d{4}[ -]?\d{4}[ -]?\d{1,7}`), []byte("<BANK_CARD>")},
+	{regexp.MustCompile(`(\+?86[- ]?|0086[- ]?)?1[3-9]\d[- ]?\d{4}[- ]?\d{4}`), []byte("<PHONE>")},
+}
+
+func BenchmarkRegexp(b *testing.B) {
+	for _, c := range corpora {
+		b.Run(c.name, func(b *testing.B) {
+			b.SetBytes(int64(len(c.text)))
+			b.ReportAllocs()
+			for b.Loop() {
+				text := c.text
+				for _, e := range expressions {
+					text = e.find.ReplaceAll(text, e.replace)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,198 @@
+package redact_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/weirmesh/weir/filter/policy/redact"
+)
+
+// values are one of each kind, plain and spelled.
+var values = []struct{ in, tag string }{
+	{"13812345678", "<PHONE>"},
+	{"+86-138-1234-5678", "<PHONE>"},
+	{"zhang@example.com", "<EMAIL>"},
+	{"11010519491231002X", "<RESIDENT_ID>"},
+	{"4111111111111111", "<BANK_CARD>"},
+	{"4111 1111 1111 1111", "<BANK_CARD>"},
+	{`\u0031\u0033812345678`, "<PHONE>"},
+	{"１３８12345678", "<PHONE>"},
+	{`zhang\u200b%40example.com`, "<EMAIL>"},
+}
+
+// A run has no break in which a redactor could take breath; what is in it is
+// found all the same, at every place, and in every kind of chunk.
+func TestMatchesInLongRuns(t *testing.T) {
+	for _, v := range values {
+		for _, filler := range []string{"ghij_", "k-", "z.9-", `\u0067_`, "ｚ_", "q\u200b_", "12 "} {
+			for at := range 300 {
+				// A local part reaches as far back as it may; its filler must not be one.
+				end := []string{"_", "/"}[at%2]
+				head := strings.Repeat(filler, at)
+				if strings.Contains(v.in, "@") || strings.Contains(v.in, "%40") {
+					head += "@"
+				}
+				in := head + v.in + end + strings.Repeat(filler, 300-at)
+				want := head + v.tag + end + strings.Repeat(filler, 300-at)
+				for _, sizes := range [][]int{{1 << 20}, {1}, {97, 3}} {
+					if got, _ := apply(t, tagAll, in, sizes...); got != want {
+						t.Fatalf("%q after %d of %q in chunks of %v:\n got  %q\n want %q", v.in, at, filler, sizes, got, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+// Of a local part without end, the last 64 characters are masked.
+func TestLocalPartTooLong(t *testing.T) {
+	in := strings.Repeat("a", 1000) + "@example.com"
+	want := strings.Repeat("a", 937) + strings.Repeat("*", 63) + "@example.com"
+	for _, size := range []int{1, 50, 5000} {
+		if got, _ := apply(t, maskAll, in, size); got != want {
+			t.Errorf("chunks of %d: %q", size, got)
+		}
+	}
+}
+
+// A domain without end does not save the address before it.
+func TestDomainTooLong(t *testing.T) {
+	in := "zhang@" + strings.Repeat("example.", 200) + "com"
+	for _, size := range []int{1, 50, 5000} {
+		if got, _ := apply(t, maskAll, in, size); got != "z****"+in[5:] {
+			t.Errorf("chunks of %d: %q", size, got)
+		}
+	}
+}
+
+// 32 bytes that do not show are skipped between two characters, more are not.
+func TestSkippedBytes(t *testing.T) {
+	for n, found := range map[int]bool{1: true, 10: true, 11: false, 1000: false} {
+		in := "138" + strings.Repeat("\u200b", n) + "12345678"
+		for _, size := range []int{1, 5000} {
+			if got, _ := apply(t, tagAll, in, size); (got == "<PHONE>") != found {
+				t.Errorf("%d zero-width spaces in chunks of %d: %q", n, size, got)
+			}
+		}
+	}
+}
+
+// meter records how far the output is behind the input.
+type meter struct{ written int }
+
+func (m *meter) Write(p []byte) error { m.written += len(p); return nil }
+
+func TestHoldBackIsBounded(t *testing.T) {
+	for name, c := range map[string]struct {
+		unit string
+		most int
+	}{
+		"words":       {"ghij", 256},
+		"digits":      {"7", 256},
+		"groups":      {"7 ", 256},
+		"at":          {"@", 256},
+		"domain":      {"a@b.cd.", 256},
+		"text":        {"some plain text, ", 8},
+		"escapes":     {`\u0067`, 1024},
+		"zero width":  {"q\u200b\u200b\u200b", 1024},
+		"long spaces": {"q" + strings.Repeat("\u200b", 10), 1024},
+		"only hidden": {"\u200b", 64},
+		"percent":     {"%", 256},
+		"backslash":   {`\\`, 2},
+		"half escape": {`\u00`, 12},
+	} {
+		var r redact.Redactor
+		out := &meter{}
+		r.Reset(maskAll, out)
+		r.StringStart()
+		in, worst := strings.Repeat(c.unit, 3000/len(c.unit)), 0
+		for i := range len(in) {
+			if err := r.Bytes([]byte(in[i : i+1])); err != nil {
+				t.Fatal(err)
+			}
+			worst = max(worst, i+1-out.written)
+		}
+		if worst > c.most {
+			t.Errorf("%s: %d bytes held back, want at most %d", name, worst, c.most)
+		}
+	}
+}
+
+// Values between random text that cannot touch them are all found, and nothing
+// else is.
+func TestRandomText(t *testing.T) {
+	rng := rand.New(rand.NewPCG(11, 12))
+	filler := []string{"word", "中文字", "42", "2024-11-05", "，", `\n`, `\"`, `\u4f60`, "50%", "a.b", "x-y", "😀", "——", "e=mc2", `\/`, "(", ")", "1.5"}
+	for round := range 2000 {
+		var in, want strings.Builder
+		for range 1 + rng.IntN(40) {
+			f := filler[rng.IntN(len(filler))]
+			in.WriteString(f)
+			want.WriteString(f)
+			if rng.IntN(3) == 0 {
+				v := values[rng.IntN(len(values))]
+				sep := []string{"；", `\n`, "/", "中", "\\\""}[rng.IntN(5)]
+				in.WriteString(sep + v.in + sep)
+				want.WriteString(sep + v.tag + sep)
+			}
+		}
+		sizes := []int{1 + rng.IntN(100), 1 + rng.IntN(10)}
+		if got, _ := apply(t, tagAll, in.String(), sizes...); got != want.String() {
+			t.Fatalf("round %d in chunks of %v:\n in   %q\n got  %q\n want %q", round, sizes, in.String(), got, want.String())
+		}
+	}
+}
+
+// Random numbers with a right check digit are found however they are grouped.
+func TestRandomNumbers(t *testing.T) {
+	rng := rand.New(rand.NewPCG(13, 14))
+	for range 3000 {
+		id := residentID(fmt.Sprintf("%02d%04d%04d%02d%02d%03d", []int{11, 37, 44, 50, 65, 83}[rng.IntN(6)], rng.IntN(10000),
+			1900+rng.IntN(200), 1+rng.IntN(12), 1+rng.IntN(28), rng.IntN(1000)))
+		if got, _ := apply(t, tagAll, "："+id+"。"); got != "：<RESIDENT_ID>。" {
+			t.Fatalf("resident ID %s: %q", id, got)
+		}
+		card := fmt.Sprintf("62%013d", rng.Int64N(1e13))
+		card += string(luhnDigit(card))
+		grouped := card[:4] + " " + card[4:8] + "-" + card[8:12] + " " + card[12:]
+		for _, c := range []string{card, grouped} {
+			if got, _ := apply(t, tagAll, c); got != "<BANK_CARD>" {
+				t.Fatalf("card %s: %q", c, got)
+			}
+		}
+	}
+}
+
+// FuzzChunks feeds strange bytes: any chunking gives the same, what is not
+// replaced stays, and valid content stays valid.
+func FuzzChunks(f *testing.F) {
+	for _, file := range goldenFiles(f) {
+		cases, _ := readGolden(f, file)
+		for i, c := range cases {
+			if i%7 == 0 {
+				f.Add(c.in, uint8(i), uint8(3))
+			}
+		}
+	}
+	for _, v := range values {
+		f.Add(strings.Repeat(`\u0067_`, 200)+"@"+v.in+"\xff\xe2\x80"+`\u12`, uint8(7), uint8(1))
+	}
+	f.Fuzz(func(t *testing.T, in string, a, b uint8) {
+		for _, r := range []*redact.Rules{maskAll, tagAll} {
+			want, n := apply(t, r, in)
+			for _, sizes := range [][]int{{1}, {int(a) + 1, int(b) + 1}} {
+				if got, m := apply(t, r, in, sizes...); got != want || m != n {
+					t.Errorf("chunks of %v:\n in   %q\n got  %q %v\n want %q %v", sizes, in, got, m, want, n)
+				}
+			}
+			if n == (counts{}) && want != in {
+				t.Errorf("%q became %q with nothing found", in, want)
+			}
+			if validJSON(in) && !validJSON(want) {
+				t.Errorf("%q became invalid: %q", in, want)
+			}
+		}
+	})
+}
