@@ -1,3 +1,5 @@
+//go:build wasip1
+
 package plugin
 
 // Codes of the plugin's own replies.

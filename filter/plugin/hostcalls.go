@@ -37,6 +37,12 @@ func pointer(b []byte) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(b
 
 func textPointer(s string) unsafe.Pointer { return unsafe.Pointer(unsafe.StringData(s)) }
 
+// view is b as a string without a copy, valid while b is: TinyGo allocates for
+// string(b) even where it is only compared.
+func view(b []byte) string {
+	return unsafe.String(unsafe.SliceData(b), len(b))
+}
+
 // Log levels of the ABI.
 const (
 	levelInfo  = 2

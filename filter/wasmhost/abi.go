@@ -118,14 +118,22 @@ func (vm *VM) bufferOf(t bufferType) *buffer {
 		return &buffer{readOnly: true}
 	case bufferRequestBody:
 		if vm.current != nil {
-			return vm.current.request.buffer()
+			return vm.bodyBuffer(&vm.current.request)
 		}
 	case bufferResponseBody:
 		if vm.current != nil {
-			return vm.current.response.buffer()
+			return vm.bodyBuffer(&vm.current.response)
 		}
 	}
 	return nil
+}
+
+func (vm *VM) bodyBuffer(b *body) *buffer {
+	buffer, err := b.buffer()
+	if err != nil {
+		vm.abort(err)
+	}
+	return buffer
 }
 
 func hostGetBuffer(vm *VM, a []uint64) Status {
@@ -161,7 +169,7 @@ func hostLocalResponse(vm *VM, a []uint64) Status {
 	}
 	headers, err := unmarshalPairs(pairs)
 	if err != nil {
-		panic(fmt.Errorf("proxy_send_local_response: %w", err))
+		vm.abort(fmt.Errorf("proxy_send_local_response: %w", err))
 	}
 	if vm.current != nil {
 		vm.current.pending = append(vm.current.pending,

@@ -18,14 +18,14 @@ type body struct {
 }
 
 // buffer is what the guest sees.
-func (b *body) buffer() *buffer {
+func (b *body) buffer() (*buffer, error) {
 	if b.buffering {
-		return b.held
+		return b.held, nil
 	}
 	if b.freed {
-		panic(errFreedBuffer)
+		return nil, errFreedBuffer
 	}
-	return b.chunk
+	return b.chunk, nil
 }
 
 // arrive takes a chunk in before the callback and returns the size that the

@@ -44,7 +44,11 @@ func do(tb testing.TB, vm *VM, r Request) Outcome {
 func (r *Reply) code(tb testing.TB) string {
 	tb.Helper()
 	var body struct {
-		Error struct{ Message, Type, Code string }
+		Error struct {
+			Message string `json:"message"`
+			Type    string `json:"type"`
+			Code    string `json:"code"`
+		} `json:"error"`
 	}
 	if err := json.Unmarshal(r.Body, &body); err != nil || body.Error.Message == "" || body.Error.Type == "" {
 		tb.Fatalf("reply %d is no error body: %q, %v", r.Status, r.Body, err)
@@ -301,4 +305,48 @@ func admittedAlone(t *testing.T, module *Module, document []byte, body string, a
 		n++
 	}
 	return n
+}
+
+// overflowing is testdata/policy.json with bodies above 64 KiB streamed on, and a
+// budget that a long prompt exceeds.
+func overflowing(tb testing.TB, capacity int) []byte {
+	tb.Helper()
+	document := bytes.Replace(policy(tb), []byte(`"holdLimit":1048576`), []byte(`"holdLimit":65536`), 1)
+	document = bytes.Replace(document, []byte(`"overflow":"refuse"`), []byte(`"overflow":"stream"`), 1)
+	return bytes.Replace(document, []byte(`"capacity":1000000000`), fmt.Appendf(nil, `"capacity":%d`, capacity), 1)
+}
+
+func TestLongBodyIsStreamedOnRedacted(t *testing.T) {
+	vm := newVM(t, filterModule(t), Options{})
+	if err := vm.Configure(overflowing(t, 1_000_000)); err != nil {
+		t.Fatal(err)
+	}
+	body := chatBody("chat", 300_000) + "\n"
+	body = strings.Replace(body, `"}]}`, ` or 13912345678"}]}`, 1)
+	for _, protocol := range []string{"HTTP/1.1", "HTTP/2"} {
+		for _, n := range []int{len(body), 100_000, 16_384, 999} {
+			r := streamed(body, n)
+			r.Properties = map[string]string{"request.protocol": protocol}
+			o := do(t, vm, r)
+			want := strings.NewReplacer("13812345678", "138****5678", "13912345678", "139****5678").Replace(body)
+			if !o.Forwarded || string(o.Body) != want {
+				t.Fatalf("%s, chunks of %d: forwarded %v, %d of %d bytes, reply %+v", protocol, n, o.Forwarded, len(o.Body), len(want), o.Reply)
+			}
+			if _, ok := o.Headers.Get("content-length"); ok {
+				t.Error("content-length of another body went upstream")
+			}
+		}
+	}
+}
+
+func TestLateRefusalCutsTheUpstream(t *testing.T) {
+	vm := newVM(t, filterModule(t), Options{})
+	if err := vm.Configure(overflowing(t, 1000)); err != nil {
+		t.Fatal(err)
+	}
+	o := do(t, vm, streamed(chatBody("chat", 300_000), 16_384))
+	wantReply(t, o, 429, "rate_limit_exceeded")
+	if o.Forwarded || o.Headers == nil {
+		t.Errorf("forwarded %v, upstream headers %v: want a request that began and did not end", o.Forwarded, o.Headers)
+	}
 }

@@ -13,7 +13,7 @@ type Header struct {
 
 // Headers is an ordered header map that behaves as Envoy's: the pseudo headers
 // are ordinary entries, a name may stand several times.
-type Headers []Header
+type Headers []Header //nolint:recvcheck // it is read by value and changed by pointer, as a slice is
 
 // Get is the first value of name, and whether there is one.
 func (h Headers) Get(name string) (string, bool) {

@@ -2,6 +2,7 @@ package wasmhost
 
 import (
 	"bytes"
+	"errors"
 	"reflect"
 	"testing"
 )
@@ -126,10 +127,7 @@ func TestUseOfAFreedBufferIsCaught(t *testing.T) {
 	b := body{limit: 4}
 	b.arrive([]byte("ab"))
 	b.leave(PauseNoBuffer)
-	defer func() {
-		if recover() != errFreedBuffer {
-			t.Error("a freed buffer was handed out")
-		}
-	}()
-	b.buffer()
+	if _, err := b.buffer(); !errors.Is(err, errFreedBuffer) {
+		t.Errorf("error %v, want %v", err, errFreedBuffer)
+	}
 }

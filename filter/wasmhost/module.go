@@ -3,6 +3,7 @@ package wasmhost
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -123,13 +124,13 @@ func (m *Module) NewVM(ctx context.Context, o Options) (*VM, error) {
 	vm := &VM{module: m, options: o.withDefaults(), metrics: newMetricTable()}
 	vm.ctx = context.WithValue(ctx, vmKey{}, vm)
 	config := wazero.NewModuleConfig().WithName("").WithStartFunctions()
-	instance, err := m.runtime.InstantiateModule(vm.ctx, m.compiled, config)
+	instance, err := m.runtime.InstantiateModule(vm.ctx, m.compiled, config) //nolint:contextcheck // it inherits from ctx
 	if err != nil {
 		return nil, fmt.Errorf("starting the filter: %w", err)
 	}
 	vm.instance, vm.memory = instance, instance.Memory()
 	if vm.malloc = firstExport(instance, "malloc", "proxy_on_memory_allocate"); vm.malloc == nil {
-		return nil, fmt.Errorf("the filter exports neither malloc nor proxy_on_memory_allocate")
+		return nil, errors.New("the filter exports neither malloc nor proxy_on_memory_allocate")
 	}
 	vm.callbacks = map[string]api.Function{}
 	for name := range instance.ExportedFunctionDefinitions() {

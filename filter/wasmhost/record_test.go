@@ -13,6 +13,7 @@ import (
 // recordTraces sends every scenario through a real Envoy and writes what it and
 // the filter said to each other.
 func recordTraces(t *testing.T) {
+	t.Helper()
 	envoy := startEnvoy(t)
 	for _, sc := range scenarios {
 		envoy.send(t, sc)

@@ -74,6 +74,7 @@ func TestReplay(t *testing.T) {
 
 // replay makes the callbacks of the recorded calls.
 func (sc scenario) replay(t *testing.T, vm *VM, calls []Call) {
+	t.Helper()
 	s, err := vm.NewStream(map[string]string{"request.protocol": sc.protocol()})
 	if err != nil {
 		t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 // VM is one running filter, like the VM of one Envoy worker. It is not safe for
 // use by several goroutines at once.
 type VM struct {
-	ctx       context.Context // of every call into the guest; carries the VM for host functions
+	ctx       context.Context //nolint:containedctx // of every call into the guest; carries the VM for host functions
 	module    *Module
 	owned     *Module // closed with the VM
 	options   Options
@@ -155,7 +155,7 @@ func (vm *VM) call(name string, args ...uint64) (uint64, error) {
 func (vm *VM) allocate(n int) (uint32, bool) {
 	stack := [1]uint64{uint64(n)}
 	if err := vm.malloc.CallWithStack(vm.ctx, stack[:]); err != nil {
-		panic(fmt.Errorf("allocating %d bytes in the guest: %w", n, err))
+		vm.abort(fmt.Errorf("allocating %d bytes in the guest: %w", n, err))
 	}
 	return uint32(stack[0]), stack[0] != 0
 }
@@ -173,4 +173,10 @@ func (vm *VM) handOut(p []byte, pointerAt, sizeAt uint32) Status {
 		return StatusInvalidMemoryAccess
 	}
 	return StatusOK
+}
+
+// abort ends the callback that runs, as a trap. Host functions use it for faults of
+// the guest that Envoy would not survive, and for faults of their own.
+func (vm *VM) abort(err error) {
+	panic(err) //nolint:forbidigo // wazero offers host functions no other way; call returns it as an error
 }

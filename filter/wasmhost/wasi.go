@@ -25,7 +25,7 @@ func wasiRandom(vm *VM, a []uint64) Status {
 		return wasiFault
 	}
 	if _, err := io.ReadFull(vm.options.Random, p); err != nil {
-		panic(fmt.Errorf("reading %d random bytes for the guest: %w", len(p), err))
+		vm.abort(fmt.Errorf("reading %d random bytes for the guest: %w", len(p), err))
 	}
 	return wasiSuccess
 }
@@ -64,8 +64,9 @@ func wasiWrite(vm *VM, a []uint64) Status {
 	return wasiSuccess
 }
 
-func wasiExit(_ *VM, a []uint64) Status {
-	panic(fmt.Errorf("the filter called proc_exit(%d)", uint32(a[0])))
+func wasiExit(vm *VM, a []uint64) Status {
+	vm.abort(fmt.Errorf("the filter called proc_exit(%d)", uint32(a[0])))
+	return wasiSuccess
 }
 
 // wasiNoFile answers calls on files, of which there are none.
