@@ -26,6 +26,19 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("invalid JSON at byte %d: %s", e.Offset, e.Reason)
 }
 
+// ValueError says what is wrong with a value that is JSON, but not what should stand there.
+type ValueError struct {
+	// Offset is the index of a byte of the value, from 0.
+	Offset int
+	// Reason is a phrase without the position.
+	Reason string
+}
+
+// Error implements error.
+func (e *ValueError) Error() string {
+	return fmt.Sprintf("%s (at byte %d)", e.Reason, e.Offset)
+}
+
 // Kind is the kind of the value that comes next.
 type Kind uint8
 
@@ -60,8 +73,12 @@ func New(b []byte) *Cursor { return &Cursor{b: b} }
 // Offset returns the index of the next unread byte.
 func (c *Cursor) Offset() int { return c.i }
 
-// Errorf returns a SyntaxError at the Cursor's position.
+// Errorf returns a ValueError at the Cursor's position.
 func (c *Cursor) Errorf(format string, args ...any) error {
+	return &ValueError{Offset: c.i, Reason: fmt.Sprintf(format, args...)}
+}
+
+func (c *Cursor) syntaxf(format string, args ...any) error {
 	return &SyntaxError{Offset: c.i, Reason: fmt.Sprintf(format, args...)}
 }
 
@@ -114,14 +131,17 @@ func (c *Cursor) expect(want Kind) error {
 		return nil
 	}
 	if c.i >= len(c.b) {
-		return c.Errorf("the document ends where %s should be", want)
+		return c.syntaxf("the document ends where %s should be", want)
+	}
+	if got == Invalid {
+		return c.expectValue()
 	}
 	return c.Errorf("found %s where %s should be", got, want)
 }
 
 func (c *Cursor) enter() error {
 	if c.depth++; c.depth > MaxDepth {
-		return c.Errorf("nested deeper than %d", MaxDepth)
+		return c.syntaxf("nested deeper than %d", MaxDepth)
 	}
 	c.i++
 	c.space()
@@ -183,7 +203,7 @@ func (c *Cursor) Array(element func(i int) error) error {
 func (c *Cursor) separator(end byte, first bool) (done bool, err error) {
 	c.space()
 	if c.i >= len(c.b) {
-		return false, c.Errorf("the document ends inside an array or object")
+		return false, c.syntaxf("the document ends inside an array or object")
 	}
 	switch {
 	case c.b[c.i] == end:
@@ -193,12 +213,12 @@ func (c *Cursor) separator(end byte, first bool) (done bool, err error) {
 	case first:
 		return false, nil
 	case c.b[c.i] != ',':
-		return false, c.Errorf("expected ',' or %q", end)
+		return false, c.syntaxf("expected ',' or %q", end)
 	}
 	c.i++
 	c.space()
 	if c.i < len(c.b) && c.b[c.i] == end {
-		return false, c.Errorf("a comma before %q", end)
+		return false, c.syntaxf("a comma before %q", end)
 	}
 	return false, nil
 }
@@ -206,7 +226,7 @@ func (c *Cursor) separator(end byte, first bool) (done bool, err error) {
 func (c *Cursor) colon() error {
 	c.space()
 	if c.i >= len(c.b) || c.b[c.i] != ':' {
-		return c.Errorf("expected ':' after a key")
+		return c.syntaxf("expected ':' after a key")
 	}
 	c.i++
 	return nil
@@ -233,7 +253,7 @@ func (c *Cursor) Null() error {
 
 func (c *Cursor) word(w string) error {
 	if len(c.b)-c.i < len(w) || string(c.b[c.i:c.i+len(w)]) != w {
-		return c.Errorf("expected %s", w)
+		return c.syntaxf("expected %s", w)
 	}
 	c.i += len(w)
 	return nil
@@ -270,16 +290,16 @@ func (c *Cursor) Skip() ([]byte, error) {
 
 func (c *Cursor) expectValue() error {
 	if c.i >= len(c.b) {
-		return c.Errorf("the document ends where a value should be")
+		return c.syntaxf("the document ends where a value should be")
 	}
-	return c.Errorf("no value starts with %q", c.b[c.i])
+	return c.syntaxf("no value starts with %q", c.b[c.i])
 }
 
 // End checks that nothing but white space is left.
 func (c *Cursor) End() error {
 	c.space()
 	if c.i < len(c.b) {
-		return c.Errorf("something follows the end of the document")
+		return c.syntaxf("something follows the end of the document")
 	}
 	return nil
 }

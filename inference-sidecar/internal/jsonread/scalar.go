@@ -38,9 +38,9 @@ func (c *Cursor) Uint(bits int) (uint64, error) {
 
 func integerError(at int, lit string, err error) error {
 	if errors.Is(err, strconv.ErrRange) {
-		return &SyntaxError{Offset: at, Reason: clip(lit) + " is out of range"}
+		return &ValueError{Offset: at, Reason: clip(lit) + " is out of range"}
 	}
-	return &SyntaxError{Offset: at, Reason: clip(lit) + " is not an integer of this type"}
+	return &ValueError{Offset: at, Reason: clip(lit) + " is not an integer of this type"}
 }
 
 // Float reads a number with the given number of bits (32 or 64). Besides JSON numbers it takes NaN, Infinity and
@@ -58,7 +58,7 @@ func (c *Cursor) Float(bits int) (float64, error) {
 	}
 	v, err := strconv.ParseFloat(lit, bits)
 	if err != nil {
-		return 0, &SyntaxError{Offset: at, Reason: clip(lit) + " is out of range"}
+		return 0, &ValueError{Offset: at, Reason: clip(lit) + " is out of range"}
 	}
 	return v, nil
 }
@@ -75,7 +75,7 @@ func (c *Cursor) quotedFloat() (float64, error) {
 			return v, nil
 		}
 	}
-	return 0, &SyntaxError{Offset: at, Reason: `found a string where a number should be (only "NaN", "Infinity" and "-Infinity" may be strings)`}
+	return 0, &ValueError{Offset: at, Reason: `found a string where a number should be (only "NaN", "Infinity" and "-Infinity" may be strings)`}
 }
 
 func (c *Cursor) notANumber() (float64, error) {
@@ -111,12 +111,12 @@ func (c *Cursor) literal() ([]byte, error) {
 	if c.at('0') {
 		c.i++
 	} else if c.digits() == 0 {
-		return nil, c.Errorf("expected a digit")
+		return nil, c.syntaxf("expected a digit")
 	}
 	if c.at('.') {
 		c.i++
 		if c.digits() == 0 {
-			return nil, c.Errorf("expected a digit after the decimal point")
+			return nil, c.syntaxf("expected a digit after the decimal point")
 		}
 	}
 	if c.at('e') || c.at('E') {
@@ -125,7 +125,7 @@ func (c *Cursor) literal() ([]byte, error) {
 			c.i++
 		}
 		if c.digits() == 0 {
-			return nil, c.Errorf("expected a digit in the exponent")
+			return nil, c.syntaxf("expected a digit in the exponent")
 		}
 	}
 	return c.b[start:c.i], nil
@@ -184,7 +184,7 @@ func (c *Cursor) textEnd() (end int, plain bool, err error) {
 		return 0, false, &SyntaxError{Offset: len(c.b), Reason: "the document ends inside a string"}
 	}
 	if !ascii && !utf8.Valid(c.b[c.i+1:i]) {
-		return 0, false, c.Errorf("a string that is not UTF-8")
+		return 0, false, c.syntaxf("a string that is not UTF-8")
 	}
 	return i, plain, nil
 }
