@@ -104,3 +104,6 @@ func (b *Buffer) Release() {
 	}
 	b.Init(b.pool, b.limit)
 }
+
+// SetLimit changes how many bytes the buffer may hold.
+func (b *Buffer) SetLimit(limit int) { b.limit = limit }

@@ -3,8 +3,12 @@ package jsonscan
 // AppendString appends text as a JSON string with its quotes, escaped as RFC 8785
 // section 3.2.2.2 says: only what must be escaped, in the shortest form.
 func AppendString[T ~string | ~[]byte](dst []byte, text T) []byte {
+	return append(AppendEscaped(append(dst, '"'), text), '"')
+}
+
+// AppendEscaped appends text as AppendString does, without the quotes.
+func AppendEscaped[T ~string | ~[]byte](dst []byte, text T) []byte {
 	const hex = "0123456789abcdef"
-	dst = append(dst, '"')
 	for i := 0; i < len(text); i++ {
 		c := text[i]
 		switch {
@@ -18,7 +22,7 @@ func AppendString[T ~string | ~[]byte](dst []byte, text T) []byte {
 			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
 		}
 	}
-	return append(dst, '"')
+	return dst
 }
 
 func shortEscape(c byte) byte {

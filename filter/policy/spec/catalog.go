@@ -45,6 +45,14 @@ func (n Names) At(i int) (name string, model int) {
 
 // Find returns the index of the model that has this name or alias, -1 for none.
 func (n Names) Find(name string) int {
+	if i := n.Rank(name); i >= 0 {
+		return int(n.entries[i].model)
+	}
+	return -1
+}
+
+// Rank returns the rank of a name in byte order, -1 if it is no model's.
+func (n Names) Rank(name string) int {
 	lo, hi := 0, len(n.entries)
 	for lo < hi {
 		mid := int(uint(lo+hi) / 2)
@@ -55,7 +63,7 @@ func (n Names) Find(name string) int {
 		}
 	}
 	if lo < len(n.entries) && n.entries[lo].name == name {
-		return int(n.entries[lo].model)
+		return lo
 	}
 	return -1
 }

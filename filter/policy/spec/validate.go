@@ -99,6 +99,9 @@ func (v *validator) models(at path, models []Model) {
 	}
 	v.versionHeaders(at, models)
 	v.names = NewNames(models)
+	if v.names.Len() > MaxNames {
+		v.fail(at, "have more than "+decimal(MaxNames)+" names and aliases")
+	}
 	for i := 1; i < len(v.names.entries); i++ {
 		a, b := v.names.entries[i-1], v.names.entries[i]
 		if a.name != b.name {

@@ -1,0 +1,69 @@
+package engine
+
+import (
+	"github.com/weirmesh/weir/filter/policy/jsonscan"
+)
+
+// arenaBytes bounds the bytes of a reply, its headers and the header edits, and
+// those of a record. Everything in them is bounded: messages are at most 256
+// bytes and a name of 128 bytes that escapes may make six times as long.
+const arenaBytes = 4096
+
+// arena is memory for what a stream hands out.
+type arena struct {
+	n    int
+	data [arenaBytes]byte
+}
+
+// open returns an empty slice over the free memory.
+func (a *arena) open() []byte { return a.data[a.n:a.n:len(a.data)] }
+
+// close keeps what was appended to the slice of open.
+func (a *arena) close(b []byte) []byte {
+	a.n += len(b)
+	return b
+}
+
+// keep copies p. It returns false if there is no room.
+func (a *arena) keep(p []byte) ([]byte, bool) {
+	if len(p) > len(a.data)-a.n {
+		return nil, false
+	}
+	return a.close(append(a.open(), p...)), true
+}
+
+func (a *arena) integer(n int64) []byte { return a.close(jsonscan.AppendInt(a.open(), n)) }
+
+func (a *arena) duration(ns int64) []byte { return a.close(appendDuration(a.open(), ns)) }
+
+// maxEdits bounds the header edits of a request.
+const maxEdits = 40
+
+// edits is a list of header changes.
+type edits struct {
+	n    int
+	list [maxEdits]Edit
+}
+
+func (e *edits) all() []Edit { return e.list[:e.n] }
+
+func (e *edits) set(name string, value []byte) { e.add(Edit{Op: Set, Name: name, Value: value}) }
+
+func (e *edits) remove(name string) { e.add(Edit{Op: Remove, Name: name}) }
+
+// add appends an edit. Callers leave room: only removals of client-sent headers
+// are without a bound of their own, and those are counted where they are added.
+func (e *edits) add(edit Edit) {
+	e.list[e.n] = edit
+	e.n++
+}
+
+// has says whether the list already changes a header.
+func (e *edits) has(name string) bool {
+	for i := range e.n {
+		if e.list[i].Name == name {
+			return true
+		}
+	}
+	return false
+}

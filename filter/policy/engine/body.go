@@ -1,0 +1,139 @@
+package engine
+
+import "github.com/weirmesh/weir/filter/policy/spec"
+
+// bodyKind is how a body is read.
+type bodyKind uint8
+
+const (
+	bodyNone   bodyKind = iota
+	bodyJSON            // read and redacted
+	bodyOpaque          // passed as it is
+)
+
+// bodyKind says what the headers promise. A body without a content-type is read as
+// JSON: every path here takes JSON, and what is not will be refused.
+func (f *headerFacts) bodyKind() bodyKind {
+	if f.encoded || f.binary || f.mediaType == mediaOther {
+		return bodyOpaque
+	}
+	return bodyJSON
+}
+
+// readable refuses a body that cannot be read where it must be: to find the model,
+// to redact, or to count what is compressed.
+func (s *Stream) readable() bool {
+	if s.body != bodyOpaque {
+		return true
+	}
+	if s.model < 0 {
+		return s.refuseMedia()
+	}
+	if r := s.redaction(); r != nil {
+		if r.OnFailure == spec.FailClosed {
+			return s.refuseMedia()
+		}
+		s.unscanned = true
+	}
+	if s.facts.encoded && s.limited() {
+		return s.refuseMedia()
+	}
+	return true
+}
+
+// Body takes the next bytes of the body (64 KiB at most, valid during the call);
+// end says that they are the last. It may be called after Forward: for a body that
+// is streamed on, and with nothing but the end.
+func (s *Stream) Body(p []byte, end bool) Action {
+	switch s.phase {
+	case phasePass:
+		return Forward
+	case phaseReplied:
+		return Reply
+	case phaseDone:
+		if len(p) == 0 {
+			return Forward
+		}
+		s.refuse(&badJSON, "", "The body is longer than its content-length.")
+		return s.done()
+	}
+	s.received += int64(len(p))
+	if s.facts.length >= 0 && s.received >= s.facts.length {
+		end = true
+	}
+	if s.phase == phaseHold && s.received > int64(s.program.doc.Settings.HoldLimit) {
+		room := len(p) - int(s.received-int64(s.program.doc.Settings.HoldLimit))
+		if !s.read(p[:room], false) || !s.overflow() {
+			return s.done()
+		}
+		p = p[room:]
+	}
+	if !s.read(p, end) {
+		return s.done()
+	}
+	switch {
+	case end:
+		return s.finish()
+	case s.phase == phaseStream:
+		return Forward
+	}
+	return Hold
+}
+
+// read takes a piece of the body in; end says that it is the last.
+func (s *Stream) read(p []byte, end bool) bool {
+	s.out.begin(p)
+	err := error(nil)
+	if s.body == bodyJSON {
+		err = s.in.scanner.Scan(p, &s.in)
+		if err == nil && end && s.received > 0 {
+			err = s.in.scanner.Close(&s.in)
+		}
+	} else {
+		err = s.out.Write(p)
+	}
+	if err == nil {
+		err = s.out.end(end && s.phase == phaseHold && s.received == int64(len(p)))
+	}
+	return err == nil || s.refuseBody(err)
+}
+
+// overflow goes over to streaming at the hold limit: the headers are decided with
+// what was read up to there.
+func (s *Stream) overflow() bool {
+	if s.program.doc.Settings.Overflow == spec.OverflowRefuse || s.model < 0 {
+		return s.refuseLarge()
+	}
+	if !s.decide() {
+		return false
+	}
+	s.edits.remove("content-length")
+	s.phase = phaseStream
+	return true
+}
+
+// finish decides at the end of the body.
+func (s *Stream) finish() Action {
+	if s.model < 0 {
+		s.refuse(&noModel, "model", "The request names no model.")
+		return s.done()
+	}
+	if s.phase != phaseStream {
+		if !s.decide() {
+			return s.done()
+		}
+		s.correctLength()
+	}
+	if !s.charge() {
+		return s.done()
+	}
+	s.phase = phaseDone
+	return Forward
+}
+
+// correctLength makes content-length that of the redacted body.
+func (s *Stream) correctLength() {
+	if s.facts.length >= 0 && s.out.taken && s.out.written != s.facts.length {
+		s.edits.set("content-length", s.scratch.integer(s.out.written))
+	}
+}

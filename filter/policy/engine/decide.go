@@ -1,0 +1,23 @@
+package engine
+
+import "github.com/weirmesh/weir/filter/policy/split"
+
+// decide chooses the version and the bucket and writes the header edits. The model
+// is known.
+func (s *Stream) decide() bool {
+	if !s.chooseVersion() {
+		return false
+	}
+	m := &s.program.models[s.model]
+	if user := s.userName(); len(user) > 0 {
+		s.bucket = int(split.Bucket(m.salt, user))
+	} else {
+		s.bucket = int(split.Random(s.host.Random()))
+	}
+	s.edits.set(HeaderModel, m.name)
+	s.edits.set(HeaderBucket, s.scratch.integer(int64(s.bucket)))
+	if s.version >= 0 {
+		s.edits.set(HeaderVersion, m.versions[s.version])
+	}
+	return true
+}

@@ -1,0 +1,212 @@
+package engine
+
+// headerFacts is what a request's headers say, besides the texts in Stream.
+type headerFacts struct {
+	method      method
+	hasPath     bool
+	escaped     bool  // the path holds an encoded slash or backslash
+	length      int64 // content-length, none if there is none
+	mediaType   mediaType
+	encoded     bool // a content-encoding other than identity
+	binary      bool // inference-header-content-length: JSON followed by raw tensors
+	hasModel    bool // x-model
+	hasTokens   bool // x-max-tokens
+	hasHeat     bool // x-temperature
+	trusted     bool // the peer may send those three
+	maxTokens   int64
+	temperature int64 // thousandths
+	badTokens   bool
+	badHeat     bool
+	pathBytes   int
+	path        [maxPathBytes]byte // without its query
+}
+
+// maxPathBytes is longer than any path that can be answered: names of models and
+// versions are bounded, and a percent sign makes each byte three.
+const maxPathBytes = 768
+
+type method uint8
+
+const (
+	methodOther method = iota
+	methodGet          // GET and HEAD
+	methodPost
+)
+
+type mediaType uint8
+
+const (
+	mediaAbsent mediaType = iota
+	mediaJSON
+	mediaOther
+)
+
+// maxTokenCount bounds the token numbers that a request may name.
+const maxTokenCount = 1<<31 - 1
+
+// maxTemperature is the highest temperature, in thousandths.
+const maxTemperature = 2000
+
+// Header takes one request header. Names are in lower case; name and value are
+// not kept.
+func (s *Stream) Header(name, value []byte) {
+	s.ownHeader(view(name), value)
+	settings := &s.program.doc.Settings
+	if settings.TenantHeader != "" && view(name) == settings.TenantHeader {
+		s.identify(&s.tenant, settings.TenantHeader, value)
+	}
+	if settings.UserHeader != "" && view(name) == settings.UserHeader {
+		s.identify(&s.user, settings.UserHeader, value)
+	}
+	for i := range s.program.headers {
+		h := &s.program.headers[i]
+		if view(name) == h.name && s.versionValues[i] == headerAbsent {
+			s.versionValues[i] = h.find(view(value))
+		}
+	}
+}
+
+// ownHeader takes the headers whose names no policy chooses.
+func (s *Stream) ownHeader(name string, value []byte) {
+	f := &s.facts
+	switch name {
+	case ":method":
+		f.method = parseMethod(view(value))
+	case ":path":
+		f.setPath(value)
+	case "content-type":
+		f.mediaType = parseMediaType(view(value))
+	case "content-length":
+		f.length = none
+		if n, ok := parseCount(value, 1<<62); ok {
+			f.length = n
+		}
+	case "content-encoding":
+		f.encoded = f.encoded || !equalFold(view(value), "identity")
+	case "inference-header-content-length":
+		f.binary = true
+	case headerTrustedModel:
+		f.hasModel = true
+		s.trustedModel.set(value)
+	case headerTrustedMaxTokens:
+		n, ok := parseCount(value, maxTokenCount)
+		f.hasTokens, f.maxTokens, f.badTokens = true, n, !ok || n == 0
+	case headerTrustedTemperature:
+		n, ok := parseMilli(value, maxTemperature)
+		f.hasHeat, f.temperature, f.badHeat = true, n, !ok
+	default:
+		if hasPrefix(name, headerPrefix) {
+			s.removeClientHeader(name)
+		}
+	}
+}
+
+// identify remembers a tenant or user. Two different ones, or one that is too
+// long, would be counted as somebody else by part of the gateway, so that is 400.
+func (s *Stream) identify(who *text, header string, value []byte) {
+	again := who.n > 0 && view(who.bytes()) != view(value)
+	who.set(value)
+	if who.over {
+		s.refuseParameter(header, "is longer than 512 bytes")
+	} else if again {
+		s.refuseParameter(header, "has two values")
+	}
+}
+
+// removeClientHeader removes a header that only the filter may set. More of them
+// than an honest mistake explains are answered 400.
+func (s *Stream) removeClientHeader(name string) {
+	if s.edits.has(name) {
+		return
+	}
+	const room = 8 // for the filter's own edits
+	kept, ok := s.scratch.keep([]byte(name))
+	if !ok || s.scratch.n > arenaBytes/4 || s.edits.n >= maxEdits-room {
+		s.refuseParameter("x-weir-*", "may not be sent by clients")
+		return
+	}
+	s.edits.remove(view(kept))
+}
+
+// setPath keeps the path without its query, and notes encoded slashes.
+func (f *headerFacts) setPath(value []byte) {
+	f.hasPath = true
+	n := 0
+	for n < len(value) && value[n] != '?' {
+		if value[n] == '%' && n+2 < len(value) {
+			hi, ok1 := hexValue(value[n+1])
+			lo, ok2 := hexValue(value[n+2])
+			c := hi<<4 | lo
+			f.escaped = f.escaped || ok1 && ok2 && (c == '/' || c == '\\')
+		}
+		n++
+	}
+	f.pathBytes = copy(f.path[:], value[:n])
+	if n > maxPathBytes {
+		f.pathBytes = 0 // no such path
+	}
+}
+
+func parseMethod(name string) method {
+	switch name {
+	case "GET", "HEAD":
+		return methodGet
+	case "POST":
+		return methodPost
+	}
+	return methodOther
+}
+
+// parseMediaType says whether a content-type is JSON's: application/json or
+// anything with the suffix +json (RFC 6839), with any parameters.
+func parseMediaType(value string) mediaType {
+	end := 0
+	for end < len(value) && value[end] != ';' {
+		end++
+	}
+	for end > 0 && (value[end-1] == ' ' || value[end-1] == '\t') {
+		end--
+	}
+	value = value[:end]
+	const suffix = "+json"
+	if equalFold(value, "application/json") || len(value) > len(suffix) && equalFold(value[len(value)-len(suffix):], suffix) {
+		return mediaJSON
+	}
+	if value == "" {
+		return mediaAbsent
+	}
+	return mediaOther
+}
+
+// trustPeer honours x-model, x-max-tokens and x-temperature if the peer proved an
+// identity that may send them, and removes them otherwise.
+func (s *Stream) trustPeer() bool {
+	f := &s.facts
+	if !f.hasModel && !f.hasTokens && !f.hasHeat {
+		return true
+	}
+	peer := s.host.Peer()
+	for _, id := range s.program.doc.Settings.TrustedPeers {
+		f.trusted = f.trusted || len(peer) > 0 && view(peer) == id
+	}
+	if f.trusted {
+		switch {
+		case f.badTokens:
+			return s.refuseParameter(headerTrustedMaxTokens, "must be a whole number from 1")
+		case f.badHeat:
+			return s.refuseParameter(headerTrustedTemperature, "must be a number from 0 to 2")
+		}
+		return true
+	}
+	if f.hasModel {
+		s.edits.remove(headerTrustedModel)
+	}
+	if f.hasTokens {
+		s.edits.remove(headerTrustedMaxTokens)
+	}
+	if f.hasHeat {
+		s.edits.remove(headerTrustedTemperature)
+	}
+	f.hasModel, f.hasTokens, f.hasHeat = false, false, false
+	return true
+}

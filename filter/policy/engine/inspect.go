@@ -1,0 +1,313 @@
+package engine
+
+import (
+	"github.com/weirmesh/weir/filter/policy/jsonscan"
+	"github.com/weirmesh/weir/filter/policy/redact"
+	"github.com/weirmesh/weir/filter/policy/tokens"
+)
+
+// param is a top-level member of a body that matters here.
+type param uint8
+
+const (
+	paramNone param = iota
+	paramModel
+	paramUser
+	paramStream
+	paramN
+	paramTemperature
+	paramMaxTokens
+	paramMaxCompletionTokens
+	paramMaxOutputTokens
+	paramCount
+)
+
+// Names of the parameters. The last three are the output cap in the three forms of
+// the OpenAI API.
+var paramNames = [paramCount]string{
+	"", "model", "user", "stream", "n", "temperature", "max_tokens", "max_completion_tokens", "max_output_tokens",
+}
+
+// What the parameters must be. null is the same as leaving one out.
+var paramTypes = [paramCount]string{
+	"", "must be a string", "must be a string", "must be true or false",
+	"must be a whole number from 1 to 128", "must be a number from 0 to 2",
+	"must be a whole number below 2147483648", "must be a whole number below 2147483648", "must be a whole number below 2147483648",
+}
+
+const (
+	maxChoices    = 128 // of n, as OpenAI's servers allow
+	maxParamBytes = 24  // longer than any name above
+	maxScalar     = 32  // longer than any number that is allowed
+)
+
+// errReplied stops a scan after the reply was put together.
+const errReplied = stop("replied")
+
+type stop string
+
+func (s stop) Error() string { return string(s) }
+
+// inspector reads a JSON body for what the decision needs, and lets its bytes out
+// through the pipe. It is the sink of the scanner.
+type inspector struct {
+	s       *Stream
+	scanner jsonscan.Scanner
+	depth   int
+
+	atKey     bool // reading a key of the outermost object
+	key       [maxParamBytes]byte
+	keyBytes  int
+	keyOver   bool
+	param     param // whose value comes next or is being read
+	seen      uint16
+	unescaper jsonscan.Unescaper
+
+	scalar      [maxScalar]byte
+	scalarBytes int
+	scalarOver  bool
+
+	model       text
+	user        text
+	estimate    tokens.Estimator
+	output      int64 // largest output cap, none
+	choices     int64 // n
+	temperature int64 // thousandths, none
+	stream      bool
+}
+
+func (in *inspector) reset() {
+	in.seen = 0
+	in.model.reset()
+	in.user.reset()
+	in.estimate = tokens.Estimator{}
+	in.output, in.choices, in.temperature, in.stream = none, 1, none, false
+}
+
+// start makes in ready for a body.
+func (in *inspector) start(maxDepth int) {
+	in.scanner.Reset(maxDepth)
+	in.depth, in.atKey, in.param, in.scalarBytes, in.scalarOver = 0, false, paramNone, 0, false
+}
+
+// Structure is part of jsonscan.Sink, like the methods below.
+func (in *inspector) Structure(raw []byte) error { return in.s.out.Write(raw) }
+
+// Begin counts messages: objects in a list that is a member of the body.
+func (in *inspector) Begin(object bool, depth int) error {
+	if object && depth == 3 {
+		in.estimate.Message()
+	}
+	in.depth = depth
+	return in.demand(in.param == paramNone, in.param)
+}
+
+// End closes a container.
+func (in *inspector) End(depth int) error {
+	in.depth = depth - 1
+	return nil
+}
+
+// KeyStart begins to collect a key of the body itself.
+func (in *inspector) KeyStart() error {
+	in.atKey = in.depth == 1
+	in.keyBytes, in.keyOver = 0, false
+	in.unescaper.Reset()
+	return nil
+}
+
+// KeyBytes collects; a key may be spelled with escapes.
+func (in *inspector) KeyBytes(raw []byte) error {
+	if in.atKey && !in.keyOver {
+		out, full := in.unescaper.Append(in.key[:in.keyBytes], raw)
+		in.keyBytes, in.keyOver = len(out), full
+	}
+	return in.s.out.Write(raw)
+}
+
+// KeyEnd finds the parameter that the key names. A second one is refused, because
+// servers differ in which of the two they obey.
+func (in *inspector) KeyEnd() error {
+	if !in.atKey {
+		return nil
+	}
+	in.atKey = false
+	if !in.keyOver {
+		out, full := in.unescaper.Finish(in.key[:in.keyBytes])
+		in.keyBytes, in.keyOver = len(out), full
+	}
+	in.param = paramNone
+	if in.keyOver {
+		return nil
+	}
+	name := view(in.key[:in.keyBytes])
+	for p := paramModel; p < paramCount; p++ {
+		if name == paramNames[p] {
+			return in.found(p)
+		}
+	}
+	return nil
+}
+
+func (in *inspector) found(p param) error {
+	if in.seen&(1<<p) != 0 {
+		in.s.refuse(&duplicate, paramNames[p], "The parameter ", paramNames[p], " stands in the body twice.")
+		return errReplied
+	}
+	in.seen |= 1 << p
+	in.param = p
+	in.unescaper.Reset()
+	return nil
+}
+
+// text returns where the string being read is collected, nil if it is not.
+func (in *inspector) text() *text {
+	switch in.param {
+	case paramModel:
+		return &in.model
+	case paramUser:
+		return &in.user
+	}
+	return nil
+}
+
+// StringStart begins a string value.
+func (in *inspector) StringStart() error {
+	if in.s.out.redacting {
+		in.s.out.redactor.StringStart()
+	}
+	if in.param == paramNone {
+		in.estimate.StringStart()
+		return nil
+	}
+	return in.demand(in.text() != nil, in.param)
+}
+
+// StringBytes estimates its tokens and redacts.
+func (in *inspector) StringBytes(raw []byte) error {
+	if in.param == paramNone {
+		in.estimate.Bytes(raw)
+	} else {
+		in.text().unescape(&in.unescaper, raw)
+	}
+	if in.s.out.redacting {
+		return in.s.out.redactor.Bytes(raw)
+	}
+	return in.s.out.Write(raw)
+}
+
+// StringEnd ends a string value.
+func (in *inspector) StringEnd() error {
+	if in.s.out.redacting {
+		if err := in.s.out.redactor.StringEnd(); err != nil {
+			return err
+		}
+	}
+	p := in.param
+	if p == paramNone {
+		in.estimate.StringEnd()
+		return nil
+	}
+	in.text().finish(&in.unescaper)
+	in.param = paramNone
+	if p == paramUser {
+		if in.user.over {
+			in.s.refuseParameter("user", "is longer than 512 bytes")
+			return errReplied
+		}
+		return nil
+	}
+	return in.s.foundModel()
+}
+
+// Scalar collects a number or literal that is a parameter's value.
+func (in *inspector) Scalar(raw []byte) error {
+	if in.param != paramNone {
+		if in.scalarBytes+len(raw) > maxScalar {
+			in.scalarOver = true
+		} else {
+			in.scalarBytes += copy(in.scalar[in.scalarBytes:], raw)
+		}
+	}
+	return in.s.out.Write(raw)
+}
+
+// ScalarEnd takes the value.
+func (in *inspector) ScalarEnd() error {
+	p, value, over := in.param, in.scalar[:in.scalarBytes], in.scalarOver
+	in.param, in.scalarBytes, in.scalarOver = paramNone, 0, false
+	if p == paramNone || view(value) == "null" {
+		return nil
+	}
+	return in.demand(!over && in.take(p, value), p)
+}
+
+// take takes a number or literal as the value of a parameter and says whether it
+// is one.
+func (in *inspector) take(p param, value []byte) (ok bool) {
+	var n int64
+	switch p {
+	case paramModel, paramUser:
+		return false
+	case paramStream:
+		in.stream = view(value) == "true"
+		return in.stream || view(value) == "false"
+	case paramTemperature:
+		in.temperature, ok = parseMilli(value, maxTemperature)
+	case paramN:
+		in.choices, ok = parseCount(value, maxChoices)
+		ok = ok && in.choices > 0
+	default:
+		n, ok = parseCount(value, maxTokenCount)
+		in.output = max(in.output, n)
+	}
+	return ok
+}
+
+// demand refuses the value of a parameter unless it is right.
+func (in *inspector) demand(right bool, p param) error {
+	if right {
+		return nil
+	}
+	in.s.refuseParameter(paramNames[p], paramTypes[p])
+	return errReplied
+}
+
+// foundModel takes the model that the body names, unless a header or the path has
+// named one already. Redaction that this model wants then covers what was read
+// before, too.
+func (s *Stream) foundModel() error {
+	if s.early || s.in.model.n == 0 && !s.in.model.over {
+		return nil
+	}
+	if !s.setModel(&s.in.model) {
+		return errReplied
+	}
+	if s.out.redacting || s.program.uniform {
+		return nil
+	}
+	if rules := s.modelRules(); rules != nil {
+		return s.out.redactAgain(rules, s.program.doc.Settings.MaxDepth)
+	}
+	return nil
+}
+
+// modelRules returns the redaction rules of the model, nil if there are none.
+func (s *Stream) modelRules() *redact.Rules {
+	if i := s.program.models[s.model].redaction; i >= 0 {
+		return s.program.rules[i]
+	}
+	return nil
+}
+
+// rulesKnown returns the rules that apply before the body is read: those of a
+// model that is known, or those of all models if they are the same.
+func (s *Stream) rulesKnown() *redact.Rules {
+	switch {
+	case s.model >= 0:
+		return s.modelRules()
+	case s.program.uniform && len(s.program.models) > 0 && s.program.models[0].redaction >= 0:
+		return s.program.rules[s.program.models[0].redaction]
+	}
+	return nil
+}

@@ -1,0 +1,235 @@
+package engine
+
+import (
+	"github.com/weirmesh/weir/filter/policy/bucket"
+	"github.com/weirmesh/weir/filter/policy/spec"
+)
+
+// chargeState is what came of a charge.
+type chargeState uint8
+
+const (
+	chargeTaken     chargeState = iota
+	chargeRefused               // the budget is exhausted
+	chargeFailed                // the store failed, and the limit is closed
+	chargeSkipped               // the store failed, and the limit is open
+	chargeGivenBack             // taken, and undone because a later limit refused
+)
+
+var chargeStates = [...]string{"taken", "refused", "failed", "skipped", "givenBack"}
+
+// charges is what the limits wanted of a request and what came of it.
+type charges struct {
+	count       int
+	prompt      int64 // tokens
+	temperature int64 // thousandths
+	charge      [spec.MaxModelLimits]bucket.Charge
+	result      [spec.MaxModelLimits]bucket.Result
+	state       [spec.MaxModelLimits]chargeState
+}
+
+// defaultTemperature counts for a request that names none, in thousandths: it is
+// the default of the APIs.
+const defaultTemperature = 1000
+
+// bytesPerToken is how a body that is not read is counted.
+const bytesPerToken = 4
+
+// charge charges all limits that count this request, in order. A refusal gives
+// back what earlier ones took.
+func (s *Stream) charge() bool {
+	if !s.limited() {
+		return true
+	}
+	limits := s.program.models[s.model].limits
+	now := s.host.Now()
+	s.measure()
+	for i := range limits {
+		s.charges.count = i + 1
+		s.charges.charge[i] = s.price(&limits[i])
+		if !s.take(i, now) {
+			return false
+		}
+	}
+	s.announceBudget()
+	return true
+}
+
+// take makes one charge.
+func (s *Stream) take(i int, now int64) bool {
+	c, state := &s.charges.charge[i], &s.charges.state[i]
+	result, err := s.host.Take(c, now)
+	s.charges.result[i] = result
+	switch {
+	case err == nil && result.Allowed:
+		*state = chargeTaken
+		return true
+	case err == nil:
+		*state = chargeRefused
+		s.giveBack(i, now)
+		return s.refuseBudget(i)
+	case s.program.limits[c.Limit].onFailure == spec.FailOpen:
+		*state = chargeSkipped
+		return true
+	}
+	*state = chargeFailed
+	s.giveBack(i, now)
+	name := s.program.doc.Limits[c.Limit].Name
+	return s.refuse(&limiterUnusable, "", "The budget ", name, " cannot be checked now. Please try again.")
+}
+
+// giveBack undoes the charges before the i-th. A store that fails here keeps the
+// tokens: they flow back with time.
+func (s *Stream) giveBack(i int, now int64) {
+	for j := range i {
+		if s.charges.state[j] == chargeTaken && s.host.Give(&s.charges.charge[j], now) == nil {
+			s.charges.state[j] = chargeGivenBack
+		}
+	}
+}
+
+// measure puts together what the costs are computed from. What the body names is
+// what the model's server obeys; a trusted peer fills in what it does not name.
+func (s *Stream) measure() {
+	c := &s.charges
+	switch s.body {
+	case bodyNone:
+		c.prompt = 0
+	case bodyOpaque:
+		c.prompt = ceilDiv(s.received, bytesPerToken)
+	default:
+		c.prompt = s.in.estimate.Tokens()
+	}
+	switch {
+	case s.in.temperature >= 0:
+		c.temperature = s.in.temperature
+	case s.facts.hasHeat:
+		c.temperature = s.facts.temperature
+	default:
+		c.temperature = defaultTemperature
+	}
+}
+
+// outputCap returns how many tokens the answer may have at most.
+func (s *Stream) outputCap(l *limit) int64 {
+	switch {
+	case s.in.output >= 0:
+		return s.in.output * s.in.choices
+	case s.facts.hasTokens:
+		return s.facts.maxTokens * s.in.choices
+	}
+	return l.defaultOutput * s.in.choices
+}
+
+// price returns what one limit wants of this request.
+func (s *Stream) price(m *modelLimit) bucket.Charge {
+	l := &s.program.limits[m.index]
+	c := bucket.Charge{Limit: m.index, Params: m.params, Key: s.key(l)}
+	output := s.outputCap(l)
+	if !m.isSemantic {
+		c.CostMicro = bucket.TokenCost(s.charges.prompt, output)
+		return c
+	}
+	name := s.program.doc.Models[s.model].Name
+	if s.facts.hasTokens {
+		c.Params = bucket.SemanticParams(&m.semantic, name, s.facts.maxTokens)
+	}
+	c.CostMicro = bucket.SemanticCost(&m.semantic, name, s.charges.prompt, output, s.charges.temperature)
+	return c
+}
+
+// key names the bucket: the limit and the parts that its key asks for. A part that
+// the request does not have is a part of its own, so that all such requests share
+// a bucket.
+func (s *Stream) key(l *limit) uint64 {
+	k := l.key
+	for _, source := range l.sources {
+		var part []byte
+		switch source {
+		case spec.KeyModel:
+			part = s.program.models[s.model].name
+		case spec.KeyTenant:
+			part = s.tenant.bytes()
+		case spec.KeyUser:
+			part = s.userName()
+		case spec.KeyPeer:
+			part = s.host.Peer()
+		}
+		if len(part) == 0 {
+			k = k.AddUint(0)
+		} else {
+			k = k.Add(part)
+		}
+	}
+	return k.Sum()
+}
+
+// inTokens converts micro-units of a bucket into the tokens that they stand for, at
+// temperature 0 where that matters.
+func (l *limit) inTokens(micro int64) int64 { return scaled(max(micro, 0), l.perUnit, bucket.Micro) }
+
+// announceBudget tells an admitted client of the limit that it will reach first:
+// the one with the smallest part left.
+func (s *Stream) announceBudget() {
+	tightest, least := none, int64(0)
+	for i := range s.charges.count {
+		c, r := &s.charges.charge[i], &s.charges.result[i]
+		if s.charges.state[i] != chargeTaken {
+			continue
+		}
+		part := scaled(r.RemainingMicro, 1<<30, max(c.Params.CapacityMicro, 1))
+		if tightest == none || part < least {
+			tightest, least = i, part
+		}
+	}
+	if tightest != none {
+		s.budgetHeaders(tightest)
+	}
+}
+
+// budgetHeaders adds x-ratelimit-* of a charge, as OpenAI's servers send them.
+func (s *Stream) budgetHeaders(i int) {
+	c, r := &s.charges.charge[i], &s.charges.result[i]
+	l := &s.program.limits[c.Limit]
+	s.response.set("x-ratelimit-limit-tokens", s.scratch.integer(l.inTokens(c.Params.CapacityMicro)))
+	s.response.set("x-ratelimit-remaining-tokens", s.scratch.integer(l.inTokens(r.RemainingMicro)))
+	if r.ResetNs < forever {
+		s.response.set("x-ratelimit-reset-tokens", s.scratch.duration(r.ResetNs))
+	}
+}
+
+// forever is the time after which a bucket without refill is full.
+const forever = 1<<63 - 1
+
+// refuseBudget answers 429 in the form of OpenAI's servers.
+func (s *Stream) refuseBudget(i int) bool {
+	if s.replied {
+		return false
+	}
+	c, r := &s.charges.charge[i], &s.charges.result[i]
+	l := &s.program.limits[c.Limit]
+	name, model := s.program.doc.Limits[c.Limit].Name, s.program.doc.Models[s.model].Name
+	capacity := l.inTokens(c.Params.CapacityMicro)
+	limit := view(s.scratch.integer(capacity))
+	used := view(s.scratch.integer(max(capacity-l.inTokens(r.RemainingMicro), 0)))
+	wanted := view(s.scratch.integer(l.inTokens(c.CostMicro)))
+	switch {
+	case !r.Never:
+		wait := view(s.scratch.duration(r.WaitNs))
+		s.refuse(&overBudget, "", "Rate limit reached for ", model, " on tokens (", name, "): Limit ", limit,
+			", Used ", used, ", Requested ", wanted, ". Please try again in ", wait, ".")
+		s.replyHeader("retry-after", s.scratch.integer(ceilDiv(r.WaitNs, second)))
+		s.replyHeader("retry-after-ms", s.scratch.integer(ceilDiv(r.WaitNs, millisecond)))
+	case c.CostMicro > c.Params.CapacityMicro:
+		s.refuse(&overBudget, "", "Request too large for ", model, " on tokens (", name, "): Limit ", limit,
+			", Requested ", wanted, ". Shorten the prompt or lower the output cap.")
+		s.replyHeader("x-should-retry", noRetry)
+	default:
+		s.refuse(&overBudget, "", "Rate limit reached for ", model, " on tokens (", name, "): Limit ", limit,
+			", Used ", used, ", Requested ", wanted, ". This budget does not refill.")
+		s.replyHeader("x-should-retry", noRetry)
+	}
+	s.budgetHeaders(i)
+	s.reply.Headers = s.response.all()
+	return false
+}

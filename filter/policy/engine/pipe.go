@@ -1,0 +1,173 @@
+package engine
+
+import (
+	"bytes"
+
+	"github.com/weirmesh/weir/filter/policy/hold"
+	"github.com/weirmesh/weir/filter/policy/jsonscan"
+	"github.com/weirmesh/weir/filter/policy/redact"
+)
+
+// pipe is the way of the body's bytes: what is read of a chunk comes out here
+// unchanged or through the redactor, and is held.
+//
+// Bytes that come out as they went in are not copied one by one: pipe remembers
+// which span of the chunk they are, and copies it when something else follows or
+// the chunk ends. A body that comes in one chunk and is not changed is never
+// copied.
+type pipe struct {
+	held hold.Buffer // what is to go upstream
+	raw  hold.Buffer // bytes read before the model was known, while they are read again
+
+	chunk    []byte // the piece being read; nil between calls
+	from, to int    // span of chunk that comes out unchanged and is not in held yet
+	written  int64  // bytes that came out
+	taken    bool   // held has taken the place of the bytes given
+
+	redacting bool
+	redactor  redact.Redactor
+	replay    replay
+}
+
+func (p *pipe) bind(pool *hold.Pool) {
+	p.held.Init(pool, 0)
+	p.raw.Init(pool, 0)
+	p.replay.p = p
+}
+
+// holdSlack is how much longer than the hold limit the bytes held may get, by tags
+// that are longer than what they replace and by a chunk that is streamed on.
+const holdSlack = 256 << 10
+
+func (p *pipe) reset(limit int) {
+	p.release()
+	p.held.SetLimit(limit + holdSlack)
+	p.raw.SetLimit(limit + holdSlack)
+	p.chunk, p.from, p.to, p.written, p.taken = nil, 0, 0, 0, false
+	p.redacting = false
+}
+
+func (p *pipe) release() {
+	p.held.Release()
+	p.raw.Release()
+}
+
+func (p *pipe) counts() Counts {
+	if !p.redacting {
+		return Counts{}
+	}
+	return p.redactor.Counts()
+}
+
+// redact sends all strings from now on through rules; nil leaves them alone.
+func (p *pipe) redact(rules *redact.Rules) {
+	p.redacting = rules != nil
+	if p.redacting {
+		p.redactor.Reset(rules, p)
+	}
+}
+
+// begin starts a chunk.
+func (p *pipe) begin(chunk []byte) { p.chunk, p.from, p.to = chunk, 0, 0 }
+
+// Write lets bytes out, in order: a span of the chunk or what replaces one.
+func (p *pipe) Write(b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
+	p.written += int64(len(b))
+	at := cap(p.chunk) - cap(b) // where b begins if it is a slice of the chunk
+	if at < 0 || at+len(b) > len(p.chunk) || &p.chunk[at] != &b[0] {
+		return p.writeOther(b)
+	}
+	if at != p.to {
+		if err := p.flush(); err != nil {
+			return err
+		}
+		p.from = at
+	}
+	p.to = at + len(b)
+	return nil
+}
+
+// writeOther lets bytes out that are no slice of the chunk. They may still be what
+// the chunk says there: a redactor that held them back copied them.
+func (p *pipe) writeOther(b []byte) error {
+	if p.to+len(b) <= len(p.chunk) && bytes.Equal(p.chunk[p.to:p.to+len(b)], b) {
+		p.to += len(b)
+		return nil
+	}
+	if err := p.flush(); err != nil {
+		return err
+	}
+	p.taken = true
+	return p.held.Append(b)
+}
+
+// flush puts the span into held.
+func (p *pipe) flush() error {
+	span := p.chunk[p.from:p.to]
+	p.from = p.to
+	if len(span) == 0 {
+		return nil
+	}
+	p.taken = true
+	return p.held.Append(span)
+}
+
+// end finishes a chunk. If whole, it was all of the body, and it is left where it
+// is if it came out unchanged.
+func (p *pipe) end(whole bool) error {
+	if whole && !p.taken && p.from == 0 && p.to == len(p.chunk) {
+		p.chunk, p.from, p.to = nil, 0, 0
+		return nil
+	}
+	err := p.flush()
+	p.chunk, p.from, p.to = nil, 0, 0
+	return err
+}
+
+// redactAgain is called when the model has become known at the end of a string in
+// the midst of the body: everything read so far, which came out unchanged, is read
+// once more through the rules.
+func (p *pipe) redactAgain(rules *redact.Rules, maxDepth int) error {
+	read := p.chunk[:p.to]
+	p.held, p.raw = p.raw, p.held
+	p.written, p.from, p.to = 0, 0, 0
+	p.redact(rules)
+	p.replay.scanner.Reset(maxDepth)
+	chunk := p.chunk
+	for p.raw.Blocks() > 0 {
+		p.begin(p.raw.Block(0))
+		if err := p.replay.scanner.Scan(p.chunk, &p.replay); err != nil {
+			return err
+		}
+		if err := p.flush(); err != nil {
+			return err
+		}
+		p.raw.DropFirst()
+	}
+	p.begin(chunk)
+	if err := p.replay.scanner.Scan(read, &p.replay); err != nil {
+		return err
+	}
+	return p.redactor.StringEnd() // its quote is not read yet
+}
+
+// replay reads bytes again that were inspected before: it only lets them out.
+type replay struct {
+	p       *pipe
+	scanner jsonscan.Scanner
+}
+
+func (r *replay) Structure(raw []byte) error   { return r.p.Write(raw) }
+func (r *replay) Begin(bool, int) error        { return nil }
+func (r *replay) End(int) error                { return nil }
+func (r *replay) KeyStart() error              { return nil }
+func (r *replay) KeyBytes(raw []byte) error    { return r.p.Write(raw) }
+func (r *replay) KeyEnd() error                { return nil }
+func (r *replay) StringStart() error           { r.p.redactor.StringStart(); return nil }
+func (r *replay) StringBytes(raw []byte) error { return r.p.redactor.Bytes(raw) }
+func (r *replay) StringEnd() error             { return r.p.redactor.StringEnd() }
+func (r *replay) Scalar(raw []byte) error      { return r.p.Write(raw) }
+func (r *replay) ScalarEnd() error             { return nil }

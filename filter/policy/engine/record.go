@@ -1,0 +1,124 @@
+package engine
+
+import (
+	"github.com/weirmesh/weir/filter/policy/bucket"
+	"github.com/weirmesh/weir/filter/policy/jsonscan"
+	"github.com/weirmesh/weir/filter/policy/redact"
+	"github.com/weirmesh/weir/filter/policy/spec"
+)
+
+// Record returns the decision as a compact JSON object. It holds names of the
+// policy, numbers and a hash of the tenant, and nothing that a client wrote:
+//
+//	{"outcome":"forward","model":"m","version":"v2","versionBy":"rule","bucket":17,
+//	 "tenant":"9f1b…","promptTokens":12,"outputTokens":512,"temperatureMilli":700,
+//	 "limits":[{"name":"l","state":"taken","costMicro":1,"capacityMicro":2,"remainingMicro":1}],
+//	 "redactions":{"phone":1},"unscanned":true}
+//
+// outcome is forward or the code of the reply. Members that do not apply are left
+// out. The bytes are valid until the next call.
+func (s *Stream) Record() []byte {
+	s.recording.n = 0
+	r := recorder{b: s.recording.open()}
+	r.text("outcome", s.outcome())
+	if s.model >= 0 {
+		r.text("model", s.program.doc.Models[s.model].Name)
+	}
+	if s.version >= 0 {
+		r.text("version", s.program.doc.Models[s.model].Versions[s.version])
+	}
+	if s.bucket >= 0 {
+		r.text("versionBy", versionSources[s.versionBy])
+		r.number("bucket", int64(s.bucket))
+	}
+	if s.tenant.n > 0 {
+		r.name("tenant")
+		r.b = appendHex(r.b, bucket.NewKey(keySeed).Add(s.tenant.bytes()).Sum())
+	}
+	if s.charges.count > 0 {
+		s.recordCharges(&r)
+	}
+	s.recordRedactions(&r)
+	if s.unscanned {
+		r.name("unscanned")
+		r.b = append(r.b, "true"...)
+	}
+	r.b = append(r.b, '}')
+	return r.b
+}
+
+func (s *Stream) outcome() string {
+	if s.replied {
+		return s.reply.Code
+	}
+	return "forward"
+}
+
+func (s *Stream) recordCharges(r *recorder) {
+	c := &s.charges
+	r.number("promptTokens", c.prompt)
+	r.number("outputTokens", s.outputCap(&s.program.limits[c.charge[0].Limit]))
+	r.number("temperatureMilli", c.temperature)
+	r.name("limits")
+	for i := range c.count {
+		r.b = append(r.b, "[,"[min(i, 1)])
+		item := recorder{b: r.b}
+		item.text("name", s.program.doc.Limits[c.charge[i].Limit].Name)
+		item.text("state", chargeStates[c.state[i]])
+		item.number("costMicro", c.charge[i].CostMicro)
+		item.number("capacityMicro", c.charge[i].Params.CapacityMicro)
+		item.number("remainingMicro", c.result[i].RemainingMicro)
+		r.b = append(item.b, '}')
+	}
+	r.b = append(r.b, ']')
+}
+
+func (s *Stream) recordRedactions(r *recorder) {
+	counts := s.out.counts()
+	if counts == (Counts{}) {
+		return
+	}
+	r.name("redactions")
+	item := recorder{b: r.b}
+	for kind := range redact.Kinds {
+		if counts[kind] > 0 {
+			item.number(spec.EntityKind(kind).String(), int64(counts[kind]))
+		}
+	}
+	r.b = append(item.b, '}')
+}
+
+// recorder appends the members of one JSON object, without its closing bracket.
+type recorder struct {
+	b     []byte
+	begun bool
+}
+
+func (r *recorder) name(name string) {
+	if r.begun {
+		r.b = append(r.b, ',')
+	} else {
+		r.b = append(r.b, '{')
+	}
+	r.begun = true
+	r.b = append(jsonscan.AppendString(r.b, name), ':')
+}
+
+func (r *recorder) text(name, value string) {
+	r.name(name)
+	r.b = jsonscan.AppendString(r.b, value)
+}
+
+func (r *recorder) number(name string, n int64) {
+	r.name(name)
+	r.b = jsonscan.AppendInt(r.b, n)
+}
+
+// appendHex appends a number as a JSON string of 16 hexadecimal digits.
+func appendHex(b []byte, n uint64) []byte {
+	b = append(b, '"')
+	for shift := 60; shift >= 0; shift -= 4 {
+		b = append(b, "0123456789abcdef"[n>>shift&15])
+	}
+	return append(b, '"')
+}

@@ -1,0 +1,214 @@
+package engine
+
+import (
+	"github.com/weirmesh/weir/filter/policy/hold"
+	"github.com/weirmesh/weir/filter/policy/spec"
+)
+
+// phase is how far a stream has come.
+type phase uint8
+
+const (
+	phaseHeaders phase = iota // headers are still to come
+	phaseHold                 // the body is held until it ends
+	phaseStream               // the body was too long to hold: headers went on, the body follows
+	phaseDone                 // everything is decided and the body has ended
+	phasePass                 // decided at the headers; the body passes as it is
+	phaseReplied
+)
+
+// Stream is the state of one request: a few kilobytes of fixed memory, used for
+// one request after the other. It keeps no pointer into the bytes it is given.
+type Stream struct {
+	program *Program
+	host    Host
+	phase   phase
+
+	// What the headers said.
+	facts         headerFacts
+	route         route
+	pathModel     text
+	pathVersion   text
+	trustedModel  text
+	tenant        text
+	user          text
+	versionValues [spec.MaxVersionHeaders]int32
+
+	// What the body said.
+	body     bodyKind
+	received int64
+	in       inspector
+	out      pipe
+
+	// What was decided.
+	model     int // index, none: not known yet
+	early     bool
+	version   int // index of the forced version, none
+	versionBy versionSource
+	bucket    int // none: not computed
+	unscanned bool
+	charges   charges
+
+	edits     edits
+	response  edits
+	reply     ReplyMessage
+	replied   bool
+	scratch   arena // what edits and the reply point to
+	recording arena
+}
+
+// NewStream returns a stream that holds its body in pool.
+func NewStream(pool *hold.Pool) *Stream {
+	s := &Stream{}
+	s.out.bind(pool)
+	s.in.s = s
+	return s
+}
+
+// Reset makes s ready for the next request. What the last one held is given back.
+func (s *Stream) Reset(p *Program, h Host) {
+	s.program, s.host, s.phase = p, h, phaseHeaders
+	s.facts = headerFacts{length: none}
+	s.route = route{}
+	s.pathModel.reset()
+	s.pathVersion.reset()
+	s.trustedModel.reset()
+	s.tenant.reset()
+	s.user.reset()
+	for i := range p.headers {
+		s.versionValues[i] = headerAbsent
+	}
+	s.received = 0
+	s.in.reset()
+	s.out.reset(p.doc.Settings.HoldLimit)
+	s.model, s.early, s.version, s.versionBy, s.bucket, s.unscanned = none, false, none, versionByRoute, none, false
+	s.charges.count = 0
+	s.edits.n, s.response.n = 0, 0
+	s.replied = false
+	s.scratch.n, s.recording.n = 0, 0
+}
+
+// Release gives everything that is held back to the pool.
+func (s *Stream) Release() { s.out.release() }
+
+// Edits returns the changes to the request's headers. They are complete when the
+// stream first says Forward.
+func (s *Stream) Edits() []Edit { return s.edits.all() }
+
+// ResponseEdits returns the x-ratelimit-* headers for the response to an admitted
+// request that a limit counted.
+func (s *Stream) ResponseEdits() []Edit { return s.response.all() }
+
+// Held returns the bytes that are to go upstream. The caller writes them out after
+// Forward and then releases the buffer; until it does, later calls append.
+func (s *Stream) Held() *hold.Buffer { return &s.out.held }
+
+// Rewritten says whether the bytes given to Body since the last Forward must be
+// replaced by those in Held. If not, they go on as they are, and Held is empty.
+func (s *Stream) Rewritten() bool { return s.out.taken }
+
+// Reply returns the local answer after the action Reply.
+func (s *Stream) Reply() *ReplyMessage { return &s.reply }
+
+// Counts returns how many values were redacted, by entity kind.
+func (s *Stream) Counts() Counts { return s.out.counts() }
+
+// Headers decides what can be decided without the body. It is called after the
+// last Header; end says that there is no body.
+func (s *Stream) Headers(end bool) Action {
+	if s.replied {
+		return s.done()
+	}
+	s.route = s.classify()
+	if !s.answerable() || !s.trustPeer() || !s.findEarlyModel() {
+		return s.done()
+	}
+	s.body = s.facts.bodyKind()
+	if end || s.facts.length == 0 {
+		s.body = bodyNone
+		return s.finish()
+	}
+	if !s.readable() {
+		return s.done()
+	}
+	if s.body == bodyOpaque && (s.facts.length > 0 || !s.limited()) {
+		s.received = max(s.facts.length, 0)
+		if !s.decide() || !s.charge() {
+			return s.done()
+		}
+		s.phase = phasePass
+		return Forward
+	}
+	if !s.fits(s.facts.length) {
+		return s.done()
+	}
+	s.phase = phaseHold
+	if s.body == bodyJSON {
+		s.in.start(s.program.doc.Settings.MaxDepth)
+		s.out.redact(s.rulesKnown())
+	}
+	return Hold
+}
+
+// done ends a call that has put a reply together.
+func (s *Stream) done() Action {
+	s.phase = phaseReplied
+	s.out.release()
+	return Reply
+}
+
+// fits says whether a body of this length may be held or streamed; otherwise the
+// answer is 413.
+func (s *Stream) fits(length int64) bool {
+	settings := &s.program.doc.Settings
+	if length <= int64(settings.HoldLimit) || settings.Overflow == spec.OverflowStream {
+		return true
+	}
+	return s.refuseLarge()
+}
+
+// limited says whether a limit counts this request.
+func (s *Stream) limited() bool {
+	return s.route.inference && len(s.program.models[s.model].limits) > 0
+}
+
+// redaction returns the redaction of the model, nil if there is none.
+func (s *Stream) redaction() *spec.Redaction {
+	if i := s.program.models[s.model].redaction; i >= 0 {
+		return &s.program.doc.Redactions[i]
+	}
+	return nil
+}
+
+// findEarlyModel looks for the model where the body is not needed: in the header of
+// a trusted peer, then in the path.
+func (s *Stream) findEarlyModel() bool {
+	switch {
+	case s.facts.trusted && s.facts.hasModel:
+		return s.setEarly(&s.trustedModel)
+	case s.route.hasModel:
+		return s.setEarly(&s.pathModel)
+	}
+	return true
+}
+
+func (s *Stream) setEarly(name *text) bool {
+	s.early = true
+	return s.setModel(name)
+}
+
+// setModel looks a name up; it answers 404 for an unknown one.
+func (s *Stream) setModel(name *text) bool {
+	if !name.over {
+		s.model = s.program.catalog.names.Find(view(name.bytes()))
+	}
+	return s.model >= 0 || s.refuseModel(name)
+}
+
+// userName returns who the user is: the user header's value or else the body's.
+func (s *Stream) userName() []byte {
+	if s.user.n > 0 {
+		return s.user.bytes()
+	}
+	return s.in.user.bytes()
+}

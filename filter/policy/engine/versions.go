@@ -1,0 +1,111 @@
+package engine
+
+import (
+	"slices"
+
+	"github.com/weirmesh/weir/filter/policy/spec"
+)
+
+// versionHeader is a header that chooses versions, and every value of it that
+// means something to some model. A stream then remembers one number a header
+// instead of its bytes.
+type versionHeader struct {
+	name   string
+	values []string // sorted
+}
+
+// What a stream remembers of a version header instead of an index.
+const (
+	headerAbsent  int32 = -2
+	headerUnknown int32 = -1 // a value that means nothing to any model
+)
+
+// newVersionHeaders collects the headers and values of all models.
+func newVersionHeaders(models []spec.Model) []versionHeader {
+	var headers []versionHeader
+	for _, name := range spec.VersionHeaders(models) {
+		headers = append(headers, versionHeader{name: name})
+	}
+	for i := range models {
+		m := &models[i]
+		if m.VersionHeader != "" {
+			h := &headers[findHeader(headers, m.VersionHeader)]
+			h.values = append(h.values, m.Versions...)
+		}
+		for _, r := range m.Rules {
+			h := &headers[findHeader(headers, r.Header)]
+			h.values = append(h.values, r.Value)
+		}
+	}
+	for i := range headers {
+		slices.Sort(headers[i].values)
+		headers[i].values = slices.Compact(headers[i].values)
+	}
+	return headers
+}
+
+// findHeader returns the index of the header of this name, none if there is none.
+func findHeader(headers []versionHeader, name string) int {
+	for i := range headers {
+		if headers[i].name == name {
+			return i
+		}
+	}
+	return none
+}
+
+// find returns the index of a value, or headerUnknown.
+func (h *versionHeader) find(value string) int32 {
+	lo, hi := 0, len(h.values)
+	for lo < hi {
+		mid := int(uint(lo+hi) / 2)
+		if h.values[mid] < value {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	if lo < len(h.values) && h.values[lo] == value {
+		return int32(lo)
+	}
+	return headerUnknown
+}
+
+// versionSource is who chose the version.
+type versionSource uint8
+
+const (
+	versionByRoute versionSource = iota // nobody here: the route's weights will
+	versionByPath
+	versionByHeader
+	versionByRule
+)
+
+var versionSources = [...]string{"route", "path", "header", "rule"}
+
+// chooseVersion finds the version that this request forces: the path's, then the
+// version header's, then that of the first rule that matches. It answers 404 for
+// one that the model does not have.
+func (s *Stream) chooseVersion() bool {
+	versions, m := s.program.doc.Models[s.model].Versions, &s.program.models[s.model]
+	s.version, s.versionBy = none, versionByRoute
+	if s.route.hasVersion {
+		s.version, s.versionBy = slices.Index(versions, view(s.pathVersion.bytes())), versionByPath
+		return s.version >= 0 || s.refuseVersion()
+	}
+	if m.header >= 0 && s.versionValues[m.header] != headerAbsent {
+		value := s.versionValues[m.header]
+		if value >= 0 {
+			s.version = slices.Index(versions, s.program.headers[m.header].values[value])
+		}
+		s.versionBy = versionByHeader
+		return s.version >= 0 || s.refuseVersion()
+	}
+	for _, r := range m.rules {
+		if s.versionValues[r.header] == r.value {
+			s.version, s.versionBy = r.version, versionByRule
+			break
+		}
+	}
+	return true
+}
