@@ -50,8 +50,8 @@ func testOpenAIClient(t *testing.T, s *stack) {
 	texts := referenceTexts(t)
 	for _, version := range []string{"v1", "v2"} {
 		direct := runDirect(t, version, texts)
-		client := s.openai("x-tenant-id", "embeddings-"+version, "x-model-version", version)
 		for i, text := range texts {
+			client := s.openai("x-tenant-id", fmt.Sprintf("embeddings-%s-%d", version, i), "x-model-version", version)
 			got, err := client.Embeddings.New(t.Context(), openai.EmbeddingNewParams{
 				Model: "all-MiniLM-L6-v2", Input: openai.EmbeddingNewParamsInputUnion{OfString: openai.String(text.Text)},
 			})

@@ -124,15 +124,17 @@ func (s *stack) statusHas(t *testing.T, file, field string) error {
 		t.Fatal(err)
 	}
 	var status struct {
-		Problems []struct {
-			File, Field, Message string
-			Line                 int
+		Config struct {
+			Problems []struct {
+				File, Field, Message string
+				Line                 int
+			}
 		}
 	}
 	if err := json.Unmarshal([]byte(text), &status); err != nil {
 		t.Fatalf("%v in %s", err, text)
 	}
-	for _, p := range status.Problems {
+	for _, p := range status.Config.Problems {
 		if strings.HasSuffix(p.File, file) && strings.HasPrefix(p.Field, field) && p.Line > 0 && p.Message != "" {
 			return nil
 		}

@@ -43,6 +43,7 @@ func (w *Weir) sidecar() supervise.Program {
 			"--workload-api", "unix://" + w.state.socket,
 			"--allow-peer", w.plan.Envoy.String(),
 			"--onnxruntime-lib", o.Artefacts.ONNXRuntime,
+			"--drain-timeout", "5s", // Envoy stops first, so nothing new comes
 		},
 		Ready: answers(base(o.Ports.SidecarMetrics) + "/v2/health/ready"),
 	}
@@ -64,7 +65,8 @@ func (w *Weir) envoy() supervise.Program {
 }
 
 // entries is the file that registers the programs with the development CA: each
-// gets its identity by the path of its binary and the user that runs it.
+// gets its identity by the path of its binary and the user that runs it. The
+// xds-server registers itself.
 func (w *Weir) entries() []byte {
 	uid := "unix:uid:" + strconv.Itoa(os.Getuid())
 	type entry struct {
@@ -73,7 +75,6 @@ func (w *Weir) entries() []byte {
 	}
 	// JSON is YAML; nothing in it can fail to be encoded.
 	doc, _ := json.MarshalIndent(map[string][]entry{"entries": {
-		{w.plan.XDSServer.String(), []string{uid, "unix:path:" + w.options.Artefacts.XDSServer}},
 		{w.plan.Sidecar.String(), []string{uid, "unix:path:" + w.options.Artefacts.Sidecar}},
 		{w.plan.Envoy.String(), []string{uid, "unix:path:" + w.options.Artefacts.Envoy}},
 	}}, "", "  ")

@@ -1,0 +1,178 @@
+// Command weir runs and explains Weir on one machine: `weir up` starts the
+// whole, `weir check` says whether resources are right, `weir explain` what
+// they do to a request, `weir demo` shows it.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Exit statuses.
+const (
+	exitOK    = 0
+	exitWrong = 1 // what was asked for failed, or what was checked is wrong
+	exitUsage = 2 // the command line is not understood
+)
+
+func main() {
+	os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// command is one of weir's.
+type command struct {
+	name    string
+	summary string
+	run     func(context.Context, *invocation) error
+}
+
+func commands() []command {
+	return []command{
+		{"up", "run everything on this machine until Ctrl-C", runUp},
+		{"demo", "run everything, send sample requests and show what comes back", runDemo},
+		{"check", "say whether the resources in a folder are right", runCheck},
+		{"echo", "run a model that says what it received", runEcho},
+	}
+}
+
+// invocation is one call of a command.
+type invocation struct {
+	args           []string
+	flags          *flag.FlagSet
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	getenv         func(string) string
+	// hurry is done when the user asked a second time to stop.
+	hurry context.Context
+}
+
+// usageError is a command line that is not understood.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// errSilent fails a command that has said all there is to say.
+var errSilent = errors.New("the command said why")
+
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	if len(args) == 0 {
+		writeHelp(stderr)
+		return exitUsage
+	}
+	if args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
+		writeHelp(stdout)
+		return exitOK
+	}
+	for _, c := range commands() {
+		if c.name != args[0] {
+			continue
+		}
+		ctx, hurry, release := interrupts(ctx)
+		defer release()
+		flags := flag.NewFlagSet("weir "+c.name, flag.ContinueOnError)
+		flags.SetOutput(stderr)
+		i := &invocation{args: args[1:], flags: flags, stdin: stdin, stdout: stdout, stderr: stderr, getenv: os.Getenv, hurry: hurry}
+		return status(c.run(ctx, i), stderr)
+	}
+	_, _ = fmt.Fprintf(stderr, "weir: there is no command %q\n\n", args[0])
+	writeHelp(stderr)
+	return exitUsage
+}
+
+// status prints an error and returns the exit status for it.
+func status(err error, stderr io.Writer) int {
+	var usage usageError
+	if err == nil || errors.Is(err, flag.ErrHelp) {
+		return exitOK
+	}
+	if !errors.Is(err, errSilent) {
+		_, _ = fmt.Fprintln(stderr, "weir:", err)
+	}
+	if errors.As(err, &usage) {
+		return exitUsage
+	}
+	return exitWrong
+}
+
+func writeHelp(w io.Writer) {
+	var b strings.Builder
+	b.WriteString("weir puts the traffic rules of AI models where the traffic is: inside Envoy.\n\nCommands:\n")
+	for _, c := range commands() {
+		fmt.Fprintf(&b, "  %-8s %s\n", c.name, c.summary)
+	}
+	b.WriteString("\nweir COMMAND -h lists a command's flags.\n")
+	_, _ = io.WriteString(w, b.String())
+}
+
+// parse reads the flags; every command but echo needs a folder of resources.
+func (i *invocation) parse(folder *string) error {
+	if err := i.flags.Parse(i.args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return err
+		}
+		return usageError{errSilent} // the flag set has said why, and printed the flags
+	}
+	if i.flags.NArg() > 0 {
+		return usagef("%s: %q is not a flag", i.flags.Name(), i.flags.Arg(0))
+	}
+	if folder == nil {
+		return nil
+	}
+	if *folder == "" {
+		return usagef("%s: name the folder of resources with -f DIR", i.flags.Name())
+	}
+	if info, err := os.Stat(*folder); err != nil || !info.IsDir() {
+		return usagef("%s: -f %s is not a folder", i.flags.Name(), *folder)
+	}
+	return nil
+}
+
+// again is the time after the first signal in which further ones are not meant
+// as a second wish: make, timeout and shells pass one Ctrl-C on several times.
+const again = time.Second
+
+// interrupts returns a context that ends with the first Ctrl-C, SIGTERM or
+// SIGHUP, and one that ends with the next that comes later than again.
+func interrupts(ctx context.Context) (first, second context.Context, release func()) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	first, stop := context.WithCancel(ctx)
+	second, hurry := context.WithCancel(ctx)
+	done := make(chan struct{})
+	var listener sync.WaitGroup
+	listener.Go(func() {
+		var since time.Time
+		for {
+			select {
+			case <-done:
+				return
+			case <-signals:
+			}
+			switch {
+			case since.IsZero():
+				since = time.Now()
+				stop()
+			case time.Since(since) > again:
+				hurry()
+			}
+		}
+	})
+	return first, second, func() {
+		signal.Stop(signals)
+		close(done)
+		listener.Wait()
+		stop()
+		hurry()
+	}
+}
