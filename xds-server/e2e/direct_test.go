@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -17,7 +18,8 @@ type tokenized struct {
 	IDs       []int  `json:"ids"`
 }
 
-// referenceTexts are the texts of the tokenizer's tests that no window cuts.
+// referenceTexts are the texts of the tokenizer's tests that no window cuts and
+// that the gateway leaves as they are: it masks phone numbers and addresses.
 func referenceTexts(t *testing.T) []tokenized {
 	t.Helper()
 	data, err := os.ReadFile("../../inference-sidecar/internal/tokenize/testdata/minilm.json")
@@ -29,7 +31,8 @@ func referenceTexts(t *testing.T) []tokenized {
 		t.Fatal(err)
 	}
 	for _, c := range all {
-		if c.Text != "" && len(c.IDs) < c.MaxTokens {
+		personal := strings.Contains(c.Text, "@") || strings.Contains(c.Text, "13812345678")
+		if c.Text != "" && len(c.IDs) < c.MaxTokens && !personal {
 			whole = append(whole, c)
 		}
 	}

@@ -73,12 +73,12 @@ func testStranger(t *testing.T, s *stack) {
 func testNobody(t *testing.T, s *stack) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	source, err := workloadapi.NewBundleSource(ctx, workloadapi.WithClientOptions(workloadapi.WithAddr("unix://"+s.socket(t))))
+	source, err := workloadapi.NewX509Source(ctx, workloadapi.WithClientOptions(workloadapi.WithAddr("unix://"+s.socket(t))))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer source.Close()
-	config := tlsconfig.TLSClientConfig(source, tlsconfig.AuthorizeAny())
+	config := tlsconfig.TLSClientConfig(source, tlsconfig.AuthorizeAny()) // knows the bundle, and shows no SVID
 	conn, err := grpc.NewClient(loopback(s.xds), grpc.WithTransportCredentials(credentials.NewTLS(config)))
 	if err != nil {
 		t.Fatal(err)
