@@ -142,10 +142,10 @@ func Explain(err error) Meaning {
 	return Meaning{Status: http.StatusInternalServerError, Reason: telemetry.Backend}
 }
 
-// Failed writes a line about a failed request: a warning for what the server is to blame for, else for debugging.
+// Failed writes a line about a failed request: a warning where a model failed, else for debugging.
 func (h *House) Failed(r *http.Request, m Meaning, err error) {
 	level := slog.LevelDebug
-	if m.Status >= http.StatusInternalServerError {
+	if m.Reason == telemetry.Backend {
 		level = slog.LevelWarn
 	}
 	h.Log.Log(r.Context(), level, "request failed", "method", r.Method, "path", r.URL.Path, "status", m.Status, "error", err)
