@@ -255,7 +255,7 @@ func TestBudgetHoldsAcrossWorkers(t *testing.T) {
 	const workers, requests, capacity, perRequest = 4, 100, 5000, 100
 	module := filterModule(t)
 	shared, at := NewSharedData(), time.Unix(1_700_000_000, 0)
-	document := bytes.Replace(policy(t), []byte(`"capacity":1000000000,"defaultOutput":512,"refillMilli":1000000000`),
+	document := bytes.Replace(policy(t), []byte(`"capacity":1000000000,"defaultOutput":512,"refillMilli":1000000000000000`),
 		fmt.Appendf(nil, `"capacity":%d,"defaultOutput":512,"refillMilli":1`, capacity), 1)
 	// max_tokens is the better part of the cost; the prompt's estimate is the rest.
 	body := `{"model":"plain","max_tokens":` + fmt.Sprint(perRequest) + `,"input":""}`

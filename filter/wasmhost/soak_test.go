@@ -110,7 +110,7 @@ func TestConfigurationUpdatesDoNotPileUp(t *testing.T) {
 	if after := vm.MemorySize(); after != before {
 		t.Errorf("memory went from %d to %d bytes over 40 updates", before, after)
 	}
-	if o := do(t, vm, chat(chatBody("m-7", 10))); !o.Forwarded {
+	if o := do(t, vm, chat(chatBody("m-0007", 10))); !o.Forwarded {
 		t.Errorf("reply %+v", o.Reply)
 	}
 	t.Logf("memory %d bytes", before)
@@ -125,7 +125,7 @@ func configureLarge(t *testing.T, vm *VM, round int) {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		fmt.Fprintf(&b, `{"aliases":["alias-%d-of-%d"],"name":"m-%d","salt":"s-%d","versions":["v1","v2"]}`, i, round, i, round)
+		fmt.Fprintf(&b, `{"aliases":["alias-%d-of-%d"],"name":"m-%04d","salt":"s-%d","versions":["v1","v2"]}`, i, round, i, round)
 	}
 	b.WriteString(`],"redactions":[],"settings":{"holdLimit":1048576,"maxDepth":64,"overflow":"refuse","record":true,"workerHoldLimit":16777216},"version":"weir.dev/v1alpha1"}`)
 	if err := vm.configure([]byte(b.String())); err != nil { // without the canary VM of Configure
