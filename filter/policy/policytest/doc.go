@@ -1,0 +1,240 @@
+// Package policytest holds golden requests: what a policy has to do with them, in
+// a form that every host of the engine can run, be it the engine itself, the
+// shipped wasm module on wazero, or Envoy. It is for tests only.
+//
+// A vector stands in testdata/vectors, its policy in testdata/policies. The body
+// may be given to a host in pieces of any size: the outcome must be the same.
+package policytest
+
+import (
+	"bytes"
+	"embed"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+)
+
+// Vector is one request and what is to become of it.
+type Vector struct {
+	Name   string `json:"name"`
+	Policy string `json:"policy"` // file name in testdata/policies without .json
+
+	// What surrounds the request. A host that cannot arrange it skips the vector.
+	Now        int64  `json:"now,omitempty"`        // Unix nanoseconds; 0: any time
+	Peer       string `json:"peer,omitempty"`       // SPIFFE ID of the downstream
+	StoreFails bool   `json:"storeFails,omitempty"` // buckets cannot be used
+	Before     int    `json:"before,omitempty"`     // how often the same request was sent before
+
+	Request Request `json:"request"`
+	Expect  Expect  `json:"expect"`
+}
+
+// Request is what the client sends. The hosts add a content-length unless Chunked.
+type Request struct {
+	Method     string      `json:"method"`
+	Path       string      `json:"path"`
+	Headers    [][2]string `json:"headers,omitempty"`
+	Body       string      `json:"body,omitempty"`
+	BodyBase64 string      `json:"bodyBase64,omitempty"`
+	Repeat     *Repeat     `json:"repeat,omitempty"` // a body that is too long to write down
+	Chunked    bool        `json:"chunked,omitempty"`
+}
+
+// Repeat is a body of Text, Times over, between Before and After.
+type Repeat struct {
+	Before string `json:"before"`
+	Text   string `json:"text"`
+	Times  int    `json:"times"`
+	After  string `json:"after"`
+}
+
+func (r *Repeat) bytes() []byte { return []byte(r.Before + strings.Repeat(r.Text, r.Times) + r.After) }
+
+// Expect is either of its two.
+type Expect struct {
+	Forward *Forward `json:"forward,omitempty"`
+	Reply   *Reply   `json:"reply,omitempty"`
+}
+
+// Any stands for every value of a header that is not empty.
+const Any = "*"
+
+// Forward is what upstream gets.
+type Forward struct {
+	Headers  map[string]string `json:"headers,omitempty"` // these, among others; "*" is any value
+	Absent   []string          `json:"absent,omitempty"`  // none of these
+	Body     *string           `json:"body,omitempty"`    // nil, with Repeat nil: as it was sent
+	Repeat   *Repeat           `json:"repeat,omitempty"`
+	Response map[string]string `json:"response,omitempty"` // headers added to the response
+}
+
+// Reply is what the client gets instead.
+type Reply struct {
+	Status  int               `json:"status"`
+	Headers map[string]string `json:"headers,omitempty"` // these, among others; "*" is any value
+	Absent  []string          `json:"absent,omitempty"`  // none of these
+	Body    json.RawMessage   `json:"body,omitempty"`    // a part of the JSON body
+}
+
+// Outcome is what a host made of a request.
+type Outcome struct {
+	Status   int         // of a local reply; 0: forwarded
+	Headers  [][2]string // of the request that upstream got, or of the reply
+	Body     []byte      // likewise
+	Response [][2]string // of a forwarded request: what the response had beyond upstream's
+}
+
+//go:embed testdata
+var files embed.FS
+
+// Vectors returns all vectors in a fixed order. It panics if the files that it
+// was built with are broken: they are code.
+func Vectors() []Vector {
+	names, err := fs.Glob(files, "testdata/vectors/*.json")
+	if err != nil {
+		panic(err)
+	}
+	var all []Vector
+	for _, name := range names {
+		var some []Vector
+		d := json.NewDecoder(bytes.NewReader(read(name)))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&some); err != nil {
+			panic(fmt.Sprintf("policytest: %s: %v", name, err))
+		}
+		all = append(all, some...)
+	}
+	return all
+}
+
+// Policies returns the names of all policies.
+func Policies() []string {
+	entries, err := files.ReadDir("testdata/policies")
+	if err != nil {
+		panic(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, strings.TrimSuffix(e.Name(), ".json"))
+	}
+	return names
+}
+
+// Policy returns the document of a policy by name.
+func Policy(name string) []byte { return read("testdata/policies/" + name + ".json") }
+
+func read(name string) []byte {
+	data, err := files.ReadFile(name)
+	if err != nil {
+		panic(err)
+	}
+	return data
+}
+
+// Document returns the policy document of v.
+func (v *Vector) Document() []byte { return Policy(v.Policy) }
+
+// Body returns the bytes that the client sends.
+func (v *Vector) Body() []byte {
+	switch {
+	case v.Request.Repeat != nil:
+		return v.Request.Repeat.bytes()
+	case v.Request.BodyBase64 != "":
+		body, err := base64.StdEncoding.DecodeString(v.Request.BodyBase64)
+		if err != nil {
+			panic(fmt.Sprintf("policytest: %s: %v", v.Name, err))
+		}
+		return body
+	}
+	return []byte(v.Request.Body)
+}
+
+// Check returns what is wrong with an outcome, one sentence each.
+func (v *Vector) Check(o *Outcome) []string {
+	if f := v.Expect.Forward; f != nil {
+		return v.checkForward(f, o)
+	}
+	return v.Expect.Reply.check(o)
+}
+
+func (v *Vector) checkForward(f *Forward, o *Outcome) []string {
+	if o.Status != 0 {
+		return []string{fmt.Sprintf("was answered %d %s, want it forwarded", o.Status, o.Body)}
+	}
+	problems := checkHeaders("request", o.Headers, f.Headers, f.Absent)
+	problems = append(problems, checkHeaders("response", o.Response, f.Response, nil)...)
+	want := v.Body()
+	switch {
+	case f.Repeat != nil:
+		want = f.Repeat.bytes()
+	case f.Body != nil:
+		want = []byte(*f.Body)
+	}
+	if !bytes.Equal(o.Body, want) {
+		problems = append(problems, fmt.Sprintf("upstream got %d bytes %.200s, want %d bytes %.200s", len(o.Body), o.Body, len(want), want))
+	}
+	return problems
+}
+
+func (r *Reply) check(o *Outcome) []string {
+	if o.Status == 0 {
+		return []string{fmt.Sprintf("was forwarded, want status %d", r.Status)}
+	}
+	problems := checkHeaders("reply", o.Headers, r.Headers, r.Absent)
+	if o.Status != r.Status {
+		problems = append(problems, fmt.Sprintf("status is %d, want %d", o.Status, r.Status))
+	}
+	if len(r.Body) > 0 {
+		var want, got any
+		if err := json.Unmarshal(r.Body, &want); err != nil {
+			panic(err)
+		}
+		if err := json.Unmarshal(o.Body, &got); err != nil {
+			return append(problems, fmt.Sprintf("body %s: %v", o.Body, err))
+		}
+		if !within(want, got) {
+			problems = append(problems, fmt.Sprintf("body is %s, want in it %s", o.Body, r.Body))
+		}
+	}
+	return problems
+}
+
+func checkHeaders(kind string, got [][2]string, want map[string]string, absent []string) []string {
+	var problems []string
+	for name, value := range want {
+		i := slices.IndexFunc(got, func(h [2]string) bool { return strings.EqualFold(h[0], name) })
+		if i < 0 || got[i][1] != value && value != Any || got[i][1] == "" {
+			problems = append(problems, fmt.Sprintf("%s headers %q, want %s: %s", kind, got, name, value))
+		}
+	}
+	for _, name := range absent {
+		if slices.ContainsFunc(got, func(h [2]string) bool { return strings.EqualFold(h[0], name) }) {
+			problems = append(problems, fmt.Sprintf("%s headers %q, want no %s", kind, got, name))
+		}
+	}
+	return problems
+}
+
+// within says whether every member of want is in got.
+func within(want, got any) bool {
+	w, ok := want.(map[string]any)
+	if !ok {
+		a, _ := json.Marshal(want)
+		b, _ := json.Marshal(got)
+		return bytes.Equal(a, b)
+	}
+	g, ok := got.(map[string]any)
+	if !ok {
+		return false
+	}
+	for k, v := range w {
+		other, ok := g[k]
+		if !ok || !within(v, other) {
+			return false
+		}
+	}
+	return true
+}
