@@ -10,6 +10,7 @@ package strictyaml
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -19,11 +20,16 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// Limits on one file. Resources are written by people; what is beyond these is
-// a mistake or an attack on the parser.
+// Limits on what is read. Resources are written by people; what is beyond these
+// is a mistake, or an attack on a parser whose time grows with the square of a
+// document's length.
 const (
+	// MaxFileBytes bounds a file.
 	MaxFileBytes = 1 << 20
-	maxDepth     = 64
+	// MaxDocumentBytes bounds one document of a file.
+	MaxDocumentBytes = 64 << 10
+
+	maxDepth = 64
 )
 
 // Document is one YAML document of a file, and where its fields stand.
@@ -36,17 +42,72 @@ type Document struct {
 }
 
 // Parse splits a file into its documents. Documents that are empty are left
-// out. Problems are of syntax only; if there are any, the file's other
-// documents are not returned.
+// out. Problems are of syntax only; if there are any, no documents are returned.
 func Parse(file string, data []byte) ([]*Document, []Problem) {
 	if len(data) > MaxFileBytes {
 		return nil, []Problem{{
 			File:    file,
-			Message: fmt.Sprintf("file has %d bytes, more than the limit of %d", len(data), MaxFileBytes),
+			Message: fmt.Sprintf("file has more than the limit of %d bytes", MaxFileBytes),
 			Hint:    "split it into several files",
 		}}
 	}
-	tokens := lexer.Tokenize(string(data))
+	var documents []*Document
+	var problems []Problem
+	for part := range parts(string(data)) {
+		parsed, wrong := parsePart(file, part)
+		documents = append(documents, parsed...)
+		problems = append(problems, wrong...)
+	}
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	return documents, nil
+}
+
+// part is the text from one document marker to the next.
+type part struct {
+	text  string
+	lines int // lines before it
+}
+
+// parts cuts a file at the lines that begin with the marker ---. YAML allows
+// them nowhere inside a document (YAML 1.2.2, section 9.1.2).
+func parts(text string) iter.Seq[part] {
+	return func(yield func(part) bool) {
+		current, lines, start := 0, 0, 0
+		for line := range strings.Lines(text) {
+			if isMarker(line) && start > current {
+				if !yield(part{text[current:start], lines}) {
+					return
+				}
+				lines += strings.Count(text[current:start], "\n")
+				current = start
+			}
+			start += len(line)
+		}
+		if start > current {
+			yield(part{text[current:], lines})
+		}
+	}
+}
+
+func isMarker(line string) bool {
+	rest, ok := strings.CutPrefix(line, "---")
+	return ok && (rest == "" || strings.IndexByte(" \t\r\n", rest[0]) >= 0)
+}
+
+func parsePart(file string, p part) ([]*Document, []Problem) {
+	if len(p.text) > MaxDocumentBytes {
+		return nil, []Problem{{
+			File: file, Position: Position{Line: p.lines + 1, Column: 1},
+			Message: fmt.Sprintf("document has %d bytes, more than the limit of %d", len(p.text), MaxDocumentBytes),
+			Hint:    "split it into several resources",
+		}}
+	}
+	tokens := lexer.Tokenize(p.text)
+	for _, t := range tokens {
+		t.Position.Line += p.lines // the nodes that are made of them show where they stand in the file
+	}
 	if problems := checkTokens(file, tokens); len(problems) > 0 {
 		return nil, problems
 	}
@@ -64,10 +125,7 @@ func Parse(file string, data []byte) ([]*Document, []Problem) {
 			documents = append(documents, d)
 		}
 	}
-	if len(problems) > 0 {
-		return nil, problems
-	}
-	return documents, nil
+	return documents, problems
 }
 
 // parseTokens turns the parser's error, or its panic on input that it did not

@@ -2,6 +2,7 @@ package strictyaml_test
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -150,9 +151,14 @@ func TestSyntax(t *testing.T) {
 }
 
 func TestTooLarge(t *testing.T) {
-	_, problems := strictyaml.Parse("big.yaml", make([]byte, strictyaml.MaxFileBytes+1))
-	if len(problems) != 1 || !strings.Contains(problems[0].String(), "more than the limit") {
-		t.Errorf("problems are %v", problems)
+	for size, want := range map[int]string{
+		strictyaml.MaxFileBytes + 1:     "big.yaml: file has more than the limit of 1048576 bytes (split it into several files)",
+		strictyaml.MaxDocumentBytes + 1: "big.yaml:3:1: document has 65541 bytes, more than the limit of 65536 (split it into several resources)",
+	} {
+		_, problems := strictyaml.Parse("big.yaml", []byte("a: b\n\n---\n"+strings.Repeat("#", size)))
+		if len(problems) != 1 || problems[0].String() != want {
+			t.Errorf("problems are %v, want %s", problems, want)
+		}
 	}
 }
 
@@ -175,6 +181,32 @@ func TestPositions(t *testing.T) {
 	}
 	if text, ok := second.Text("name"); !ok || text != "b" {
 		t.Errorf("name is %q, %v", text, ok)
+	}
+}
+
+// TestMarkers: documents are cut at markers alone.
+func TestMarkers(t *testing.T) {
+	for text, want := range map[string]string{
+		"a: 1\n---\nb: 2\n":             "1 3",
+		"---\na: 1\n--- # more\nb: 2\n": "2 4",
+		"---\r\na: 1\r\n---\r\nb: 2":    "2 4",
+		"a: 1\n--- {b: 2}\n---":         "1 2",
+		"a: |\n  ---\n  x\n":            "1",
+		"a: 1\n...\n---\nb: 2":          "1 4",
+		"---\n---\n---\n":               "",
+	} {
+		docs, problems := strictyaml.Parse("f.yaml", []byte(text))
+		if len(problems) > 0 {
+			t.Errorf("%q: %v", text, problems)
+			continue
+		}
+		var lines []string
+		for _, d := range docs {
+			lines = append(lines, strconv.Itoa(d.Position("").Line))
+		}
+		if got := strings.Join(lines, " "); got != want {
+			t.Errorf("%q has documents in lines %q, want %q", text, got, want)
+		}
 	}
 }
 
