@@ -20,7 +20,7 @@ type cardDigits struct {
 // cards, whose last digit is right by Luhn (ISO/IEC 7812-1, annex B). The
 // longest match wins. The last four digits stay.
 func matchBankCard(w *window, i int) (span, bool) {
-	if w.fraction(i) || w.hexWord(i-1, -1) {
+	if !cardFirst[w.code[i]-'0'] || w.fraction(i) || w.hexWord(i-1, -1) {
 		return span{}, false
 	}
 	var d cardDigits
@@ -34,13 +34,14 @@ func matchBankCard(w *window, i int) (span, bool) {
 	return span{}, false
 }
 
-// read takes up to maxCard digits with single separators between groups.
+// read takes up to maxCard digits with single separators between groups, and
+// gives up where the first group is none of a card's.
 func (d *cardDigits) read(w *window, i int) {
 	layout, group := uint32(0), uint8(0)
 	for d.n < maxCard && i < w.n {
 		if !w.digitAt(i) {
 			next := w.skipSep(i)
-			if next == i || !w.digitAt(next) {
+			if next == i || !w.digitAt(next) || layout == 0 && group != 4 && group != 6 && group != 8 {
 				return
 			}
 			layout, group, i = layout<<5|uint32(group), 0, next
@@ -76,6 +77,9 @@ func (d *cardDigits) whole(n int) bool {
 	}
 	return true
 }
+
+// cardFirst holds the first digits of all networks in cardNetwork.
+var cardFirst = [10]bool{2: true, 3: true, 4: true, 5: true, 6: true, 8: true}
 
 // cardNetwork says whether a network issues numbers with these first digits in
 // this length: Visa, Mastercard, American Express, Diners Club, Discover, JCB,

@@ -14,12 +14,12 @@ type address struct {
 	start, at, end int
 }
 
-// nextEmail returns the first address that begins at the floor or behind it.
-// Its start is behind the window if there is none.
-func (r *Redactor) nextEmail() address {
+// nextEmail returns the first address that begins at the floor or behind it,
+// and before limit. Its start is behind the window if there is none.
+func (r *Redactor) nextEmail(limit int) address {
 	w := &r.w
 	if r.rules.email {
-		for at := w.floor; at < w.n; at++ {
+		for at := w.floor; at < min(w.n, limit+maxLocal); at++ {
 			if w.code[at] != '@' {
 				continue
 			}

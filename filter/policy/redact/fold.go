@@ -43,9 +43,10 @@ var props = func() (t [256]uint8) {
 	return t
 }()
 
-// asciiCode maps an ASCII character to its code.
-var asciiCode = func() (t [128]byte) {
-	for c := range t {
+// asciiCode maps a byte to the code of the ASCII character that it is; other
+// bytes are breaks.
+var asciiCode = func() (t [256]byte) {
+	for c := range 128 {
 		if props[c] != 0 && byte(c) != codeDash {
 			t[c] = byte(c)
 		}

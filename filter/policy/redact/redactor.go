@@ -137,9 +137,11 @@ func (r *Redactor) keep(src []byte, next int) {
 func (r *Redactor) run(src []byte, i, least int) (int, bool) {
 	w := &r.w
 	for i < len(src) {
-		code, size := decode(src[i:])
-		if size == 0 {
-			return i, true
+		code, size := asciiCode[src[i]], 1
+		if r.rules.class[src[i]] >= classEscape {
+			if code, size = decode(src[i:]); size == 0 {
+				return i, true
+			}
 		}
 		switch {
 		case code == codeIgnore && w.n > 0 && i+size-int(w.end[w.n-1]) <= maxSkipRaw:
@@ -172,12 +174,12 @@ func (r *Redactor) slide(src []byte, pos int) {
 // scan decides the units before limit: matches that begin there are replaced.
 func (r *Redactor) scan(src []byte, limit int) {
 	w := &r.w
-	mail := r.nextEmail()
+	mail := r.nextEmail(limit)
 	for i := w.floor; i < limit; {
 		if i >= mail.start {
 			r.replaceEmail(src, mail)
 			i = w.floor
-			mail = r.nextEmail()
+			mail = r.nextEmail(limit)
 			continue
 		}
 		if w.digitAt(i) && !w.digitAt(i-1) {
@@ -185,7 +187,7 @@ func (r *Redactor) scan(src []byte, limit int) {
 				r.replaceNumber(src, m, kind)
 				i = m.end
 				if mail.start < i {
-					mail = r.nextEmail()
+					mail = r.nextEmail(limit)
 				}
 				continue
 			}

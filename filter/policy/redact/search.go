@@ -29,7 +29,7 @@ func (r *Redactor) search(p []byte, i int) (start int, found bool) {
 				i++
 				continue
 			}
-			inRun := i > low && props[asciiOf(p[i-1])]&isRun != 0
+			inRun := i > low && props[asciiCode[p[i-1]]]&isRun != 0
 			if size == 0 || props[code]&isRun != 0 || code == codeIgnore && inRun {
 				return back(p, i, low), true
 			}
@@ -87,16 +87,8 @@ func (r *Redactor) shortNumber(p []byte, i int) int {
 // matters, but not before low.
 func back(p []byte, i, low int) int {
 	low = max(low, i-searchBack)
-	for i > low && props[asciiOf(p[i-1])]&isRun != 0 {
+	for i > low && props[asciiCode[p[i-1]]]&isRun != 0 {
 		i--
 	}
 	return i
-}
-
-// asciiOf is the code of a byte that stands for itself.
-func asciiOf(b byte) byte {
-	if b >= 0x80 {
-		return codeBreak
-	}
-	return asciiCode[b]
 }

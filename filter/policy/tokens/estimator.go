@@ -97,13 +97,25 @@ func (e *Estimator) Bytes(raw []byte) {
 			if c != e.class {
 				e.begin(c)
 			}
-			j := i + 1
-			for j < len(raw) && classes[raw[j]] == c {
-				j++
-			}
-			e.run += int64(j - i)
-			i = j
+			i = e.extend(raw, i, c)
 		}
+	}
+}
+
+// extend reads the run of class c at i to its end, and the words behind a word
+// and a single space, which costs nothing, right away.
+func (e *Estimator) extend(raw []byte, i int, c class) int {
+	for {
+		j := i + 1
+		for j < len(raw) && classes[raw[j]] == c {
+			j++
+		}
+		e.run += int64(j - i)
+		if c != word || j+1 >= len(raw) || raw[j] != ' ' || classes[raw[j+1]] != word {
+			return j
+		}
+		e.begin(word)
+		i = j + 1
 	}
 }
 
