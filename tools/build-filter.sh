@@ -14,7 +14,9 @@ cd "$root/filter"
 target=target/weir-filter.json
 [ ! -d "$("$tinygo" env TINYGOROOT)/lib/wasi-libc" ] || target=target/weir-filter-release.json
 
+scratch filter
+new="$work/$(basename "$output")"
 say "building $(basename "$output")"
-"$tinygo" build -target="$target" -tags="${2:-}" -buildmode=c-shared -opt=2 -no-debug -o "$output.new" ./cmd/filter
-go run ./target/wasmcheck -rules target "$output.new"
-mv -f "$output.new" "$output"
+"$tinygo" build -target="$target" -tags="${2:-}" -buildmode=c-shared -opt=2 -no-debug -o "$new" ./cmd/filter
+go run ./target/wasmcheck -rules target "$new"
+mv -f "$new" "$output"
