@@ -48,12 +48,18 @@ func Bench(ctx context.Context, o BenchOptions, out io.Writer) error {
 	if err := confine(); err != nil {
 		return err
 	}
+	floor, remove, err := writeFloor()
+	if err != nil {
+		return err
+	}
+	defer remove()
 	for _, body := range []struct {
 		name  string
 		bytes []byte
 	}{{"1 KB chat, clean", clean(1024)}, {"1 KB chat, four entities", withPersonal(1024)}} {
 		vs := []*variant{
 			{name: "Envoy alone"},
+			{name: "Envoy + empty wasm", filter: staticenvoy.Wasm(floor, "")},
 			{name: "Envoy + filter.wasm", filter: staticenvoy.Wasm(o.Module, string(spec.Encode(policy(spec.OverflowRefuse, false))))},
 			{name: "Envoy + filter.wasm, records on", filter: staticenvoy.Wasm(o.Module, string(spec.Encode(policy(spec.OverflowRefuse, true))))},
 			{name: "Envoy + Lua", filter: staticenvoy.Lua(equivalentLua)},
@@ -66,6 +72,19 @@ func Bench(ctx context.Context, o BenchOptions, out io.Writer) error {
 		}
 	}
 	return nil
+}
+
+// writeFloor puts the empty module where Envoy can read it.
+func writeFloor() (path string, remove func(), err error) {
+	f, err := os.CreateTemp("", "weir-floor-*.wasm")
+	if err != nil {
+		return "", nil, fmt.Errorf("make a file for the empty module: %w", err)
+	}
+	_, err = f.Write(floorModule())
+	if err = errors.Join(err, f.Close()); err != nil {
+		return "", nil, fmt.Errorf("write the empty module: %w", err)
+	}
+	return f.Name(), func() { _ = os.Remove(f.Name()) }, nil // a leftover temporary file is not worth failing for
 }
 
 // compare runs all variants in turn, round by round, so that a change of the

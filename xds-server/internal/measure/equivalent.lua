@@ -81,6 +81,7 @@ function envoy_on_request(h)
   headers:remove("x-weir-bucket")
   headers:remove("x-weir-version")
   local body = h:body()
+  headers = h:headers() -- waiting for the body ended the scope of the first
   local s = body:getBytes(0, body:length())
   local model = s:match('"model"%s*:%s*"([^"]*)"')
   if not model then
