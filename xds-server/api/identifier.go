@@ -62,6 +62,10 @@ func (a *Alias) ParseString(text string) error {
 // String is the alias.
 func (a Alias) String() string { return a.text }
 
+// ModelRef refers to a Model by its name. It reads aliases too, so that whoever
+// wrote one can be told what to write instead.
+type ModelRef struct{ Alias }
+
 // SPIFFEID is the identity of a workload: an ID with a path.
 type SPIFFEID struct{ id spiffeid.ID }
 

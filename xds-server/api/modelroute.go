@@ -2,7 +2,7 @@ package api
 
 // ModelRouteSpec says how the requests for one model are spread over its versions.
 type ModelRouteSpec struct {
-	Model Name `yaml:"model"`
+	Model ModelRef `yaml:"model"`
 	// VersionHeader is a request header by which clients may ask for a version; default: they may not.
 	VersionHeader *HeaderName `yaml:"versionHeader,optional"`
 	// Salt seeds the user hash; default: the model's name. Another salt spreads the users anew.

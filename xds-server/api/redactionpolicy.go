@@ -3,8 +3,8 @@ package api
 // RedactionPolicySpec says which personal data is replaced in the strings of requests.
 type RedactionPolicySpec struct {
 	// Models are the models whose requests it reads; default: all.
-	Models   []Name   `yaml:"models,optional"`
-	Entities []Entity `yaml:"entities"`
+	Models   []ModelRef `yaml:"models,optional"`
+	Entities []Entity   `yaml:"entities"`
 	// OnFailure is what happens to a body that cannot be read as JSON text; default closed.
 	OnFailure *Failure `yaml:"onFailure,optional"`
 }

@@ -4,7 +4,7 @@ package api
 // the cost of a request is counted. Exactly one of Semantic and Tokens is set.
 type TokenLimitSpec struct {
 	// Models are the models that it counts; default: all.
-	Models []Name `yaml:"models,optional"`
+	Models []ModelRef `yaml:"models,optional"`
 	// Key is what shares a bucket; default: one bucket for all.
 	Key      []KeySource     `yaml:"key,optional"`
 	Semantic *SemanticBudget `yaml:"semantic,optional"`
@@ -30,9 +30,9 @@ type SemanticBudget struct {
 
 // SemanticModel is how much room a model gets and how its cost grows with temperature.
 type SemanticModel struct {
-	Model                  Name    `yaml:"model"`
-	Base                   Decimal `yaml:"base"` // units
-	TemperatureSensitivity Decimal `yaml:"temperatureSensitivity"`
+	Model                  ModelRef `yaml:"model"`
+	Base                   Decimal  `yaml:"base"` // units
+	TemperatureSensitivity Decimal  `yaml:"temperatureSensitivity"`
 }
 
 // TokenBudget counts plain tokens.

@@ -101,6 +101,7 @@ func (c *checker) sockets(e entry[api.Gateway], gateway Gateway, earlier []Gatew
 		for _, other := range taken {
 			if overlap(l.Address, other.address) {
 				c.at(e.doc, fmt.Sprintf("spec.listeners[%d].port", i), fmt.Sprintf("%s is already taken by %s", l.Address, other.by), "use another port")
+				break
 			}
 		}
 		taken = append(taken, socket{"listener " + l.Name, l.Address})

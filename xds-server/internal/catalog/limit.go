@@ -97,8 +97,8 @@ func (c *checker) budget(all *resources, e entry[api.TokenLimit], limit *spec.Li
 	case tokens != nil:
 		limit.Mode = spec.LimitTokens
 		limit.Tokens = c.tokens(e.doc, tokens)
-	case !e.doc.Failed("spec.semantic") && !e.doc.Failed("spec.tokens"):
-		c.at(e.doc, "spec", "there is no budget", "set semantic, or tokens")
+	case !e.doc.Failed("spec.tokens"):
+		c.at(e.doc, "spec.semantic", "neither semantic nor tokens is set: there is no budget", "semantic: {} has the defaults")
 	}
 }
 
@@ -156,7 +156,7 @@ func (c *checker) tokens(doc *strictyaml.Document, written *api.TokenBudget) spe
 		c.at(doc, field+".refillPerSecond", "a bucket that never refills refuses every request once it is empty", "use a number above 0")
 	}
 	return spec.Tokens{
-		Capacity:      int64(c.inRange(doc, field+".capacity", &written.Capacity, 1, 1, maxTokenCount)),
+		Capacity:      int64(c.bounded(doc, field+".capacity", written.Capacity, 1, maxTokenCount)),
 		RefillMilli:   written.RefillPerSecond.Milli(),
 		DefaultOutput: int64(c.inRange(doc, field+".defaultOutput", written.DefaultOutput, defaultOutput, 0, maxTokenCount)),
 	}

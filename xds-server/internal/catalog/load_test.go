@@ -12,7 +12,13 @@ func TestExampleLoads(t *testing.T) {
 	for _, p := range problems {
 		t.Error(p)
 	}
-	if built == nil || len(built.Models) != 1 || len(built.Models[0].Route.Split) != 2 {
-		t.Fatalf("catalog of the example is %+v", built)
+	if built == nil {
+		t.FailNow()
+	}
+	if model := built.Model("minilm"); model == nil || len(model.Route.Split) != 2 {
+		t.Errorf("the example's model is %+v", model)
+	}
+	if model := built.Model("nothing"); model != nil {
+		t.Errorf("there is a model %+v", model)
 	}
 }

@@ -83,7 +83,7 @@ func (c *checker) versions(all *resources, e entry[api.Model]) []Version {
 			version.Peer = written.TLS.SPIFFEID.ID()
 			c.member(all, e.doc, field+".tls.spiffeID", version.Peer)
 		case !written.Insecure && !e.doc.Failed(field+".insecure"):
-			c.at(e.doc, field, "neither tls nor insecure is set", "set tls.spiffeID to the identity that the endpoints prove, or insecure: true for plaintext")
+			c.at(e.doc, field+".tls", "neither tls nor insecure is set", "set tls.spiffeID to the identity that the endpoints prove, or insecure: true for plaintext")
 		}
 		versions = append(versions, version)
 	}
@@ -134,8 +134,16 @@ func (c *checker) inRange(doc *strictyaml.Document, field string, written *int, 
 	return *written
 }
 
+// bounded is a whole number from low to high that has no default.
+func (c *checker) bounded(doc *strictyaml.Document, field string, written, low, high int) int {
+	if written < low || written > high {
+		c.at(doc, field, fmt.Sprintf("%d is not from %d to %d", written, low, high), "")
+	}
+	return written
+}
+
 // modelRefs checks references to models and returns their names.
-func (c *checker) modelRefs(all *resources, doc *strictyaml.Document, field string, written []api.Name) []string {
+func (c *checker) modelRefs(all *resources, doc *strictyaml.Document, field string, written []api.ModelRef) []string {
 	var names []string
 	for i, name := range written {
 		at := fmt.Sprintf("%s[%d]", field, i)

@@ -75,7 +75,7 @@ func (c *checker) read(documents []source.Document) *resources {
 func (c *checker) readDocument(all *resources, file string, doc *strictyaml.Document) {
 	kind, _ := doc.Text("kind")
 	name, _ := doc.Text("metadata", "name")
-	if name != "" {
+	if kind != "" && name != "" {
 		doc.Name(kind + "/" + name)
 	}
 	switch kind {

@@ -26,6 +26,7 @@ func (c *checker) redactions(all *resources) []spec.Redaction {
 			if shared, both := sharedModel(redaction.Models, other.Models); both {
 				c.at(e.doc, "spec.models", fmt.Sprintf("RedactionPolicy/%s already reads requests for %s", other.Name, shared),
 					"merge the two, or name disjoint models in both")
+				break
 			}
 		}
 		redactions = append(redactions, redaction)

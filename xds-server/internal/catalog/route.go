@@ -110,7 +110,7 @@ func (c *checker) retries(doc *strictyaml.Document, written *api.Retries, timeou
 		return nil
 	}
 	const field = "spec.retries"
-	attempts := c.inRange(doc, field+".attempts", &written.Attempts, 1, 1, maxAttempts)
+	attempts := c.bounded(doc, field+".attempts", written.Attempts, 1, maxAttempts)
 	retries := &Retries{Attempts: uint32(attempts)}
 	for i, condition := range written.On {
 		if slices.Contains(retries.On, condition.String()) {
