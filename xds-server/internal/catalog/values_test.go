@@ -1,0 +1,162 @@
+package catalog_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/weirmesh/weir/filter/policy/spec"
+	"github.com/weirmesh/weir/xds-server/internal/catalog"
+	"github.com/weirmesh/weir/xds-server/internal/source"
+)
+
+const head = `
+apiVersion: weir.dev/v1alpha1
+kind: TrustDomain
+metadata: {name: weir.test}
+spec: {source: development, xdsServer: "spiffe://weir.test/xds-server"}
+---
+apiVersion: weir.dev/v1alpha1
+kind: Gateway
+metadata: {name: local}
+spec:
+  envoys: ["spiffe://weir.test/envoy"]
+  listeners: [{name: http, address: 127.0.0.1, port: 10000}]
+  identity: {tenant: {header: X-Tenant}}
+---
+`
+
+func model(name string) string {
+	return "apiVersion: weir.dev/v1alpha1\nkind: Model\nmetadata: {name: " + name + "}\n" +
+		"spec: {versions: [{name: v1, endpoints: [\"127.0.0.1:1\"], insecure: true}]}\n---\n"
+}
+
+func build(t *testing.T, text string) *catalog.Catalog {
+	t.Helper()
+	built, problems := catalog.Build([]source.Document{{Name: "f.yaml", Data: []byte(text)}})
+	for _, p := range problems {
+		t.Error(p)
+	}
+	if built == nil {
+		t.FailNow()
+	}
+	return built
+}
+
+func TestDefaults(t *testing.T) {
+	built := build(t, head+model("only"))
+	gateway := built.Gateways[0]
+	want := spec.Settings{TenantHeader: "x-tenant", HoldLimit: 1 << 20, WorkerHoldLimit: 16 << 20, MaxDepth: 64}
+	if !reflect.DeepEqual(gateway.Settings, want) {
+		t.Errorf("settings are %+v, want %+v", gateway.Settings, want)
+	}
+	listener := gateway.Listeners[0]
+	if listener.MaxRequestHeadersKB != 96 || listener.StreamIdleTimeout != 5*time.Minute || listener.ConnectionBuffer != 1<<20 || listener.TLS != nil {
+		t.Errorf("listener is %+v", listener)
+	}
+	if gateway.AccessLog || gateway.ModuleFile != "" {
+		t.Errorf("gateway is %+v", gateway)
+	}
+	route := catalog.Route{Salt: "only", Split: []catalog.Share{{Version: "v1", Weight: 10_000}}}
+	if !reflect.DeepEqual(built.Models[0].Route, route) {
+		t.Errorf("route without ModelRoute is %+v, want %+v", built.Models[0].Route, route)
+	}
+	if version := built.Models[0].Versions[0]; version.ConnectTimeout != 5*time.Second || version.HealthCheck != nil || !version.Peer.IsZero() {
+		t.Errorf("version is %+v", version)
+	}
+}
+
+// TestSemanticDefaults: the formula's numbers, and the rows of the three models
+// that are known, as far as they are there and counted.
+func TestSemanticDefaults(t *testing.T) {
+	models := model("gpt-4") + model("llama3-70b") + model("phi-3") + model("other")
+	rows := func(limit string) []spec.SemanticModel {
+		built := build(t, head+models+"apiVersion: weir.dev/v1alpha1\nkind: TokenLimit\nmetadata: {name: l}\nspec: "+limit)
+		return built.Limits[0].Semantic.Models
+	}
+	gpt := spec.SemanticModel{Model: "gpt-4", BaseMilli: 100_000, KMilli: 1_200}
+	llama := spec.SemanticModel{Model: "llama3-70b", BaseMilli: 80_000, KMilli: 1_000}
+	phi := spec.SemanticModel{Model: "phi-3", BaseMilli: 30_000, KMilli: 600}
+	tests := map[string][]spec.SemanticModel{
+		"{semantic: {}}":                         {gpt, llama, phi},
+		"{models: [phi-3, other], semantic: {}}": {phi},
+		"{semantic: {models: [{model: gpt-4, base: 0.5, temperatureSensitivity: 0}]}}":                       {{Model: "gpt-4", BaseMilli: 500}, llama, phi},
+		"{models: [other], semantic: {models: [{model: other, base: 7.25, temperatureSensitivity: 1.001}]}}": {{Model: "other", BaseMilli: 7_250, KMilli: 1_001}},
+	}
+	for limit, want := range tests {
+		if got := rows(limit); !reflect.DeepEqual(got, want) {
+			t.Errorf("rows of %s are %+v, want %+v", limit, got, want)
+		}
+	}
+	built := build(t, head+model("other")+"apiVersion: weir.dev/v1alpha1\nkind: TokenLimit\nmetadata: {name: l}\nspec: {key: [tenant], semantic: {}}")
+	want := spec.Semantic{FloorMilli: 20_000, RefillMilli: 300, TokensPerUnit: 512, MaxTokens: 512, DefaultOutput: 512, DefaultKMilli: 1_000}
+	if got := built.Limits[0]; !reflect.DeepEqual(got.Semantic, want) || got.OnFailure != spec.FailClosed {
+		t.Errorf("limit is %+v, want the numbers %+v", got, want)
+	}
+}
+
+// TestOrder: the same resources give the same catalog, however they are spread
+// over files.
+func TestOrder(t *testing.T) {
+	data, err := os.ReadFile("testdata/problems/right.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := build(t, string(data))
+	parts := bytes.Split(data, []byte("---\n"))
+	var documents []source.Document
+	for i := len(parts) - 1; i >= 0; i-- {
+		documents = append(documents, source.Document{Name: string(rune('a'+len(documents))) + ".yaml", Data: parts[i]})
+	}
+	got, problems := catalog.Build(documents)
+	if len(problems) > 0 || !reflect.DeepEqual(got, want) {
+		t.Errorf("catalog is %+v with problems %v, want %+v", got, problems, want)
+	}
+}
+
+func TestLoadNothing(t *testing.T) {
+	built, problems := catalog.Load(os.DirFS(filepath.Join(t.TempDir(), "missing")))
+	if built != nil || len(problems) != 1 {
+		t.Errorf("catalog %v, problems %v", built, problems)
+	}
+}
+
+// FuzzBuild: whatever the bytes, there is either a catalog whose policy the
+// filter's own parser accepts, or a problem.
+func FuzzBuild(f *testing.F) {
+	for _, pattern := range []string{"testdata/problems/*.yaml", "../translate/testdata/in/*.yaml"} {
+		paths, err := filepath.Glob(pattern)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, path := range paths {
+			data, err := os.ReadFile(path)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(data)
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		built, problems := catalog.Build([]source.Document{{Name: "f.yaml", Data: data}})
+		if (built == nil) == (len(problems) == 0) {
+			t.Fatalf("catalog %v with problems %v", built, problems)
+		}
+		for _, p := range problems {
+			if p.Message == "" || p.File == "" && p.Line != 0 {
+				t.Errorf("problem %+v does not say what and where", p)
+			}
+		}
+		if built == nil {
+			return
+		}
+		for i := range built.Gateways {
+			if _, err := spec.Parse(spec.Encode(built.Policy(&built.Gateways[i]))); err != nil {
+				t.Errorf("the filter refuses what the catalog accepts: %v", err)
+			}
+		}
+	})
+}
