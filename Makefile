@@ -20,7 +20,7 @@ LINT     := "$(CURDIR)/.tools/bin/golangci-lint" run --config "$(CURDIR)/.golang
 GO_BUILD := go build -buildvcs=false -trimpath
 
 # sources DIR...: every file below the folders that can end up in a binary (embedded files too).
-sources = $(shell find $(wildcard $1) -type f ! -name '*_test.go' ! -name '*.md' ! -path '*/testdata/*' 2>/dev/null)
+sources = $(shell find $(wildcard $1) -type f ! -name '*_test.go' ! -name '*.md' ! -path '*/testdata/*' ! -path '*/policytest/*' 2>/dev/null)
 
 POLICY  := $(call sources,filter/policy)
 HOST    := $(call sources,filter/wasmhost) filter/go.mod filter/go.sum
