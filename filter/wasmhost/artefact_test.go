@@ -25,7 +25,12 @@ func artefact(tb testing.TB, env, name string) string {
 // filterModule compiles the filter that ships.
 func filterModule(tb testing.TB) *Module {
 	tb.Helper()
-	wasm, err := os.ReadFile(artefact(tb, "WEIR_BUILD", "filter.wasm"))
+	return loadModule(tb, "filter.wasm")
+}
+
+func loadModule(tb testing.TB, name string) *Module {
+	tb.Helper()
+	wasm, err := os.ReadFile(artefact(tb, "WEIR_BUILD", name))
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -212,6 +212,31 @@ func TestTrapHeaderIsHarmlessInTheModuleThatShips(t *testing.T) {
 	}
 }
 
+// TestTrapKillsTheWorkerAndNothingElse rehearses with the drill's module what a
+// trap costs: the VM; its successor finds the budgets where they were.
+func TestTrapKillsTheWorkerAndNothingElse(t *testing.T) {
+	module := loadModule(t, "filter-trapdrill.wasm")
+	shared, at := NewSharedData(), time.Unix(1_700_000_000, 0)
+	o := Options{Shared: shared, Now: func() time.Time { return at }}
+	vm := newVM(t, module, o)
+	r := chat(chatBody("chat", 10))
+	remaining := func(vm *VM) string {
+		value, _ := do(t, vm, r).Response.Headers.Get("x-ratelimit-remaining-tokens")
+		return value
+	}
+	first := remaining(vm)
+	trap := chat(chatBody("chat", 10))
+	trap.Headers = append(trap.Headers, Header{"x-weir-trap", "1"})
+	for _, request := range []Request{trap, r} {
+		if _, err := vm.Do(request); err == nil || !strings.Contains(err.Error(), "trap") {
+			t.Errorf("error %v, want one that tells of the trap", err)
+		}
+	}
+	if next := remaining(newVM(t, module, o)); first == "" || next == first {
+		t.Errorf("remaining tokens were %q before the trap and %q after the reload", first, next)
+	}
+}
+
 func TestStreamThatEndsBeforeItBegins(t *testing.T) {
 	vm := newVM(t, filterModule(t), Options{})
 	s, err := vm.NewStream(nil)

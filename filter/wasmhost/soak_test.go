@@ -27,7 +27,10 @@ func mix(i int) Request {
 	case 6:
 		return Request{Method: "GET", Path: "/v1/models"}
 	}
-	return chat(chatBody("chat", 200_000)) // several ranges and blocks
+	if i%64 == 7 {
+		return chat(chatBody("chat", 200_000)) // several ranges and blocks
+	}
+	return Request{Path: "/v2/models/plain/versions/v9/infer", Body: []byte("{}")} // refused by its path
 }
 
 // TestNothingIsAllocatedPerRequest holds the filter to the promise that its heap

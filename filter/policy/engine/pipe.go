@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"bytes"
-
 	"github.com/weirmesh/weir/filter/policy/hold"
 	"github.com/weirmesh/weir/filter/policy/jsonscan"
 	"github.com/weirmesh/weir/filter/policy/redact"
@@ -93,7 +91,7 @@ func (p *pipe) Write(b []byte) error {
 // writeOther lets bytes out that are no slice of the chunk. They may still be what
 // the chunk says there: a redactor that held them back copied them.
 func (p *pipe) writeOther(b []byte) error {
-	if p.to+len(b) <= len(p.chunk) && bytes.Equal(p.chunk[p.to:p.to+len(b)], b) {
+	if p.to+len(b) <= len(p.chunk) && view(p.chunk[p.to:p.to+len(b)]) == view(b) {
 		p.to += len(b)
 		return nil
 	}
