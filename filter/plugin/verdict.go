@@ -54,24 +54,25 @@ func (s *stream) writeBack(size uint32) status {
 	if !s.engine.Rewritten() {
 		return statusOK
 	}
-	held, drain := s.engine.Held(), size
+	held := s.engine.Held()
+	if held.Blocks() == 0 && size > 0 {
+		return setBody(size, nil)
+	}
 	for i := range held.Blocks() {
-		st := statusOK
-		if i == 0 {
-			st = setBody(drain, held.Block(i))
-		} else {
-			st = appendBody(held.Block(i))
-		}
-		if st != statusOK {
+		if st := putBlock(i, size, held.Block(i)); st != statusOK {
 			return st
 		}
-		drain = 0
 	}
 	held.Release()
-	if drain > 0 {
-		return setBody(drain, nil)
-	}
 	return statusOK
+}
+
+// putBlock puts the first block in place of the chunk of size bytes, others behind it.
+func putBlock(i int, size uint32, block []byte) status {
+	if i == 0 {
+		return setBody(size, block)
+	}
+	return appendBody(block)
 }
 
 // forward lets the request go on; the first time with its header edits.

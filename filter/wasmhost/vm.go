@@ -61,10 +61,7 @@ func (vm *VM) Call(name string, args ...uint64) (uint64, error) {
 // context, which serves new streams; running streams keep the old one. A
 // refusal returns what the filter logged, and the last good configuration stays.
 func (vm *VM) Configure(document []byte) error {
-	o := vm.options
-	o.Trace = false
-	o.Shared = nil
-	canary, err := vm.module.NewVM(vm.ctx, o)
+	canary, err := vm.module.NewVM(vm.ctx, Options{Now: vm.options.Now, Log: vm.options.Log})
 	if err != nil {
 		return err
 	}
