@@ -42,7 +42,8 @@ func (d *Document) Name(resource string) {
 	}
 }
 
-// Text returns the string at the path of keys, if there is one.
+// Text returns the string at the path of keys, if there is one, and remembers
+// where it stands.
 func (d *Document) Text(path ...string) (string, bool) {
 	node := d.root
 	for _, key := range path {
@@ -51,6 +52,9 @@ func (d *Document) Text(path ...string) (string, bool) {
 			return "", false
 		}
 		node = lookup(m, key)
+	}
+	if node != nil {
+		d.positions[strings.Join(path, ".")] = nodePosition(node)
 	}
 	return text(node)
 }

@@ -1,0 +1,187 @@
+package dryrun
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+
+	"github.com/weirmesh/weir/xds-server/api"
+	"github.com/weirmesh/weir/xds-server/internal/catalog"
+)
+
+// Format is the report in words, one line for each problem or gateway.
+func (r *Report) Format() string {
+	var out strings.Builder
+	for _, p := range r.Problems {
+		fmt.Fprintln(&out, p)
+	}
+	if len(r.Problems) > 0 {
+		fmt.Fprintf(&out, "%s in the resources\n", count(len(r.Problems), "problem"))
+		return out.String()
+	}
+	for _, g := range r.Gateways {
+		fmt.Fprintf(&out, "Gateway/%s: the filter accepts its policy of %s\n", g.Gateway, count(g.PolicyBytes, "byte"))
+	}
+	for _, id := range slices.SortedFunc(maps.Keys(r.Snapshots), func(a, b spiffeid.ID) int { return strings.Compare(a.String(), b.String()) }) {
+		s := r.Snapshots[id]
+		fmt.Fprintf(&out, "%s: %s, version %s\n", id, count(s.Len(), "resource"), s.Version())
+	}
+	return out.String()
+}
+
+// Format is the explanation in words: one line for each step, then the body
+// that goes on or comes back.
+func (e *Explanation) Format() string {
+	t := &table{}
+	t.row("request", fmt.Sprintf("%s %s, %s at Gateway/%s", e.Request.Method, e.Request.Path, count(len(e.Request.Body), "byte"), e.Gateway))
+	t.row("model", orNone(e.Record.Model))
+	if e.Record.Tenant != "" {
+		t.row("tenant", "hash "+e.Record.Tenant)
+	}
+	e.formatLimits(t)
+	e.formatRedactions(t)
+	e.formatVersion(t)
+	e.formatEnd(t)
+	return t.String()
+}
+
+func (e *Explanation) formatLimits(t *table) {
+	if len(e.Record.Limits) == 0 {
+		t.row("limits", "none applies")
+		return
+	}
+	t.row("cost", fmt.Sprintf("%d prompt and at most %d output tokens, temperature %s",
+		e.Record.PromptTokens, e.Record.OutputTokens, decimal(e.Record.TemperatureMilli, 1_000)))
+	for _, c := range e.Record.Limits {
+		left := ""
+		if c.State == "taken" || c.State == "refused" {
+			left = ", " + decimal(c.RemainingMicro, micro) + " left"
+		}
+		t.row("limit", fmt.Sprintf("%s: costs %s of %s: %s%s", c.Name,
+			decimal(c.CostMicro, micro), decimal(c.CapacityMicro, micro), chargeWords[c.State], left))
+	}
+}
+
+// chargeWords says what became of a charge.
+var chargeWords = map[string]string{
+	"taken":     "taken",
+	"refused":   "refused",
+	"failed":    "the store failed",
+	"skipped":   "not asked, another limit had refused",
+	"givenBack": "given back, another limit refused",
+}
+
+func (e *Explanation) formatRedactions(t *table) {
+	switch {
+	case e.Redaction == "":
+		t.row("redaction", "no policy applies")
+	case e.Record.Unscanned:
+		t.row("redaction", e.Redaction+": the body could not be read, and goes on")
+	case len(e.Record.Redactions) == 0:
+		t.row("redaction", e.Redaction+": nothing found")
+	default:
+		var found []string
+		for _, kind := range slices.Sorted(maps.Keys(e.Record.Redactions)) {
+			found = append(found, fmt.Sprintf("%d %s", e.Record.Redactions[kind], kind))
+		}
+		t.row("redaction", e.Redaction+": "+strings.Join(found, ", "))
+	}
+}
+
+func (e *Explanation) formatVersion(t *table) {
+	if e.Record.Bucket != nil {
+		bucket := fmt.Sprintf("%d of %d, by the user's hash", *e.Record.Bucket, api.WholeWeight)
+		if e.RandomBucket {
+			bucket = "another for each request, which names no user"
+		}
+		t.row("bucket", bucket)
+	}
+	if e.Destination == nil {
+		return
+	}
+	t.row("version", e.Destination.Version+", "+e.versionReason())
+	t.row("cluster", e.Destination.Cluster+" at "+where(e.Version))
+}
+
+// versionReason says who chose the version.
+func (e *Explanation) versionReason() string {
+	switch {
+	case e.Rule != nil:
+		return fmt.Sprintf("by the rule for %s: %s", e.Rule.Header, e.Rule.Value)
+	case e.Record.VersionBy == "header":
+		return "by the header " + e.Route.VersionHeader
+	case e.Record.VersionBy == "path":
+		return "by the path"
+	}
+	var shares []string
+	for _, share := range e.Route.Split {
+		shares = append(shares, fmt.Sprintf("%s %s%%", share.Version, api.FormatHundredths(int64(share.Weight))))
+	}
+	return "by the split: " + strings.Join(shares, ", ")
+}
+
+func where(version *catalog.Version) string {
+	var endpoints []string
+	for _, e := range version.Endpoints {
+		endpoints = append(endpoints, e.String())
+	}
+	who := "in plaintext"
+	if !version.Peer.IsZero() {
+		who = "as " + version.Peer.String()
+	}
+	return strings.Join(endpoints, ", ") + " " + who
+}
+
+func (e *Explanation) formatEnd(t *table) {
+	if e.Reply != nil {
+		t.row("answer", fmt.Sprintf("%d %s, by the filter", e.Reply.Status, e.Record.Outcome))
+		for _, h := range e.Reply.Headers {
+			t.row("", h.Name+": "+h.Value)
+		}
+		t.body(e.Reply.Body)
+		return
+	}
+	if bytes.Equal(e.Body, e.Request.Body) {
+		t.row("upstream", "gets the body as it came")
+		return
+	}
+	t.row("upstream", "gets")
+	t.body(e.Body)
+}
+
+// table is text in two columns.
+type table struct{ out strings.Builder }
+
+func (t *table) row(name, value string) { fmt.Fprintf(&t.out, "%-11s%s\n", name, value) }
+
+func (t *table) body(p []byte) {
+	t.out.WriteString("\n" + strings.TrimRight(string(p), "\n") + "\n")
+}
+
+func (t *table) String() string { return t.out.String() }
+
+const micro = 1_000_000
+
+// decimal writes value/unit with at most three decimals, rounded to the nearest.
+func decimal(value, unit int64) string {
+	return strconv.FormatFloat(float64((value*1_000+unit/2)/unit)/1_000, 'f', -1, 64)
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return strconv.Itoa(n) + " " + what + "s"
+}
+
+func orNone(name string) string {
+	if name == "" {
+		return "none"
+	}
+	return name
+}
