@@ -8,7 +8,7 @@ const (
 	MaxDocumentBytes = 2 << 20
 
 	MaxModels         = 16384
-	MaxNames          = 8192 // names and aliases of all models
+	MaxNames          = 32768 // names and aliases of all models
 	MaxAliases        = 64   // of one model
 	MaxVersions       = 64   // of one model
 	MaxVersionRules   = 64   // of one model

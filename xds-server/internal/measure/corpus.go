@@ -72,7 +72,7 @@ func largestPolicy(i int) (string, error) {
 	d := policy(spec.OverflowStream, true)
 	for n := 0; ; n++ {
 		name := fmt.Sprintf("model-%06d-%d", n, i)
-		d.Models = append(d.Models, spec.Model{Name: name, Aliases: []string{name + "-latest", name + "-stable", name + "-preview"}, Versions: []string{"v1"}, Salt: "s"})
+		d.Models = append(d.Models, spec.Model{Name: name, Aliases: []string{name + "-latest"}, Versions: []string{"v1"}, Salt: strings.Repeat("s", 64)})
 		if n%256 != 0 {
 			continue
 		}
