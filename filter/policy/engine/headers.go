@@ -60,7 +60,7 @@ func (s *Stream) Header(name, value []byte) {
 	}
 	for i := range s.program.headers {
 		h := &s.program.headers[i]
-		if view(name) == h.name && s.versionValues[i] == headerAbsent {
+		if view(name) == h.name && len(value) > 0 && s.versionValues[i] == headerAbsent {
 			s.versionValues[i] = h.find(view(value))
 		}
 	}

@@ -87,7 +87,7 @@ type Outcome struct {
 	Response [][2]string // of a forwarded request: what the response had beyond upstream's
 }
 
-//go:embed testdata
+//go:embed testdata/policies testdata/vectors
 var files embed.FS
 
 // Vectors returns all vectors in a fixed order. It panics if the files that it
