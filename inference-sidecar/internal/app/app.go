@@ -68,7 +68,7 @@ func run(ctx context.Context, c *config, log *slog.Logger) (err error) {
 
 	listeners, err := listen(ctx, c, &close)
 	if err != nil {
-		return err
+		return unlessTold(ctx, err)
 	}
 	security, err := secure(ctx, c, log, &close)
 	if err != nil {

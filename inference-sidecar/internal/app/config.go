@@ -83,6 +83,7 @@ func parseConfig(args []string, getenv func(string) string, stderr io.Writer) (*
 }
 
 func (c *config) define(f *flag.FlagSet) (device, level, format *string) {
+	c.maxRequest, c.requestMemory, c.modelMemory = 64<<20, 256<<20, 4<<30
 	f.StringVar(&c.models, "models", "", "`directory` of the models (required)")
 	f.StringVar(&c.http, "http", "127.0.0.1:8000", "`address` to serve on")
 	f.StringVar(&c.metrics, "metrics", "127.0.0.1:8002", "`address` to serve Prometheus metrics on, in plaintext; empty for none")
@@ -105,7 +106,6 @@ func (c *config) define(f *flag.FlagSet) (device, level, format *string) {
 	level = f.String("log-level", "info", "debug, info, warn or error")
 	format = f.String("log-format", "text", "text or json")
 	f.BoolVar(&c.version, "version", false, "print the version and exit")
-	c.maxRequest, c.requestMemory, c.modelMemory = 64<<20, 256<<20, 4<<30
 	return device, level, format
 }
 

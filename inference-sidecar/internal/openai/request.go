@@ -113,6 +113,9 @@ func (q *request) input(c *jsonread.Cursor) error {
 	case jsonread.String:
 		return q.text(c)
 	case jsonread.Array:
+	case jsonread.Invalid:
+		_, err := c.Skip()
+		return err
 	default:
 		return errors.New("it is a string, an array of strings, an array of token ids, or an array of such arrays")
 	}
@@ -125,6 +128,9 @@ func (q *request) input(c *jsonread.Cursor) error {
 			return q.tokenID(c, &flat)
 		case kind == jsonread.Array && len(q.texts) == 0 && flat == nil:
 			return q.tokenIDList(c, i)
+		case kind == jsonread.Invalid:
+			_, err := c.Skip()
+			return err
 		default:
 			return fmt.Errorf("element %d is %s: the elements must be all strings, all token ids or all arrays of token ids", i, kind)
 		}
