@@ -22,7 +22,7 @@ import (
 //     cluster, EDS cluster -> load assignment, listener -> ECDS configuration;
 //   - nothing dangles: each route configuration, load assignment and ECDS
 //     configuration is referred to;
-//   - there are scopes exactly if a listener looks for them.
+//   - scopes exist only if a listener looks for them.
 //
 // Secrets are not part of a snapshot: they come over the Workload API socket.
 func (s *Snapshot) Consistent() error {
