@@ -4,10 +4,13 @@ import (
 	"github.com/weirmesh/weir/filter/policy/jsonscan"
 )
 
-// arenaBytes bounds the bytes of a reply, its headers and the header edits, and
-// those of a record. Everything in them is bounded: messages are at most 256
-// bytes and a name of 128 bytes that escapes may make six times as long.
-const arenaBytes = 4096
+// arenaBytes is room for the header edits (at most removalBytes of names that
+// clients made up), for a reply (a name of 128 bytes in it may become six times as
+// long by escapes) and behind these for the record of a decision.
+const (
+	arenaBytes   = 5 << 10
+	removalBytes = 1 << 10
+)
 
 // arena is memory for what a stream hands out.
 type arena struct {

@@ -83,7 +83,7 @@ func (s *Stream) Body(p []byte, end bool) Action {
 // read takes a piece of the body in; end says that it is the last.
 func (s *Stream) read(p []byte, end bool) bool {
 	s.out.begin(p)
-	err := error(nil)
+	var err error
 	if s.body == bodyJSON {
 		err = s.in.scanner.Scan(p, &s.in)
 		if err == nil && end && s.received > 0 {

@@ -157,7 +157,7 @@ func TestCompileAgain(t *testing.T) {
 	}
 }
 
-// A body that comes in one piece and stays as it is is not copied.
+// A body that comes in one piece and is not changed is not copied.
 func TestUnchangedBodyIsNotCopied(t *testing.T) {
 	s, p, h := newStream(), compile(t, document()), newHost()
 	headers(s, p, h)

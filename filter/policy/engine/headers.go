@@ -92,7 +92,7 @@ func (s *Stream) ownHeader(name string, value []byte) {
 		n, ok := parseCount(value, maxTokenCount)
 		f.hasTokens, f.maxTokens, f.badTokens = true, n, !ok || n == 0
 	case headerTrustedTemperature:
-		n, ok := parseMilli(value, maxTemperature)
+		n, ok := parseTemperature(value)
 		f.hasHeat, f.temperature, f.badHeat = true, n, !ok
 	default:
 		if hasPrefix(name, headerPrefix) {
@@ -121,7 +121,7 @@ func (s *Stream) removeClientHeader(name string) {
 	}
 	const room = 8 // for the filter's own edits
 	kept, ok := s.scratch.keep([]byte(name))
-	if !ok || s.scratch.n > arenaBytes/4 || s.edits.n >= maxEdits-room {
+	if !ok || s.scratch.n > removalBytes || s.edits.n >= maxEdits-room {
 		s.refuseParameter("x-weir-*", "may not be sent by clients")
 		return
 	}

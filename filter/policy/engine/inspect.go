@@ -253,7 +253,7 @@ func (in *inspector) take(p param, value []byte) (ok bool) {
 		in.stream = view(value) == "true"
 		return in.stream || view(value) == "false"
 	case paramTemperature:
-		in.temperature, ok = parseMilli(value, maxTemperature)
+		in.temperature, ok = parseTemperature(value)
 	case paramN:
 		in.choices, ok = parseCount(value, maxChoices)
 		ok = ok && in.choices > 0

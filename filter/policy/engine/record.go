@@ -16,10 +16,9 @@ import (
 //	 "redactions":{"phone":1},"unscanned":true}
 //
 // outcome is forward or the code of the reply. Members that do not apply are left
-// out. The bytes are valid until the next call.
+// out. The bytes are valid until the next call of any method.
 func (s *Stream) Record() []byte {
-	s.recording.n = 0
-	r := recorder{b: s.recording.open()}
+	r := recorder{b: s.scratch.open()} // behind what edits and reply use
 	r.text("outcome", s.outcome())
 	if s.model >= 0 {
 		r.text("model", s.program.doc.Models[s.model].Name)

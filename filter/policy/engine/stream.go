@@ -49,12 +49,11 @@ type Stream struct {
 	unscanned bool
 	charges   charges
 
-	edits     edits
-	response  edits
-	reply     ReplyMessage
-	replied   bool
-	scratch   arena // what edits and the reply point to
-	recording arena
+	edits    edits
+	response edits
+	reply    ReplyMessage
+	replied  bool
+	scratch  arena // what edits and the reply point to
 }
 
 // NewStream returns a stream that holds its body in pool.
@@ -85,7 +84,7 @@ func (s *Stream) Reset(p *Program, h Host) {
 	s.charges.count = 0
 	s.edits.n, s.response.n = 0, 0
 	s.replied = false
-	s.scratch.n, s.recording.n = 0, 0
+	s.scratch.n = 0
 }
 
 // Release gives everything that is held back to the pool.

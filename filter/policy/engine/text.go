@@ -118,9 +118,11 @@ func parseCount(s []byte, high int64) (int64, bool) {
 	return n, n <= high
 }
 
-// parseMilli reads a JSON number (RFC 8259 section 6) in thousandths, rounded up.
-// It returns false for what is no number, is below zero or above high.
-func parseMilli(s []byte, high int64) (int64, bool) {
+// parseTemperature reads a JSON number (RFC 8259 section 6) in thousandths, rounded
+// up. It returns false for what is no number, is below zero or above
+// maxTemperature.
+func parseTemperature(s []byte) (int64, bool) {
+	const high = maxTemperature
 	var mantissa, scale int64 // value = mantissa x 10^(scale-3)
 	scale = 3
 	i, sticky, fraction, digits := 0, false, false, 0

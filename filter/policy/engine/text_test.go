@@ -22,28 +22,28 @@ func TestAppendDuration(t *testing.T) {
 	}
 }
 
-func TestParseMilli(t *testing.T) {
+func TestParseTemperature(t *testing.T) {
 	for text, want := range map[string]int64{
 		"0": 0, "0.0": 0, "1": 1000, "0.7": 700, "2": 2000, "2.000": 2000, "0.0001": 1, "0.70001": 701, "1e0": 1000, "20e-1": 2000,
 		"0.002E+3": 2000, "2e-9": 1, "0e99999": 0, "0.00000000000000000000001": 1, "1.9999999999999999999999": 2000,
 		"1.00000000000000000000000": 1000,
 	} {
-		if got, ok := parseMilli([]byte(text), maxTemperature); !ok || got != want {
+		if got, ok := parseTemperature([]byte(text)); !ok || got != want {
 			t.Errorf("%s: %d, %v; want %d", text, got, ok, want)
 		}
 	}
 	for _, text := range []string{"", "-1", "-0", "2.0001", "2.00000000000000000000001", "3", "1e3", "1e99999", "abc", ".", "1e", "1e+", "1ex", "1x", "nan", "1 "} {
-		if got, ok := parseMilli([]byte(text), maxTemperature); ok {
+		if got, ok := parseTemperature([]byte(text)); ok {
 			t.Errorf("%q is %d", text, got)
 		}
 	}
 }
 
-// FuzzParseMilli compares with exact arithmetic.
-func FuzzParseMilli(f *testing.F) {
+// FuzzParseTemperature compares with exact arithmetic.
+func FuzzParseTemperature(f *testing.F) {
 	f.Add("1.25e-1")
 	f.Fuzz(func(t *testing.T, text string) {
-		got, ok := parseMilli([]byte(text), maxTemperature)
+		got, ok := parseTemperature([]byte(text))
 		var number json.Number
 		if len(text) > 40 || strings.HasPrefix(text, "-") || json.Unmarshal([]byte(text), &number) != nil || number.String() != text {
 			return

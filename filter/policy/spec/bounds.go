@@ -9,10 +9,10 @@ const (
 
 	MaxModels         = 16384
 	MaxNames          = 32768 // names and aliases of all models
-	MaxAliases        = 64   // of one model
-	MaxVersions       = 64   // of one model
-	MaxVersionRules   = 64   // of one model
-	MaxVersionHeaders = 32   // distinct headers in versionHeader and rules of all models
+	MaxAliases        = 64    // of one model
+	MaxVersions       = 64    // of one model
+	MaxVersionRules   = 64    // of one model
+	MaxVersionHeaders = 32    // distinct headers in versionHeader and rules of all models
 	MaxTrustedPeers   = 256
 	MaxLimits         = 256
 	MaxModelLimits    = 8 // limits that apply to one model
