@@ -63,14 +63,14 @@ func newLog(c *config, w io.Writer) *slog.Logger {
 
 // run opens what the program needs, serves, and closes everything in reverse.
 func run(ctx context.Context, c *config, log *slog.Logger) (err error) {
-	var close closers
-	defer func() { err = errors.Join(err, close.all()) }()
+	var closing closers
+	defer func() { err = errors.Join(err, closing.all()) }()
 
-	listeners, err := listen(ctx, c, &close)
+	listeners, err := listen(ctx, c, &closing)
 	if err != nil {
 		return unlessTold(ctx, err)
 	}
-	security, err := secure(ctx, c, log, &close)
+	security, err := secure(ctx, c, log, &closing)
 	if err != nil {
 		return unlessTold(ctx, err)
 	}
@@ -78,24 +78,21 @@ func run(ctx context.Context, c *config, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
-	close.add(engine.Close)
+	closing.add(engine.Close)
 
 	metrics := telemetry.New()
-	house := &serve.House{
-		Models: &registry.Current{}, Gate: sched.New(c.workers, c.queue), Room: body.NewRoom(c.maxRequest, c.requestMemory),
-		Log: log, Now: time.Now,
-	}
+	house := newHouse(c, log)
 	s := newServers(listeners, security, handler(house), metrics.Handler(), log)
 	stopped := s.start()
 	// Requests end before the models are closed: see closers.before.
-	close.add(func() error { return s.stop(house.Models, c.drain) })
+	closing.add(func() error { return s.stop(house.Models, c.drain) })
 
 	loader := registry.Loader{Engine: engine, Metrics: metrics, Log: log, Now: time.Now}
 	models, err := loader.Load(ctx, c.models)
 	if err != nil {
 		return unlessTold(ctx, fmt.Errorf("loading models: %w", err))
 	}
-	close.before(models.Close)
+	closing.before(models.Close)
 	house.Models.Set(models)
 	log.Info("ready", "http", listeners.http.Addr().String(), "tls", security != nil, "models", models.Names(), "device", string(c.device), "workers", c.workers, "onnxruntime", engine.Version())
 	select {
@@ -104,6 +101,13 @@ func run(ctx context.Context, c *config, log *slog.Logger) (err error) {
 		return nil
 	case err := <-stopped:
 		return err
+	}
+}
+
+func newHouse(c *config, log *slog.Logger) *serve.House {
+	return &serve.House{
+		Models: &registry.Current{}, Gate: sched.New(c.workers, c.queue), Room: body.NewRoom(c.maxRequest, c.requestMemory),
+		Log: log, Now: time.Now,
 	}
 }
 
@@ -128,7 +132,7 @@ func openEngine(c *config, log *slog.Logger) (*onnx.Engine, error) {
 }
 
 // secure returns nil for plaintext.
-func secure(ctx context.Context, c *config, log *slog.Logger, close *closers) (*tls.Config, error) {
+func secure(ctx context.Context, c *config, log *slog.Logger, closing *closers) (*tls.Config, error) {
 	if c.plaintext {
 		log.Warn("serving without TLS: everybody on this machine can use the models")
 		return nil, nil
@@ -138,7 +142,7 @@ func secure(ctx context.Context, c *config, log *slog.Logger, close *closers) (*
 	if err != nil {
 		return nil, err
 	}
-	close.add(closer.Close)
+	closing.add(closer.Close)
 	return config, nil
 }
 
@@ -157,21 +161,21 @@ func handler(house *serve.House) http.Handler {
 
 type listeners struct{ http, metrics net.Listener }
 
-func listen(ctx context.Context, c *config, close *closers) (listeners, error) {
+func listen(ctx context.Context, c *config, closing *closers) (listeners, error) {
 	var l listeners
 	var config net.ListenConfig
 	var err error
 	if l.http, err = config.Listen(ctx, "tcp", c.http); err != nil {
 		return l, fmt.Errorf("--http: %w", err)
 	}
-	close.add(ignoreClosed(l.http.Close))
+	closing.add(ignoreClosed(l.http.Close))
 	if c.metrics == "" {
 		return l, nil
 	}
 	if l.metrics, err = config.Listen(ctx, "tcp", c.metrics); err != nil {
 		return l, fmt.Errorf("--metrics: %w", err)
 	}
-	close.add(ignoreClosed(l.metrics.Close))
+	closing.add(ignoreClosed(l.metrics.Close))
 	return l, nil
 }
 
