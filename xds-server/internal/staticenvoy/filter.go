@@ -26,14 +26,18 @@ func Lua(source string) Filter {
 // Wasm is a proxy-wasm module with its plugin configuration, found by
 // extension configuration discovery, as in production: Update replaces the
 // policy of a running Envoy.
-func Wasm(module, policy string) Filter {
+func Wasm(module, policy string) Filter { return WasmIn("weir", module, policy) }
+
+// WasmIn is Wasm in a virtual machine with a name of its own. Shared data, and
+// so the token buckets, belong to that name: another name starts with none.
+func WasmIn(vm, module, policy string) Filter {
 	name := "weir-filter"
 	wasm := func(policy string) object {
 		return object{"@type": typePrefix + "filters.http.wasm.v3.Wasm", "config": object{
 			"name": "weir", "root_id": "weir", "failure_policy": "FAIL_RELOAD",
 			"allow_on_headers_stop_iteration": true,
 			"configuration":                   object{"@type": "type.googleapis.com/google.protobuf.StringValue", "value": policy},
-			"vm_config": object{"vm_id": "weir", "runtime": "envoy.wasm.runtime.v8",
+			"vm_config": object{"vm_id": vm, "runtime": "envoy.wasm.runtime.v8",
 				"code": object{"local": object{"filename": module}}},
 		}}
 	}
