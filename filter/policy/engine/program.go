@@ -78,7 +78,7 @@ func Compile(document []byte, prev *Program) (*Program, error) {
 		p.limits = append(p.limits, newLimit(&doc.Limits[i]))
 	}
 	for i := range doc.Redactions {
-		p.rules = append(p.rules, compileRules(doc.Redactions[i].Entities, prev))
+		p.rules = append(p.rules, p.compileRules(doc.Redactions[i].Entities, prev))
 	}
 	p.models = make([]model, len(doc.Models))
 	for i := range p.models {
@@ -98,12 +98,16 @@ func (p *Program) Hold() int { return p.doc.Settings.WorkerHoldLimit }
 // Record says whether decisions are to be published.
 func (p *Program) Record() bool { return p.doc.Settings.Record }
 
-// compileRules takes the rules from prev where it has the same entities.
-func compileRules(entities []spec.Entity, prev *Program) *redact.Rules {
-	if prev != nil {
-		for i := range prev.doc.Redactions {
-			if slices.Equal(prev.doc.Redactions[i].Entities, entities) {
-				return prev.rules[i]
+// compileRules takes the rules of an earlier redaction, or of prev, that has the
+// same entities.
+func (p *Program) compileRules(entities []spec.Entity, prev *Program) *redact.Rules {
+	for _, from := range [...]*Program{p, prev} {
+		if from == nil {
+			continue
+		}
+		for i, rules := range from.rules {
+			if slices.Equal(from.doc.Redactions[i].Entities, entities) {
+				return rules
 			}
 		}
 	}

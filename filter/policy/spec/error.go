@@ -17,18 +17,48 @@ func (e *Error) Error() string {
 }
 
 // path is a field of the document; each method returns the path of a part of it.
-type path string
-
-func (p path) field(name string) path {
-	if p == "" {
-		return path(name)
-	}
-	return p + "." + path(name)
+// It is a value without memory of its own: paths are made for every field that is
+// read and written down for the one that is wrong.
+type path struct {
+	n     int
+	parts [maxParts]part
 }
 
-func (p path) item(i int) path { return p + "[" + path(decimal(int64(i))) + "]" }
+// maxParts is the length of the longest path: limits[].semantic.models[].model.
+const maxParts = 6
 
-func (p path) fail(problem string) error { return &Error{Path: string(p), Problem: problem} }
+// part is a field's name or, without one, the index of an item.
+type part struct {
+	name  string
+	index int
+}
+
+func (p path) field(name string) path { return p.with(part{name: name}) }
+
+func (p path) item(i int) path { return p.with(part{index: i}) }
+
+func (p path) with(last part) path {
+	p.parts[p.n] = last
+	p.n++
+	return p
+}
+
+func (p path) fail(problem string) error { return &Error{Path: p.string(), Problem: problem} }
+
+func (p path) string() string {
+	s := ""
+	for i, part := range p.parts[:p.n] {
+		switch {
+		case part.name == "":
+			s += "[" + decimal(int64(part.index)) + "]"
+		case i > 0:
+			s += "." + part.name
+		default:
+			s = part.name
+		}
+	}
+	return s
+}
 
 func decimal(n int64) string { return string(jsonscan.AppendInt(nil, n)) }
 

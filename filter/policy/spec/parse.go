@@ -17,7 +17,7 @@ func Parse(text []byte) (*Document, error) {
 }
 
 func (r *reader) document(d *Document) {
-	r.object("", func(name string, at path) bool {
+	r.object(path{}, func(name string, at path) bool {
 		switch name {
 		case "version":
 			d.Version = r.string(at)

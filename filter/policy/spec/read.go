@@ -17,7 +17,7 @@ const maxNesting = 8
 func newReader(text []byte) *reader {
 	r := &reader{text: text}
 	if len(text) > MaxDocumentBytes {
-		r.fail("", "the document is larger than "+decimal(MaxDocumentBytes)+" bytes")
+		r.fail(path{}, "the document is larger than "+decimal(MaxDocumentBytes)+" bytes")
 		return r
 	}
 	var s jsonscan.Scanner
@@ -27,7 +27,7 @@ func newReader(text []byte) *reader {
 		err = s.Close(skip{})
 	}
 	if err != nil {
-		r.fail("", "malformed JSON at byte "+decimal(s.Offset())+": "+err.Error())
+		r.fail(path{}, "malformed JSON at byte "+decimal(s.Offset())+": "+err.Error())
 	}
 	return r
 }
@@ -54,6 +54,15 @@ func (r *reader) expect(at path, c byte, kind string) bool {
 	return r.err == nil
 }
 
+// fields are the names of all fields of a document, so that one is found without
+// memory for its name and seen twice by a bit.
+var fields = [...]string{
+	"aliases", "baseMilli", "capacity", "defaultKMilli", "defaultOutput", "entities", "floorMilli", "header", "holdLimit",
+	"kMilli", "key", "kind", "limits", "maxDepth", "maxTokens", "mode", "model", "models", "name", "onFailure", "overflow",
+	"record", "redactions", "refillMilli", "rules", "salt", "semantic", "settings", "tenantHeader", "tokens", "tokensPerUnit",
+	"trustedPeers", "userHeader", "value", "version", "versionHeader", "versions", "workerHoldLimit",
+}
+
 // object calls field for every member, with the path of it. Field reads the
 // value, or returns false for a name that it does not know.
 func (r *reader) object(at path, field func(name string, at path) bool) {
@@ -61,27 +70,49 @@ func (r *reader) object(at path, field func(name string, at path) bool) {
 		return
 	}
 	r.at++
-	var seen []string
+	var seen uint64
 	for r.err == nil && r.peek() != '}' {
 		if r.text[r.at] == ',' {
 			r.at++
 		}
-		name := r.string(at)
+		raw, escaped := r.raw()
 		r.peek()
 		r.at++ // the colon
-		here := at.field(name)
-		for _, s := range seen {
-			if s == name {
-				r.fail(here, "stands here twice")
-				return
-			}
+		name, bit := known(raw)
+		if bit == 0 {
+			name = unescaped(raw, escaped)
+			_, bit = known([]byte(name))
 		}
-		seen = append(seen, name)
+		here := at.field(name)
+		if seen&bit != 0 {
+			r.fail(here, "stands here twice")
+			return
+		}
+		seen |= bit
 		if !field(name, here) {
 			r.fail(here, "unknown field")
 		}
 	}
 	r.at++
+}
+
+// known returns the field of this name and its bit, 0 if there is none.
+func known(raw []byte) (name string, bit uint64) {
+	for i, f := range fields {
+		if len(f) == len(raw) && equal(raw, f) {
+			return f, 1 << i
+		}
+	}
+	return "", 0
+}
+
+func equal(b []byte, s string) bool {
+	for i, c := range b {
+		if c != s[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // list reads an array whose items are read by item.
@@ -111,16 +142,25 @@ func (r *reader) string(at path) string {
 	if !r.expect(at, '"', "a string") {
 		return ""
 	}
+	return unescaped(r.raw())
+}
+
+// raw reads the string that comes next, and says whether there are escapes in it.
+func (r *reader) raw() (content []byte, escaped bool) {
+	r.peek()
 	r.at++
-	start, escaped := r.at, false
+	start := r.at
 	for ; r.text[r.at] != '"'; r.at++ {
 		if r.text[r.at] == '\\' {
 			escaped = true
 			r.at++
 		}
 	}
-	raw := r.text[start:r.at]
 	r.at++
+	return r.text[start : r.at-1], escaped
+}
+
+func unescaped(raw []byte, escaped bool) string {
 	if !escaped {
 		return string(raw)
 	}

@@ -5,14 +5,14 @@ package spec
 func Validate(d *Document) error {
 	v := &validator{doc: d}
 	if d.Version != Version {
-		v.fail("version", "must be "+quote(Version))
+		v.fail(path{}.field("version"), "must be "+quote(Version))
 	}
-	v.settings("settings", &d.Settings)
-	v.models("models", d.Models)
+	v.settings(path{}.field("settings"), &d.Settings)
+	v.models(path{}.field("models"), d.Models)
 	if v.err == nil { // references make sense among good models only
 		v.listed, v.weighted = newModelSet(len(d.Models)), newModelSet(len(d.Models))
-		v.limits("limits", d.Limits)
-		v.redactions("redactions", d.Redactions)
+		v.limits(path{}.field("limits"), d.Limits)
+		v.redactions(path{}.field("redactions"), d.Redactions)
 	}
 	return v.err
 }

@@ -1,0 +1,26 @@
+package spec
+
+import (
+	"os"
+	"regexp"
+	"testing"
+)
+
+// Every field that a document can have is known by a bit of its own: otherwise a
+// second one would not be noticed.
+func TestFieldsAreKnown(t *testing.T) {
+	document, err := os.ReadFile("testdata/document.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := map[string]bool{}
+	for _, m := range regexp.MustCompile(`"(\w+)":`).FindAllSubmatch(document, -1) {
+		used[string(m[1])] = true
+		if _, bit := known(m[1]); bit == 0 {
+			t.Errorf("%s is not known", m[1])
+		}
+	}
+	if len(used) != len(fields) || len(fields) > 64 {
+		t.Errorf("%d fields are known, the document has %d", len(fields), len(used))
+	}
+}
