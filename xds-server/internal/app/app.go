@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -185,7 +186,7 @@ func (s *server) startAdmin() error {
 	if err != nil {
 		return err
 	}
-	if ip := listener.Addr().(*net.TCPAddr).IP; !ip.IsLoopback() {
+	if bound, err := netip.ParseAddrPort(listener.Addr().String()); err != nil || !bound.Addr().IsLoopback() {
 		s.log.Warn("the admin interface is not on loopback and asks nobody who they are: keep it behind a firewall", "address", listener.Addr().String())
 	}
 	httpServer := &http.Server{

@@ -109,7 +109,7 @@ func startApp(t *testing.T, o Options) *running {
 	go func() {
 		err := Run(ctx, o, o.NewLog(r.log))
 		if ctx.Err() == nil {
-			fmt.Fprintf(r.log, "xds-server is ready never: %v", err) // wakes who waits
+			fmt.Fprintf(r.log, "xds-server is ready: no, it ended: %v", err) // wakes who waits
 		}
 		ended <- err
 	}()

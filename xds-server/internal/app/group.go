@@ -40,8 +40,8 @@ func (g *group) stop() {
 func (g *group) wait(outside context.Context) error {
 	<-g.ctx.Done()
 	g.parts.Wait()
-	if outside.Err() != nil {
-		return nil
+	if outside.Err() == nil {
+		return context.Cause(g.ctx)
 	}
-	return context.Cause(g.ctx)
+	return nil
 }

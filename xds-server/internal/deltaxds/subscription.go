@@ -219,7 +219,7 @@ func (s *subscription) respond(snap *snapshot.Snapshot, names []string, nonce st
 			continue
 		}
 		size += len(resource.Body.GetValue())
-		if size > maxResponseBytes && len(resp.Resources) > 0 {
+		if size > maxResponseBytes && len(resp.GetResources()) > 0 {
 			break
 		}
 		resp.Resources = append(resp.Resources, &discoveryv3.Resource{Name: name, Version: resource.Version, Resource: resource.Body})

@@ -165,20 +165,17 @@ func startEnvoy(t *testing.T, binary, config string) {
 	envoy.Stdout, envoy.Stderr = log, log
 	envoy.Cancel = func() error { return envoy.Process.Signal(syscall.SIGTERM) }
 	envoy.WaitDelay = 5 * time.Second
-	started, done := make(chan error, 1), make(chan error, 1)
+	started, done := make(chan error, 1), make(chan struct{})
 	go func() {
+		defer close(done)
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := envoy.Start()
 		started <- err
 		if err == nil {
-			done <- envoy.Wait()
+			_ = envoy.Wait() // it was told to end
 		}
 	}()
-	if err := <-started; err != nil {
-		cancel()
-		t.Fatal(err)
-	}
 	t.Cleanup(func() {
 		cancel()
 		<-done
@@ -186,6 +183,9 @@ func startEnvoy(t *testing.T, binary, config string) {
 			t.Logf("Envoy said:\n%s", log)
 		}
 	})
+	if err := <-started; err != nil {
+		t.Fatal(err)
+	}
 }
 
 func freePort(t *testing.T) int {

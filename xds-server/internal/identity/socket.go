@@ -39,14 +39,14 @@ func listen(path string) (*net.UnixListener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("identity socket: %w", err)
 	}
-	if err := os.Chmod(path, 0o777); err != nil {
+	if err := os.Chmod(path, 0o777); err != nil { //nolint:gosec // attestation decides, as the comment above says
 		return nil, errors.Join(fmt.Errorf("open the identity socket to workloads: %w", err), l.Close())
 	}
 	return l, nil
 }
 
 func prepareFolder(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // workloads of other users must reach the socket
 		return fmt.Errorf("folder of the identity socket: %w", err)
 	}
 	info, err := os.Stat(dir)

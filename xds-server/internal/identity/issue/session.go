@@ -47,15 +47,15 @@ func (s *Session) Current() (Update, error) {
 	return s.issuer.Current(s.selectors)
 }
 
-// Wait blocks until the update may be outdated; an error says that ctx ended first.
-func (s *Session) Wait(ctx context.Context, u Update) error {
+// Wait blocks until the update may be outdated; false says that ctx ended first.
+func (s *Session) Wait(ctx context.Context, u Update) bool {
 	timer := time.NewTimer(u.Until.Sub(s.issuer.now()))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return ctx.Err()
+		return false
 	case <-u.Changed:
 	case <-timer.C:
 	}
-	return nil
+	return true
 }

@@ -110,7 +110,7 @@ func (s *Service) follow(ctx context.Context, send func(issue.Update) error) err
 			}
 			sent = u.Version
 		}
-		if session.Wait(ctx, u) != nil {
+		if !session.Wait(ctx, u) {
 			return nil // the caller left
 		}
 	}
