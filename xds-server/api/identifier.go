@@ -50,7 +50,7 @@ type Alias struct{ text string }
 
 var aliasSyntax = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,127}$`)
 
-// ParseString accepts letters, digits and . _ : / + -
+// ParseString accepts letters, digits and the characters . _ : / + and -.
 func (a *Alias) ParseString(text string) error {
 	if !aliasSyntax.MatchString(text) {
 		return fmt.Errorf("%q is not a model name: use 1 to 128 letters, digits and . _ : / + - with a letter or digit first", text)

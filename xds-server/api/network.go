@@ -17,7 +17,7 @@ type IP struct{ addr netip.Addr }
 func (a *IP) ParseString(text string) error {
 	addr, err := netip.ParseAddr(text)
 	if err != nil || addr.Zone() != "" {
-		return fmt.Errorf("%q is not an IP address such as 127.0.0.1 or ::", text)
+		return fmt.Errorf("%q is not an IP address such as :: or 127.0.0.1", text)
 	}
 	a.addr = addr
 	return nil

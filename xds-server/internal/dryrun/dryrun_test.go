@@ -2,6 +2,7 @@ package dryrun_test
 
 import (
 	"flag"
+	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -116,7 +117,7 @@ func TestExplainGateway(t *testing.T) {
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	request := &dryrun.Request{Method: "GET", Path: "/v1/models"}
+	request := &dryrun.Request{Method: http.MethodGet, Path: "/v1/models"}
 	if _, err := dryrun.Explain(t.Context(), built, nil, dryrun.Sample{Gateway: "other", Request: request}); err == nil || !strings.Contains(err.Error(), "only local") {
 		t.Errorf("error is %v", err)
 	}
@@ -137,7 +138,7 @@ func TestParseRequest(t *testing.T) {
 		}
 	}
 	got, err := dryrun.ParseRequest([]byte("GET /v1/models\n"))
-	if err != nil || got.Method != "GET" || len(got.Headers) != 0 || got.Body != nil {
+	if err != nil || got.Method != http.MethodGet || len(got.Headers) != 0 || got.Body != nil {
 		t.Errorf("without headers and body it is %+v, %v", got, err)
 	}
 	for _, text := range []string{

@@ -28,7 +28,7 @@ type FromNumber interface {
 // slices, strings, bools, ints, FromString and FromNumber. What cannot be read
 // keeps its zero value and is among Problems.
 func (d *Document) Decode(target any) {
-	d.decodeMap("", d.root.(ast.MapNode), reflect.ValueOf(target).Elem())
+	d.decodeMap("", d.root, reflect.ValueOf(target).Elem())
 }
 
 // Problems are what Decode found.
@@ -45,17 +45,18 @@ func (d *Document) Name(resource string) {
 // Text returns the string at the path of keys, if there is one, and remembers
 // where it stands.
 func (d *Document) Text(path ...string) (string, bool) {
-	node := d.root
+	var node ast.Node
+	enclosing, isMap := d.root, true
 	for _, key := range path {
-		m, isMap := node.(ast.MapNode)
 		if !isMap {
 			return "", false
 		}
-		node = lookup(m, key)
+		if node = lookup(enclosing, key); node == nil {
+			return "", false
+		}
+		enclosing, isMap = node.(ast.MapNode)
 	}
-	if node != nil {
-		d.positions[strings.Join(path, ".")] = nodePosition(node)
-	}
+	d.positions[strings.Join(path, ".")] = nodePosition(node)
 	return text(node)
 }
 
@@ -67,7 +68,7 @@ func (d *Document) Position(field string) Position {
 			return p
 		}
 	}
-	return nodePosition(d.root)
+	return d.start
 }
 
 // Failed reports whether Decode found a problem at the field, inside it, or in
@@ -126,8 +127,8 @@ func (d *Document) decode(path string, node ast.Node, target reflect.Value) {
 	case reflect.Int:
 		d.decodeInt(path, node, target)
 	default:
-		// A mistake in this program's types, found by the first test that decodes one.
-		panic(fmt.Sprintf("strictyaml: %s has the unsupported type %s", path, target.Type()))
+		// A mistake in this program's types, found by the first test that reads one.
+		d.report(path, nodePosition(node), fmt.Sprintf("field has the type %s, which cannot be read", target.Type()), "")
 	}
 }
 

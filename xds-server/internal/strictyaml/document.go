@@ -8,10 +8,12 @@
 package strictyaml
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"iter"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -35,7 +37,8 @@ const (
 // Document is one YAML document of a file, and where its fields stand.
 type Document struct {
 	file      string
-	root      ast.Node // always an ast.MapNode
+	root      ast.MapNode
+	start     Position
 	resource  string
 	positions map[string]Position
 	problems  []Problem
@@ -51,6 +54,9 @@ func Parse(file string, data []byte) ([]*Document, []Problem) {
 			Hint:    "split it into several files",
 		}}
 	}
+	if problem := checkText(file, data); problem != nil {
+		return nil, []Problem{*problem}
+	}
 	var documents []*Document
 	var problems []Problem
 	for part := range parts(string(data)) {
@@ -62,6 +68,31 @@ func Parse(file string, data []byte) ([]*Document, []Problem) {
 		return nil, problems
 	}
 	return documents, nil
+}
+
+// checkText finds the first byte that is not UTF-8, the one encoding of
+// resources.
+func checkText(file string, data []byte) *Problem {
+	if utf8.Valid(data) {
+		return nil
+	}
+	at := 0
+	for at < len(data) {
+		r, size := utf8.DecodeRune(data[at:])
+		if r == utf8.RuneError && size == 1 {
+			break
+		}
+		at += size
+	}
+	before := data[:at]
+	return &Problem{
+		File: file,
+		Position: Position{
+			Line:   bytes.Count(before, []byte("\n")) + 1,
+			Column: utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:]) + 1,
+		},
+		Message: "file is not UTF-8 here", Hint: "save it in that encoding",
+	}
 }
 
 // part is the text from one document marker to the next.
@@ -154,8 +185,10 @@ func newDocument(file string, doc *ast.DocumentNode) (*Document, *Problem) {
 	switch body := doc.Body.(type) {
 	case nil, *ast.NullNode, *ast.CommentGroupNode, *ast.CommentNode:
 		return nil, nil
-	case *ast.MappingNode, *ast.MappingValueNode:
-		return &Document{file: file, root: body, positions: make(map[string]Position)}, nil
+	case *ast.MappingNode:
+		return &Document{file: file, root: body, start: nodePosition(body), positions: make(map[string]Position)}, nil
+	case *ast.MappingValueNode:
+		return &Document{file: file, root: body, start: nodePosition(body), positions: make(map[string]Position)}, nil
 	default:
 		return nil, &Problem{
 			File: file, Position: nodePosition(body),

@@ -39,7 +39,6 @@ func cluster(model *catalog.Model, version *catalog.Version, envoy spiffeid.ID) 
 	if needsDNS(version) {
 		c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STRICT_DNS}
 		c.LoadAssignment = loadAssignment(name, version.Endpoints)
-		c.RespectDnsTtl = true
 		c.DnsLookupFamily = clusterv3.Cluster_V4_PREFERRED
 	} else {
 		c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_EDS}
