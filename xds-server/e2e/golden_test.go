@@ -42,6 +42,7 @@ func TestGoldenVectors(t *testing.T) {
 			continue
 		}
 		for _, c := range conveyances {
+			g.arrange(t, &v)
 			t.Run(v.Name+"/"+c.name, func(t *testing.T) { g.check(t, &v, c) })
 		}
 	}
@@ -144,7 +145,6 @@ func (g *golden) reloads(t *testing.T) int64 {
 }
 
 func (g *golden) check(t *testing.T, v *policytest.Vector, c conveyance) {
-	g.arrange(t, v)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	var got answer

@@ -5,21 +5,49 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/weirmesh/weir/xds-server/internal/catalog"
+	"github.com/weirmesh/weir/xds-server/internal/dryrun"
+	"github.com/weirmesh/weir/xds-server/internal/up"
 )
 
-// runCheck is `weir check`.
-func runCheck(_ context.Context, i *invocation) error {
+// runCheck is `weir check`: the resources are read as the xds-server reads them,
+// and the shipped filter is given what comes of them.
+func runCheck(ctx context.Context, i *invocation) error {
 	folder := i.flags.String("f", "", "`folder` of resources")
+	path := i.flags.String("filter-module", "", "`path` of filter.wasm (default: beside this program)")
 	if err := i.parse(folder); err != nil {
 		return err
 	}
-	_, problems := catalog.Load(os.DirFS(*folder))
-	for _, p := range problems {
-		_, _ = fmt.Fprintln(i.stdout, p)
+	module, missing := i.module(*path)
+	report, err := dryrun.Check(ctx, os.DirFS(*folder), module)
+	switch {
+	case err != nil && missing != nil: // problems of the resources can be told without the filter
+		return missing
+	case err != nil:
+		return fmt.Errorf("check %s: %w", *folder, err)
 	}
-	if problems != nil {
+	if _, err := fmt.Fprint(i.stdout, report.Format()); err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	if len(report.Problems) > 0 {
 		return errSilent
 	}
 	return nil
+}
+
+// module reads filter.wasm from a path, or from where it is built.
+func (i *invocation) module(path string) ([]byte, error) {
+	if path == "" {
+		executable, err := os.Executable()
+		if err != nil {
+			return nil, fmt.Errorf("find this program's folder: %w", err)
+		}
+		if path, err = up.FindFilter(i.getenv, executable); err != nil {
+			return nil, fmt.Errorf("%w, or name it with --filter-module", err)
+		}
+	}
+	module, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the filter: %w", err)
+	}
+	return module, nil
 }

@@ -123,8 +123,9 @@ func (g *gate) release() {
 
 // echoServer is the running echo model.
 type echoServer struct {
-	server *http.Server
-	failed chan error // the end of Serve
+	address string
+	server  *http.Server
+	failed  chan error // the end of Serve
 }
 
 // startEcho starts the echo model where the resources expect it.
@@ -141,7 +142,7 @@ func listenEcho(address string) (*echoServer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the echo model: %w", err)
 	}
-	e := &echoServer{server: &http.Server{Handler: echo.Handler(), ReadHeaderTimeout: 10 * time.Second}, failed: make(chan error, 1)}
+	e := &echoServer{address: l.Addr().String(), server: &http.Server{Handler: echo.Handler(), ReadHeaderTimeout: 10 * time.Second}, failed: make(chan error, 1)}
 	go func() { e.failed <- e.server.Serve(l) }()
 	return e, nil
 }
@@ -164,7 +165,7 @@ func runEcho(ctx context.Context, i *invocation) error {
 	if err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(i.stdout, "the echo model listens on http://%s\n", *address)
+	_, _ = fmt.Fprintf(i.stdout, "the echo model listens on http://%s\n", e.address)
 	select {
 	case <-ctx.Done():
 		return e.stop()

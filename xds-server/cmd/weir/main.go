@@ -40,6 +40,7 @@ func commands() []command {
 		{"up", "run everything on this machine until Ctrl-C", runUp},
 		{"demo", "run everything, send sample requests and show what comes back", runDemo},
 		{"check", "say whether the resources in a folder are right", runCheck},
+		{"explain", "say what the resources do to one HTTP request", runExplain},
 		{"echo", "run a model that says what it received", runEcho},
 	}
 }
