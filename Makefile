@@ -86,7 +86,7 @@ test: build build/filter-trapdrill.wasm tools models modules ## Build everything
 	$(ARTEFACTS) go test -count=1 -timeout 20m work
 
 .PHONY: e2e
-e2e: build tools models ## Run the end-to-end tests alone, with the output of each
+e2e: build build/filter-trapdrill.wasm tools models ## Run the end-to-end tests alone, with the output of each
 	$(ARTEFACTS) go test -count=1 -v -timeout 20m ./xds-server/e2e/...
 
 .PHONY: race
