@@ -16,12 +16,12 @@ func (e *Error) Error() string {
 	return e.Path + ": " + e.Problem
 }
 
-// path is a field of the document; each method returns the path of a part of it.
-// It is a value without memory of its own: paths are made for every field that is
-// read and written down for the one that is wrong.
-type path struct {
+// trail is where in the document one is, and the first problem found there. The
+// place is kept as parts and written down for the field that is wrong only.
+type trail struct {
 	n     int
 	parts [maxParts]part
+	err   error
 }
 
 // maxParts is the length of the longest path: limits[].semantic.models[].model.
@@ -33,21 +33,42 @@ type part struct {
 	index int
 }
 
-func (p path) field(name string) path { return p.with(part{name: name}) }
+// in goes into a field, item into an item of a list, and out back.
+func (t *trail) in(name string) { t.push(part{name: name}) }
+func (t *trail) item(i int)     { t.push(part{index: i}) }
+func (t *trail) out()           { t.n-- }
 
-func (p path) item(i int) path { return p.with(part{index: i}) }
-
-func (p path) with(last part) path {
-	p.parts[p.n] = last
-	p.n++
-	return p
+func (t *trail) push(p part) {
+	t.parts[t.n] = p
+	t.n++
 }
 
-func (p path) fail(problem string) error { return &Error{Path: p.string(), Problem: problem} }
+// fail notes a problem of the field that one is in.
+func (t *trail) fail(problem string) {
+	if t.err == nil {
+		t.err = &Error{Path: t.path(), Problem: problem}
+	}
+}
 
-func (p path) string() string {
+// failIn notes a problem of a field of the object that one is in.
+func (t *trail) failIn(name, problem string) {
+	t.in(name)
+	t.fail(problem)
+	t.out()
+}
+
+// failItem notes a problem of an item of a list in the object that one is in.
+func (t *trail) failItem(name string, i int, problem string) {
+	t.in(name)
+	t.item(i)
+	t.fail(problem)
+	t.out()
+	t.out()
+}
+
+func (t *trail) path() string {
 	s := ""
-	for i, part := range p.parts[:p.n] {
+	for i, part := range t.parts[:t.n] {
 		switch {
 		case part.name == "":
 			s += "[" + decimal(int64(part.index)) + "]"

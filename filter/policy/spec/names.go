@@ -66,5 +66,5 @@ func valueOf[T ~uint8](names []string, name string) (T, error) {
 		}
 		list += n
 	}
-	return 0, path{}.fail(quote(name) + " is not one of " + list)
+	return 0, &Error{Problem: quote(name) + " is not one of " + list}
 }

@@ -17,18 +17,18 @@ func Parse(text []byte) (*Document, error) {
 }
 
 func (r *reader) document(d *Document) {
-	r.object(path{}, func(name string, at path) bool {
+	r.object(func(name string) bool {
 		switch name {
 		case "version":
-			d.Version = r.string(at)
+			d.Version = r.string()
 		case "settings":
-			r.settings(at, &d.Settings)
+			r.settings(&d.Settings)
 		case "models":
-			d.Models = list(r, at, (*reader).model)
+			d.Models = list(r, (*reader).model)
 		case "limits":
-			d.Limits = list(r, at, (*reader).limit)
+			d.Limits = list(r, (*reader).limit)
 		case "redactions":
-			d.Redactions = list(r, at, (*reader).redaction)
+			d.Redactions = list(r, (*reader).redaction)
 		default:
 			return false
 		}
@@ -36,25 +36,25 @@ func (r *reader) document(d *Document) {
 	})
 }
 
-func (r *reader) settings(at path, s *Settings) {
-	r.object(at, func(name string, at path) bool {
+func (r *reader) settings(s *Settings) {
+	r.object(func(name string) bool {
 		switch name {
 		case "tenantHeader":
-			s.TenantHeader = r.string(at)
+			s.TenantHeader = r.string()
 		case "userHeader":
-			s.UserHeader = r.string(at)
+			s.UserHeader = r.string()
 		case "trustedPeers":
-			s.TrustedPeers = r.strings(at)
+			s.TrustedPeers = r.strings()
 		case "holdLimit":
-			s.HoldLimit = r.size(at)
+			s.HoldLimit = r.size()
 		case "workerHoldLimit":
-			s.WorkerHoldLimit = r.size(at)
+			s.WorkerHoldLimit = r.size()
 		case "overflow":
-			s.Overflow = enum(r, at, ParseOverflow)
+			s.Overflow = enum(r, ParseOverflow)
 		case "maxDepth":
-			s.MaxDepth = r.size(at)
+			s.MaxDepth = r.size()
 		case "record":
-			s.Record = r.bool(at)
+			s.Record = r.bool()
 		default:
 			return false
 		}
@@ -62,21 +62,21 @@ func (r *reader) settings(at path, s *Settings) {
 	})
 }
 
-func (r *reader) model(at path, m *Model) {
-	r.object(at, func(name string, at path) bool {
+func (r *reader) model(m *Model) {
+	r.object(func(name string) bool {
 		switch name {
 		case "name":
-			m.Name = r.string(at)
+			m.Name = r.string()
 		case "aliases":
-			m.Aliases = r.strings(at)
+			m.Aliases = r.strings()
 		case "versions":
-			m.Versions = r.strings(at)
+			m.Versions = r.strings()
 		case "salt":
-			m.Salt = r.string(at)
+			m.Salt = r.string()
 		case "versionHeader":
-			m.VersionHeader = r.string(at)
+			m.VersionHeader = r.string()
 		case "rules":
-			m.Rules = list(r, at, (*reader).rule)
+			m.Rules = list(r, (*reader).rule)
 		default:
 			return false
 		}
@@ -84,15 +84,15 @@ func (r *reader) model(at path, m *Model) {
 	})
 }
 
-func (r *reader) rule(at path, v *VersionRule) {
-	r.object(at, func(name string, at path) bool {
+func (r *reader) rule(v *VersionRule) {
+	r.object(func(name string) bool {
 		switch name {
 		case "header":
-			v.Header = r.string(at)
+			v.Header = r.string()
 		case "value":
-			v.Value = r.string(at)
+			v.Value = r.string()
 		case "version":
-			v.Version = r.string(at)
+			v.Version = r.string()
 		default:
 			return false
 		}
@@ -100,23 +100,23 @@ func (r *reader) rule(at path, v *VersionRule) {
 	})
 }
 
-func (r *reader) limit(at path, l *Limit) {
-	r.object(at, func(name string, at path) bool {
+func (r *reader) limit(l *Limit) {
+	r.object(func(name string) bool {
 		switch name {
 		case "name":
-			l.Name = r.string(at)
+			l.Name = r.string()
 		case "models":
-			l.Models = r.strings(at)
+			l.Models = r.strings()
 		case "key":
-			l.Key = list(r, at, func(r *reader, at path, k *KeySource) { *k = enum(r, at, ParseKeySource) })
+			l.Key = list(r, func(r *reader, k *KeySource) { *k = enum(r, ParseKeySource) })
 		case "mode":
-			l.Mode = enum(r, at, ParseLimitMode)
+			l.Mode = enum(r, ParseLimitMode)
 		case "semantic":
-			r.semantic(at, &l.Semantic)
+			r.semantic(&l.Semantic)
 		case "tokens":
-			r.tokens(at, &l.Tokens)
+			r.tokens(&l.Tokens)
 		case "onFailure":
-			l.OnFailure = enum(r, at, ParseFailure)
+			l.OnFailure = enum(r, ParseFailure)
 		default:
 			return false
 		}
@@ -124,23 +124,23 @@ func (r *reader) limit(at path, l *Limit) {
 	})
 }
 
-func (r *reader) semantic(at path, s *Semantic) {
-	r.object(at, func(name string, at path) bool {
+func (r *reader) semantic(s *Semantic) {
+	r.object(func(name string) bool {
 		switch name {
 		case "floorMilli":
-			s.FloorMilli = r.integer(at)
+			s.FloorMilli = r.integer()
 		case "refillMilli":
-			s.RefillMilli = r.integer(at)
+			s.RefillMilli = r.integer()
 		case "tokensPerUnit":
-			s.TokensPerUnit = r.integer(at)
+			s.TokensPerUnit = r.integer()
 		case "maxTokens":
-			s.MaxTokens = r.integer(at)
+			s.MaxTokens = r.integer()
 		case "defaultOutput":
-			s.DefaultOutput = r.integer(at)
+			s.DefaultOutput = r.integer()
 		case "defaultKMilli":
-			s.DefaultKMilli = r.integer(at)
+			s.DefaultKMilli = r.integer()
 		case "models":
-			s.Models = list(r, at, (*reader).semanticModel)
+			s.Models = list(r, (*reader).semanticModel)
 		default:
 			return false
 		}
@@ -148,15 +148,15 @@ func (r *reader) semantic(at path, s *Semantic) {
 	})
 }
 
-func (r *reader) semanticModel(at path, m *SemanticModel) {
-	r.object(at, func(name string, at path) bool {
+func (r *reader) semanticModel(m *SemanticModel) {
+	r.object(func(name string) bool {
 		switch name {
 		case "model":
-			m.Model = r.string(at)
+			m.Model = r.string()
 		case "baseMilli":
-			m.BaseMilli = r.integer(at)
+			m.BaseMilli = r.integer()
 		case "kMilli":
-			m.KMilli = r.integer(at)
+			m.KMilli = r.integer()
 		default:
 			return false
 		}
@@ -164,15 +164,15 @@ func (r *reader) semanticModel(at path, m *SemanticModel) {
 	})
 }
 
-func (r *reader) tokens(at path, t *Tokens) {
-	r.object(at, func(name string, at path) bool {
+func (r *reader) tokens(t *Tokens) {
+	r.object(func(name string) bool {
 		switch name {
 		case "capacity":
-			t.Capacity = r.integer(at)
+			t.Capacity = r.integer()
 		case "refillMilli":
-			t.RefillMilli = r.integer(at)
+			t.RefillMilli = r.integer()
 		case "defaultOutput":
-			t.DefaultOutput = r.integer(at)
+			t.DefaultOutput = r.integer()
 		default:
 			return false
 		}
@@ -180,17 +180,17 @@ func (r *reader) tokens(at path, t *Tokens) {
 	})
 }
 
-func (r *reader) redaction(at path, v *Redaction) {
-	r.object(at, func(name string, at path) bool {
+func (r *reader) redaction(v *Redaction) {
+	r.object(func(name string) bool {
 		switch name {
 		case "name":
-			v.Name = r.string(at)
+			v.Name = r.string()
 		case "models":
-			v.Models = r.strings(at)
+			v.Models = r.strings()
 		case "entities":
-			v.Entities = list(r, at, (*reader).entity)
+			v.Entities = list(r, (*reader).entity)
 		case "onFailure":
-			v.OnFailure = enum(r, at, ParseFailure)
+			v.OnFailure = enum(r, ParseFailure)
 		default:
 			return false
 		}
@@ -198,23 +198,23 @@ func (r *reader) redaction(at path, v *Redaction) {
 	})
 }
 
-func (r *reader) entity(at path, e *Entity) {
+func (r *reader) entity(e *Entity) {
 	var kind, mode bool
-	r.object(at, func(name string, at path) bool {
+	r.object(func(name string) bool {
 		switch name {
 		case "kind":
-			e.Kind, kind = enum(r, at, ParseEntityKind), true
+			e.Kind, kind = enum(r, ParseEntityKind), true
 		case "mode":
-			e.Mode, mode = enum(r, at, ParseRedactionMode), true
+			e.Mode, mode = enum(r, ParseRedactionMode), true
 		default:
 			return false
 		}
 		return true
 	})
 	if !kind {
-		r.fail(at.field("kind"), "is missing")
+		r.failIn("kind", "is missing")
 	}
 	if !mode {
-		r.fail(at.field("mode"), "is missing")
+		r.failIn("mode", "is missing")
 	}
 }

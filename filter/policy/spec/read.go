@@ -5,9 +5,9 @@ import "github.com/weirmesh/weir/filter/policy/jsonscan"
 // reader walks over one JSON text that a Scanner has accepted, so it checks types
 // and names and no syntax. The first problem stays in err and ends every loop.
 type reader struct {
+	trail
 	text []byte
 	at   int
-	err  error
 }
 
 // nesting of a document: the deepest is limits[].semantic.models[].model.
@@ -17,7 +17,7 @@ const maxNesting = 8
 func newReader(text []byte) *reader {
 	r := &reader{text: text}
 	if len(text) > MaxDocumentBytes {
-		r.fail(path{}, "the document is larger than "+decimal(MaxDocumentBytes)+" bytes")
+		r.fail("the document is larger than " + decimal(MaxDocumentBytes) + " bytes")
 		return r
 	}
 	var s jsonscan.Scanner
@@ -27,15 +27,9 @@ func newReader(text []byte) *reader {
 		err = s.Close(skip{})
 	}
 	if err != nil {
-		r.fail(path{}, "malformed JSON at byte "+decimal(s.Offset())+": "+err.Error())
+		r.fail("malformed JSON at byte " + decimal(s.Offset()) + ": " + err.Error())
 	}
 	return r
-}
-
-func (r *reader) fail(at path, problem string) {
-	if r.err == nil {
-		r.err = at.fail(problem)
-	}
 }
 
 // peek returns the next byte that is not white space.
@@ -47,9 +41,9 @@ func (r *reader) peek() byte {
 }
 
 // expect says whether a value of the type that starts with c comes next.
-func (r *reader) expect(at path, c byte, kind string) bool {
+func (r *reader) expect(c byte, kind string) bool {
 	if r.err == nil && r.peek() != c {
-		r.fail(at, "must be "+kind)
+		r.fail("must be " + kind)
 	}
 	return r.err == nil
 }
@@ -63,10 +57,10 @@ var fields = [...]string{
 	"trustedPeers", "userHeader", "value", "version", "versionHeader", "versions", "workerHoldLimit",
 }
 
-// object calls field for every member, with the path of it. Field reads the
-// value, or returns false for a name that it does not know.
-func (r *reader) object(at path, field func(name string, at path) bool) {
-	if !r.expect(at, '{', "an object") {
+// object calls field for every member. Field reads the value, or returns false for
+// a name that it does not know.
+func (r *reader) object(field func(name string) bool) {
+	if !r.expect('{', "an object") {
 		return
 	}
 	r.at++
@@ -83,15 +77,14 @@ func (r *reader) object(at path, field func(name string, at path) bool) {
 			name = unescaped(raw, escaped)
 			_, bit = known([]byte(name))
 		}
-		here := at.field(name)
+		r.in(name)
 		if seen&bit != 0 {
-			r.fail(here, "stands here twice")
-			return
+			r.fail("stands here twice")
+		} else if !field(name) {
+			r.fail("unknown field")
 		}
+		r.out()
 		seen |= bit
-		if !field(name, here) {
-			r.fail(here, "unknown field")
-		}
 	}
 	r.at++
 }
@@ -116,8 +109,8 @@ func equal(b []byte, s string) bool {
 }
 
 // list reads an array whose items are read by item.
-func list[T any](r *reader, at path, item func(r *reader, at path, v *T)) []T {
-	if !r.expect(at, '[', "a list") {
+func list[T any](r *reader, item func(r *reader, v *T)) []T {
+	if !r.expect('[', "a list") {
 		return nil
 	}
 	r.at++
@@ -127,19 +120,21 @@ func list[T any](r *reader, at path, item func(r *reader, at path, v *T)) []T {
 			r.at++
 		}
 		var v T
-		item(r, at.item(len(all)), &v)
+		r.item(len(all))
+		item(r, &v)
+		r.out()
 		all = append(all, v)
 	}
 	r.at++
 	return all
 }
 
-func (r *reader) strings(at path) []string {
-	return list(r, at, func(r *reader, at path, v *string) { *v = r.string(at) })
+func (r *reader) strings() []string {
+	return list(r, func(r *reader, v *string) { *v = r.string() })
 }
 
-func (r *reader) string(at path) string {
-	if !r.expect(at, '"', "a string") {
+func (r *reader) string() string {
+	if !r.expect('"', "a string") {
 		return ""
 	}
 	return unescaped(r.raw())
@@ -171,20 +166,20 @@ func unescaped(raw []byte, escaped bool) string {
 }
 
 // enum reads a name of an enumeration.
-func enum[T any](r *reader, at path, parse func(string) (T, error)) T {
-	name := r.string(at)
+func enum[T any](r *reader, parse func(string) (T, error)) T {
+	name := r.string()
 	if r.err != nil {
 		var zero T
 		return zero
 	}
 	v, err := parse(name)
 	if e, ok := err.(*Error); ok {
-		r.fail(at, e.Problem)
+		r.fail(e.Problem)
 	}
 	return v
 }
 
-func (r *reader) bool(at path) bool {
+func (r *reader) bool() bool {
 	if r.err != nil {
 		return false
 	}
@@ -196,12 +191,12 @@ func (r *reader) bool(at path) bool {
 		r.at += len("false")
 		return false
 	}
-	r.fail(at, "must be true or false")
+	r.fail("must be true or false")
 	return false
 }
 
 // integer reads a whole number that fits into an int64.
-func (r *reader) integer(at path) int64 {
+func (r *reader) integer() int64 {
 	if r.err != nil {
 		return 0
 	}
@@ -210,20 +205,20 @@ func (r *reader) integer(at path) int64 {
 		r.at++
 	}
 	if r.text[r.at]-'0' > 9 {
-		r.fail(at, "must be a whole number")
+		r.fail("must be a whole number")
 		return 0
 	}
 	var n int64
 	for ; r.at < len(r.text) && r.text[r.at]-'0' <= 9; r.at++ {
 		d := int64(r.text[r.at] - '0')
 		if n > (1<<63-1-d)/10 {
-			r.fail(at, "is too large a number")
+			r.fail("is too large a number")
 			return 0
 		}
 		n = n*10 + d
 	}
 	if c := r.text[r.at]; c == '.' || c|0x20 == 'e' {
-		r.fail(at, "must be a whole number")
+		r.fail("must be a whole number")
 	}
 	if negative {
 		return -n
@@ -233,10 +228,10 @@ func (r *reader) integer(at path) int64 {
 
 // size reads a whole number that fits into an int of 32 bits, which is what an
 // int is inside the wasm module.
-func (r *reader) size(at path) int {
-	n := r.integer(at)
+func (r *reader) size() int {
+	n := r.integer()
 	if n < -1<<31 || n > 1<<31-1 {
-		r.fail(at, "is too large a number")
+		r.fail("is too large a number")
 		return 0
 	}
 	return int(n)

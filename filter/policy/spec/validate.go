@@ -5,163 +5,186 @@ package spec
 func Validate(d *Document) error {
 	v := &validator{doc: d}
 	if d.Version != Version {
-		v.fail(path{}.field("version"), "must be "+quote(Version))
+		v.failIn("version", "must be "+quote(Version))
 	}
-	v.settings(path{}.field("settings"), &d.Settings)
-	v.models(path{}.field("models"), d.Models)
+	v.in("settings")
+	v.settings(&d.Settings)
+	v.out()
+	v.in("models")
+	v.models(d.Models)
+	v.out()
 	if v.err == nil { // references make sense among good models only
 		v.listed, v.weighted = newModelSet(len(d.Models)), newModelSet(len(d.Models))
-		v.limits(path{}.field("limits"), d.Limits)
-		v.redactions(path{}.field("redactions"), d.Redactions)
+		v.in("limits")
+		v.limits(d.Limits)
+		v.out()
+		v.in("redactions")
+		v.redactions(d.Redactions)
+		v.out()
 	}
 	return v.err
 }
 
-// validator keeps the first problem.
+// validator walks over a document. Every method checks the field, or the members
+// of the object, that the trail is in.
 type validator struct {
+	trail
 	doc   *Document
 	names Names
-	err   error
 
 	listed, weighted modelSet
 }
 
-func (v *validator) fail(at path, problem string) {
-	if v.err == nil {
-		v.err = at.fail(problem)
-	}
-}
-
-func (v *validator) within(at path, n, low, high int64) {
+// within checks a number of the object.
+func (v *validator) within(field string, n, low, high int64) {
 	if n < low || n > high {
-		v.fail(at, "must be from "+decimal(low)+" to "+decimal(high))
+		v.failIn(field, "must be from "+decimal(low)+" to "+decimal(high))
 	}
 }
 
-func (v *validator) atMost(at path, n, high int) {
+// known checks the value of an enumeration that has high as its last one.
+func (v *validator) known(field string, value, high uint8) {
+	if value > high {
+		v.failIn(field, "has no such value")
+	}
+}
+
+// atMost checks the length of the list that the trail is in.
+func (v *validator) atMost(n, high int) {
 	if n > high {
-		v.fail(at, "has more than "+decimal(int64(high))+" items")
+		v.fail("has more than " + decimal(int64(high)) + " items")
 	}
 }
 
-func (v *validator) name(at path, s string) {
+// name checks a name that the trail is at.
+func (v *validator) name(s string) {
 	if !validName(s, MaxNameBytes, "._-:/+") {
-		v.fail(at, quote(s)+" is no name: 1 to "+decimal(MaxNameBytes)+" letters, digits and . _ - : / +, first a letter or digit")
+		v.fail(quote(s) + " is no name: 1 to " + decimal(MaxNameBytes) + " letters, digits and . _ - : / +, first a letter or digit")
 	}
 }
 
-func (v *validator) header(at path, s string) {
+// ownName checks the field name of the object.
+func (v *validator) ownName(s string) {
+	v.in("name")
+	v.name(s)
+	v.out()
+}
+
+// header checks a field that holds a header's name.
+func (v *validator) header(field, s string) {
 	if !validHeader(s) {
-		v.fail(at, quote(s)+" is no header name: a lower-case token of at most "+decimal(MaxIDBytes)+" bytes that does not begin with x-weir-")
+		v.failIn(field, quote(s)+" is no header name: a lower-case token of at most "+decimal(MaxIDBytes)+
+			" bytes that does not begin with x-weir-")
 	}
 }
 
-func (v *validator) unique(at path, all []string) {
-	for i, s := range all {
-		for _, earlier := range all[:i] {
-			if s == earlier {
-				v.fail(at.item(i), quote(s)+" stands here twice")
-			}
-		}
+// each calls check in every item of a field that is a list.
+func (v *validator) each(field string, n, high int, check func(i int)) {
+	v.in(field)
+	v.atMost(n, high)
+	for i := range n {
+		v.item(i)
+		check(i)
+		v.out()
+	}
+	v.out()
+}
+
+// unique checks item i of a list against those before it.
+func (v *validator) unique(all []string, i int) {
+	if index(all[:i], all[i]) >= 0 {
+		v.fail(quote(all[i]) + " stands here twice")
 	}
 }
 
-func (v *validator) settings(at path, s *Settings) {
+func (v *validator) settings(s *Settings) {
 	if s.TenantHeader != "" {
-		v.header(at.field("tenantHeader"), s.TenantHeader)
+		v.header("tenantHeader", s.TenantHeader)
 	}
 	if s.UserHeader != "" {
-		v.header(at.field("userHeader"), s.UserHeader)
+		v.header("userHeader", s.UserHeader)
 	}
-	peers := at.field("trustedPeers")
-	v.atMost(peers, len(s.TrustedPeers), MaxTrustedPeers)
-	for i, id := range s.TrustedPeers {
-		if !validPeer(id) {
-			v.fail(peers.item(i), quote(id)+" is no SPIFFE ID (spiffe://trust.domain/path)")
+	v.each("trustedPeers", len(s.TrustedPeers), MaxTrustedPeers, func(i int) {
+		if !validPeer(s.TrustedPeers[i]) {
+			v.fail(quote(s.TrustedPeers[i]) + " is no SPIFFE ID (spiffe://trust.domain/path)")
 		}
-	}
-	v.unique(peers, s.TrustedPeers)
-	v.within(at.field("holdLimit"), int64(s.HoldLimit), 1, MaxHoldLimit)
-	v.within(at.field("workerHoldLimit"), int64(s.WorkerHoldLimit), int64(s.HoldLimit), MaxWorkerHoldLimit)
-	v.within(at.field("maxDepth"), int64(s.MaxDepth), 1, MaxDepthLimit)
-	if s.Overflow > OverflowStream {
-		v.fail(at.field("overflow"), "has no such value")
-	}
+		v.unique(s.TrustedPeers, i)
+	})
+	v.within("holdLimit", int64(s.HoldLimit), 1, MaxHoldLimit)
+	v.within("workerHoldLimit", int64(s.WorkerHoldLimit), int64(s.HoldLimit), MaxWorkerHoldLimit)
+	v.within("maxDepth", int64(s.MaxDepth), 1, MaxDepthLimit)
+	v.known("overflow", uint8(s.Overflow), uint8(OverflowStream))
 }
 
-func (v *validator) models(at path, models []Model) {
-	v.atMost(at, len(models), MaxModels)
+func (v *validator) models(models []Model) {
+	v.atMost(len(models), MaxModels)
 	for i := range models {
-		v.model(at.item(i), &models[i])
+		v.item(i)
+		v.model(&models[i])
 		if i > 0 && models[i].Name < models[i-1].Name {
-			v.fail(at.item(i).field("name"), quote(models[i].Name)+" must stand before "+quote(models[i-1].Name)+": models are sorted by name")
+			v.failIn("name", quote(models[i].Name)+" must stand before "+quote(models[i-1].Name)+": models are sorted by name")
 		}
+		v.out()
 	}
-	v.versionHeaders(at, models)
+	if len(VersionHeaders(models)) > MaxVersionHeaders { // what a stream remembers of its headers
+		v.fail("name more than " + decimal(MaxVersionHeaders) + " different headers to choose versions")
+	}
 	v.names = NewNames(models)
 	if v.names.Len() > MaxNames {
-		v.fail(at, "have more than "+decimal(MaxNames)+" names and aliases")
+		v.fail("have more than " + decimal(MaxNames) + " names and aliases")
 	}
+	v.uniqueNames(models)
+}
+
+// uniqueNames checks that no two names or aliases are the same.
+func (v *validator) uniqueNames(models []Model) {
 	for i := 1; i < len(v.names.entries); i++ {
 		a, b := v.names.entries[i-1], v.names.entries[i]
 		if a.name != b.name {
 			continue
 		}
-		where := at.item(int(b.model))
+		problem := quote(b.name) + " already names model " + quote(models[a.model].Name)
+		v.item(int(b.model))
 		if b.alias >= 0 {
-			where = where.field("aliases").item(int(b.alias))
+			v.failItem("aliases", int(b.alias), problem)
 		} else {
-			where = where.field("name")
+			v.failIn("name", problem)
 		}
-		v.fail(where, quote(b.name)+" already names model "+quote(models[a.model].Name))
+		v.out()
 	}
 }
 
-func (v *validator) model(at path, m *Model) {
-	v.name(at.field("name"), m.Name)
-	v.atMost(at.field("aliases"), len(m.Aliases), MaxAliases)
-	for i, alias := range m.Aliases {
-		v.name(at.field("aliases").item(i), alias)
-	}
-	v.atMost(at.field("versions"), len(m.Versions), MaxVersions)
-	for i, version := range m.Versions {
-		if !validName(version, MaxIDBytes, "._-") {
-			v.fail(at.field("versions").item(i), quote(version)+" is no version: 1 to "+decimal(MaxIDBytes)+" letters, digits and . _ -, first a letter or digit")
+func (v *validator) model(m *Model) {
+	v.ownName(m.Name)
+	v.each("aliases", len(m.Aliases), MaxAliases, func(i int) { v.name(m.Aliases[i]) })
+	v.each("versions", len(m.Versions), MaxVersions, func(i int) {
+		if version := m.Versions[i]; !validName(version, MaxIDBytes, "._-") {
+			v.fail(quote(version) + " is no version: 1 to " + decimal(MaxIDBytes) + " letters, digits and . _ -, first a letter or digit")
 		}
-	}
-	v.unique(at.field("versions"), m.Versions)
+		v.unique(m.Versions, i)
+	})
 	if len(m.Salt) > MaxSaltBytes {
-		v.fail(at.field("salt"), "is longer than "+decimal(MaxSaltBytes)+" bytes")
+		v.failIn("salt", "is longer than "+decimal(MaxSaltBytes)+" bytes")
 	}
 	if m.VersionHeader != "" {
-		v.header(at.field("versionHeader"), m.VersionHeader)
+		v.header("versionHeader", m.VersionHeader)
 	}
-	v.atMost(at.field("rules"), len(m.Rules), MaxVersionRules)
-	for i := range m.Rules {
-		v.rule(at.field("rules").item(i), m, i)
-	}
+	v.each("rules", len(m.Rules), MaxVersionRules, func(i int) { v.rule(m, i) })
 }
 
-func (v *validator) rule(at path, m *Model, i int) {
-	r := m.Rules[i]
-	v.header(at.field("header"), r.Header)
+func (v *validator) rule(m *Model, i int) {
+	r := &m.Rules[i]
+	v.header("header", r.Header)
 	if r.Value == "" || !validText(r.Value, MaxValueBytes) {
-		v.fail(at.field("value"), "must be 1 to "+decimal(MaxValueBytes)+" bytes without control characters")
+		v.failIn("value", "must be 1 to "+decimal(MaxValueBytes)+" bytes without control characters")
 	}
 	if index(m.Versions, r.Version) < 0 {
-		v.fail(at.field("version"), "model "+quote(m.Name)+" has no version "+quote(r.Version))
+		v.failIn("version", "model "+quote(m.Name)+" has no version "+quote(r.Version))
 	}
-	for _, earlier := range m.Rules[:i] {
-		if earlier.Header == r.Header && earlier.Value == r.Value {
-			v.fail(at, "can never match: an earlier rule has the same header and value")
+	for j := range i {
+		if m.Rules[j].Header == r.Header && m.Rules[j].Value == r.Value {
+			v.fail("can never match: an earlier rule has the same header and value")
 		}
-	}
-}
-
-// versionHeaders bounds what a stream has to remember of the request's headers.
-func (v *validator) versionHeaders(at path, models []Model) {
-	if headers := VersionHeaders(models); len(headers) > MaxVersionHeaders {
-		v.fail(at, "name more than "+decimal(MaxVersionHeaders)+" different headers to choose versions")
 	}
 }
 

@@ -22,55 +22,33 @@ func (s *modelSet) add(m int) bool {
 
 func (s *modelSet) has(m int) bool { return s.round[m] == s.now }
 
-// references checks a list of canonical model names and leaves them in v.listed.
-func (v *validator) references(at path, models []string) {
+// references checks the field models, a list of canonical names, and leaves them
+// in v.listed.
+func (v *validator) references(models []string) {
 	v.listed.clear()
-	for i, name := range models {
-		if m := v.reference(at.item(i), name); m >= 0 && !v.listed.add(m) {
-			v.fail(at.item(i), quote(name)+" stands here twice")
+	v.each("models", len(models), MaxModels, func(i int) {
+		if m := v.reference(models[i]); m >= 0 && !v.listed.add(m) {
+			v.fail(quote(models[i]) + " stands here twice")
 		}
-	}
+	})
 }
 
 // reference returns the index of the model of this canonical name, or fails.
-func (v *validator) reference(at path, name string) int {
+func (v *validator) reference(name string) int {
 	i := v.names.Find(name)
 	if i < 0 {
-		v.fail(at, "no model "+quote(name))
+		v.fail("no model " + quote(name))
 		return -1
 	}
 	if canonical := v.doc.Models[i].Name; canonical != name {
-		v.fail(at, quote(name)+" is an alias: use its model's name "+quote(canonical))
+		v.fail(quote(name) + " is an alias: use its model's name " + quote(canonical))
 	}
 	return i
 }
 
-func (v *validator) limits(at path, limits []Limit) {
-	v.atMost(at, len(limits), MaxLimits)
-	count := make([]uint8, len(v.doc.Models))
-	for i := range limits {
-		l := &limits[i]
-		v.limit(at.item(i), l)
-		for _, earlier := range limits[:i] {
-			if earlier.Name == l.Name {
-				v.fail(at.item(i).field("name"), quote(l.Name)+" already names another limit")
-			}
-		}
-		if v.err != nil {
-			return
-		}
-		v.each(l.Models, func(m int) {
-			if count[m]++; count[m] > MaxModelLimits {
-				v.fail(at.item(i), "model "+quote(v.doc.Models[m].Name)+" has more than "+decimal(MaxModelLimits)+" limits")
-				count[m]--
-			}
-		})
-	}
-}
-
-// each calls f with the index of every model in a list of names; an empty list
-// stands for all.
-func (v *validator) each(models []string, f func(model int)) {
+// covered calls f for the models of a list of names that was found right, or for
+// all models if it is empty.
+func (v *validator) covered(models []string, f func(model int)) {
 	if len(models) == 0 {
 		for m := range v.doc.Models {
 			f(m)
@@ -81,125 +59,150 @@ func (v *validator) each(models []string, f func(model int)) {
 	}
 }
 
-func (v *validator) limit(at path, l *Limit) {
-	v.name(at.field("name"), l.Name)
-	v.references(at.field("models"), l.Models)
-	for i, k := range l.Key {
-		if k > KeyPeer {
-			v.fail(at.field("key").item(i), "has no such value")
-		}
-		for _, earlier := range l.Key[:i] {
-			if k == earlier {
-				v.fail(at.field("key").item(i), quote(k.String())+" stands here twice")
-			}
-		}
-		if k == KeyTenant && v.doc.Settings.TenantHeader == "" {
-			v.fail(at.field("key").item(i), "tenant needs settings.tenantHeader")
-		}
-	}
-	if l.OnFailure > FailOpen {
-		v.fail(at.field("onFailure"), "has no such value")
-	}
-	switch l.Mode {
-	case LimitSemantic:
-		v.semantic(at.field("semantic"), l)
-		if l.Tokens != (Tokens{}) {
-			v.fail(at.field("tokens"), "the mode is semantic")
-		}
-	case LimitTokens:
-		v.tokens(at.field("tokens"), &l.Tokens)
-		if s := &l.Semantic; len(s.Models) > 0 || s.FloorMilli|s.RefillMilli|s.TokensPerUnit|s.MaxTokens|s.DefaultOutput|s.DefaultKMilli != 0 {
-			v.fail(at.field("semantic"), "the mode is tokens")
-		}
-	default:
-		v.fail(at.field("mode"), "has no such value")
-	}
-}
-
-func (v *validator) semantic(at path, l *Limit) {
-	s := &l.Semantic
-	v.within(at.field("floorMilli"), s.FloorMilli, 0, MaxWeightMilli)
-	v.within(at.field("refillMilli"), s.RefillMilli, 0, MaxKMilli)
-	v.within(at.field("tokensPerUnit"), s.TokensPerUnit, 1, MaxTokenNumber)
-	v.within(at.field("maxTokens"), s.MaxTokens, 1, MaxTokenNumber)
-	v.within(at.field("defaultOutput"), s.DefaultOutput, 0, MaxTokenNumber)
-	v.within(at.field("defaultKMilli"), s.DefaultKMilli, 0, MaxKMilli)
-	v.weighted.clear()
-	for i, m := range s.Models {
-		at := at.field("models").item(i)
-		model := v.reference(at.field("model"), m.Model)
-		if model >= 0 && len(l.Models) > 0 && !v.listed.has(model) {
-			v.fail(at.field("model"), "can never match: the limit does not count model "+quote(m.Model))
-		}
-		if model >= 0 && !v.weighted.add(model) {
-			v.fail(at.field("model"), quote(m.Model)+" stands here twice")
-		}
-		v.within(at.field("baseMilli"), m.BaseMilli, 0, MaxWeightMilli)
-		v.within(at.field("kMilli"), m.KMilli, 0, MaxKMilli)
-	}
-}
-
-func (v *validator) tokens(at path, t *Tokens) {
-	v.within(at.field("capacity"), t.Capacity, 1, MaxCapacity)
-	v.within(at.field("refillMilli"), t.RefillMilli, 0, MaxMilli)
-	v.within(at.field("defaultOutput"), t.DefaultOutput, 0, MaxTokenNumber)
-}
-
-func (v *validator) redactions(at path, redactions []Redaction) {
-	v.atMost(at, len(redactions), MaxRedactions)
-	owner := make([]int, len(v.doc.Models)) // 1 + index of the redaction of each model
-	for i := range redactions {
-		r := &redactions[i]
-		v.redaction(at.item(i), r)
-		for _, earlier := range redactions[:i] {
-			if earlier.Name == r.Name {
-				v.fail(at.item(i).field("name"), quote(r.Name)+" already names another redaction")
+func (v *validator) limits(limits []Limit) {
+	v.atMost(len(limits), MaxLimits)
+	count := make([]uint8, len(v.doc.Models))
+	for i := range limits {
+		l := &limits[i]
+		v.item(i)
+		v.limit(l)
+		for j := range i {
+			if limits[j].Name == l.Name {
+				v.failIn("name", quote(l.Name)+" already names another limit")
 			}
 		}
 		if v.err != nil {
 			return
 		}
-		v.claim(at.item(i).field("models"), redactions, owner, i)
+		v.covered(l.Models, func(m int) {
+			if count[m]++; count[m] > MaxModelLimits {
+				v.fail("model " + quote(v.doc.Models[m].Name) + " has more than " + decimal(MaxModelLimits) + " limits")
+				count[m]--
+			}
+		})
+		v.out()
+	}
+}
+
+func (v *validator) limit(l *Limit) {
+	v.ownName(l.Name)
+	v.references(l.Models)
+	v.each("key", len(l.Key), len(keyNames), func(i int) { v.keySource(l.Key, i) })
+	v.known("onFailure", uint8(l.OnFailure), uint8(FailOpen))
+	v.known("mode", uint8(l.Mode), uint8(LimitTokens))
+	if l.Mode == LimitTokens {
+		if s := &l.Semantic; len(s.Models) > 0 || s.FloorMilli|s.RefillMilli|s.TokensPerUnit|s.MaxTokens|s.DefaultOutput|s.DefaultKMilli != 0 {
+			v.failIn("semantic", "the mode is tokens")
+		}
+		v.in("tokens")
+		v.tokens(&l.Tokens)
+		v.out()
+		return
+	}
+	if l.Tokens != (Tokens{}) {
+		v.failIn("tokens", "the mode is semantic")
+	}
+	v.in("semantic")
+	v.semantic(l)
+	v.out()
+}
+
+func (v *validator) keySource(key []KeySource, i int) {
+	switch {
+	case key[i] > KeyPeer:
+		v.fail("has no such value")
+	case key[i] == KeyTenant && v.doc.Settings.TenantHeader == "":
+		v.fail("tenant needs settings.tenantHeader")
+	}
+	for j := range i {
+		if key[j] == key[i] {
+			v.fail(quote(key[i].String()) + " stands here twice")
+		}
+	}
+}
+
+func (v *validator) semantic(l *Limit) {
+	s := &l.Semantic
+	v.within("floorMilli", s.FloorMilli, 0, MaxWeightMilli)
+	v.within("refillMilli", s.RefillMilli, 0, MaxKMilli)
+	v.within("tokensPerUnit", s.TokensPerUnit, 1, MaxTokenNumber)
+	v.within("maxTokens", s.MaxTokens, 1, MaxTokenNumber)
+	v.within("defaultOutput", s.DefaultOutput, 0, MaxTokenNumber)
+	v.within("defaultKMilli", s.DefaultKMilli, 0, MaxKMilli)
+	v.weighted.clear()
+	v.each("models", len(s.Models), MaxModels, func(i int) {
+		m := &s.Models[i]
+		v.in("model")
+		model := v.reference(m.Model)
+		if model >= 0 && len(l.Models) > 0 && !v.listed.has(model) {
+			v.fail("can never match: the limit does not count model " + quote(m.Model))
+		}
+		if model >= 0 && !v.weighted.add(model) {
+			v.fail(quote(m.Model) + " stands here twice")
+		}
+		v.out()
+		v.within("baseMilli", m.BaseMilli, 0, MaxWeightMilli)
+		v.within("kMilli", m.KMilli, 0, MaxKMilli)
+	})
+}
+
+func (v *validator) tokens(t *Tokens) {
+	v.within("capacity", t.Capacity, 1, MaxCapacity)
+	v.within("refillMilli", t.RefillMilli, 0, MaxMilli)
+	v.within("defaultOutput", t.DefaultOutput, 0, MaxTokenNumber)
+}
+
+func (v *validator) redactions(redactions []Redaction) {
+	v.atMost(len(redactions), MaxRedactions)
+	owner := make([]int, len(v.doc.Models)) // 1 + index of the redaction of each model
+	for i := range redactions {
+		r := &redactions[i]
+		v.item(i)
+		v.redaction(r)
+		for j := range i {
+			if redactions[j].Name == r.Name {
+				v.failIn("name", quote(r.Name)+" already names another redaction")
+			}
+		}
+		if v.err != nil {
+			return
+		}
+		v.claim(redactions, owner, i)
+		v.out()
 	}
 }
 
 // claim notes which models redaction i applies to and refuses a second one.
-func (v *validator) claim(at path, redactions []Redaction, owner []int, i int) {
+func (v *validator) claim(redactions []Redaction, owner []int, i int) {
 	n := 0
-	v.each(redactions[i].Models, func(m int) {
-		where := at
-		if len(redactions[i].Models) > 0 {
-			where = at.item(n)
-		}
+	v.covered(redactions[i].Models, func(m int) {
 		if owner[m] > 0 {
-			v.fail(where, "model "+quote(v.doc.Models[m].Name)+" already has redaction "+quote(redactions[owner[m]-1].Name))
+			problem := "model " + quote(v.doc.Models[m].Name) + " already has redaction " + quote(redactions[owner[m]-1].Name)
+			if len(redactions[i].Models) > 0 {
+				v.failItem("models", n, problem)
+			}
+			v.failIn("models", problem)
 		}
 		owner[m] = i + 1
 		n++
 	})
 }
 
-func (v *validator) redaction(at path, r *Redaction) {
-	v.name(at.field("name"), r.Name)
-	v.references(at.field("models"), r.Models)
+func (v *validator) redaction(r *Redaction) {
+	v.ownName(r.Name)
+	v.references(r.Models)
 	if len(r.Entities) == 0 {
-		v.fail(at.field("entities"), "must name at least one kind")
+		v.failIn("entities", "must name at least one kind")
 	}
-	for i, e := range r.Entities {
-		where := at.field("entities").item(i)
-		if e.Kind > EntityBankCard {
-			v.fail(where.field("kind"), "has no such value")
-		}
-		if e.Mode > RedactTag {
-			v.fail(where.field("mode"), "has no such value")
-		}
-		for _, earlier := range r.Entities[:i] {
-			if earlier.Kind == e.Kind {
-				v.fail(where.field("kind"), quote(e.Kind.String())+" stands here twice")
+	v.each("entities", len(r.Entities), len(entityNames), func(i int) {
+		e := r.Entities[i]
+		v.known("kind", uint8(e.Kind), uint8(EntityBankCard))
+		v.known("mode", uint8(e.Mode), uint8(RedactTag))
+		for j := range i {
+			if r.Entities[j].Kind == e.Kind {
+				v.failIn("kind", quote(e.Kind.String())+" stands here twice")
 			}
 		}
-	}
-	if r.OnFailure > FailOpen {
-		v.fail(at.field("onFailure"), "has no such value")
-	}
+	})
+	v.known("onFailure", uint8(r.OnFailure), uint8(FailOpen))
 }
