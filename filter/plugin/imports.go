@@ -52,5 +52,11 @@ func proxyDefineMetric(kind uint32, name unsafe.Pointer, size uint32, id unsafe.
 //go:wasmimport env proxy_increment_metric
 func proxyIncrementMetric(id uint32, offset int64) uint32
 
+//go:wasmimport env proxy_record_metric
+func proxyRecordMetric(id uint32, value uint64) uint32
+
+//go:wasmimport env proxy_set_tick_period_milliseconds
+func proxySetTickPeriod(ms uint32) uint32
+
 //go:wasmimport wasi_snapshot_preview1 random_get
 func wasiRandomGet(data unsafe.Pointer, size uint32) uint32

@@ -10,17 +10,10 @@ const (
 	metricGauge   = 1
 )
 
-// metric is a counter or gauge of Envoy; 0 is one that could not be defined.
+// metric is a number that Envoy keeps.
 type metric struct {
 	id      uint32
 	defined bool
-}
-
-// add changes the metric; a counter takes positive numbers only.
-func (m metric) add(n int64) {
-	if m.defined && n != 0 {
-		proxyIncrementMetric(m.id, n)
-	}
 }
 
 func defineMetric(kind uint32, name string) metric {
@@ -28,31 +21,88 @@ func defineMetric(kind uint32, name string) metric {
 	return metric{id: outID, defined: s == statusOK}
 }
 
+// counter only grows. It is counted here and told to Envoy with the tick: a host
+// call costs more than much of the work that it would count.
+type counter struct {
+	metric
+	pending int64
+}
+
+func (c *counter) add(n int64) { c.pending += n }
+
+//go:noinline
+func (c *counter) flush() {
+	if c.defined && c.pending > 0 {
+		proxyIncrementMetric(c.id, c.pending)
+	}
+	c.pending = 0
+}
+
+// gauge goes up and down.
+type gauge struct{ metric }
+
+// add changes what all VMs together have; set tells what this one has.
+func (g gauge) add(n int64) {
+	if g.defined && n != 0 {
+		proxyIncrementMetric(g.id, n)
+	}
+}
+
+func (g gauge) set(n uint64) {
+	if g.defined {
+		proxyRecordMetric(g.id, n)
+	}
+}
+
 // metrics are the numbers of a VM; Envoy adds up those of all workers and
 // prefixes the names with wasmcustom.
 type metrics struct {
-	requests        metric // weir.requests: requests that the filter saw
-	held            metric // weir.held_bytes: body bytes held over callbacks now, by streams that hold 64 KiB or more
-	hostErrors      metric // weir.host_errors: host calls with an answer that none expects
-	bucketConflicts metric // weir.bucket_conflicts: steps that another worker beat
-	bucketFailures  metric // weir.bucket_failures: charges that the store could not do
-	replies         [len(replyCodes)]metric
-	redactions      [len(entityNames)]metric
+	held            gauge   // weir.held_bytes: body bytes held over callbacks now, by streams that hold 64 KiB or more
+	memory          gauge   // weir.memory_bytes: linear memory of the VM that said so last
+	requests        counter // weir.requests: requests that the filter saw
+	hostErrors      counter // weir.host_errors: host calls with an answer that none expects
+	bucketConflicts counter // weir.bucket_conflicts: steps that another worker beat
+	bucketFailures  counter // weir.bucket_failures: charges that the store could not do
+	replies         [len(replyCodes)]counter
+	redactions      [len(entityNames)]counter
 }
 
 func (m *metrics) define() {
-	m.requests = defineMetric(metricCounter, "weir.requests")
-	m.held = defineMetric(metricGauge, "weir.held_bytes")
-	m.hostErrors = defineMetric(metricCounter, "weir.host_errors")
-	m.bucketConflicts = defineMetric(metricCounter, "weir.bucket_conflicts")
-	m.bucketFailures = defineMetric(metricCounter, "weir.bucket_failures")
+	m.held.metric = defineMetric(metricGauge, "weir.held_bytes")
+	m.memory.metric = defineMetric(metricGauge, "weir.memory_bytes")
+	m.requests.metric = defineMetric(metricCounter, "weir.requests")
+	m.hostErrors.metric = defineMetric(metricCounter, "weir.host_errors")
+	m.bucketConflicts.metric = defineMetric(metricCounter, "weir.bucket_conflicts")
+	m.bucketFailures.metric = defineMetric(metricCounter, "weir.bucket_failures")
 	for i, code := range replyCodes {
-		m.replies[i] = defineMetric(metricCounter, "weir.replies."+code)
+		m.replies[i].metric = defineMetric(metricCounter, "weir.replies."+code)
 	}
 	for i, name := range entityNames {
-		m.redactions[i] = defineMetric(metricCounter, "weir.redactions."+name)
+		m.redactions[i].metric = defineMetric(metricCounter, "weir.redactions."+name)
 	}
 }
+
+// flush tells Envoy what was counted since the last tick.
+func (m *metrics) flush() {
+	m.memory.set(uint64(memoryPages(0)) * wasmPage)
+	m.requests.flush()
+	m.hostErrors.flush()
+	m.bucketConflicts.flush()
+	m.bucketFailures.flush()
+	for i := range m.replies {
+		m.replies[i].flush()
+	}
+	for i := range m.redactions {
+		m.redactions[i].flush()
+	}
+}
+
+const wasmPage = 64 << 10
+
+// memoryPages is the instruction memory.size.
+//
+//export llvm.wasm.memory.size.i32
+func memoryPages(index int32) int32
 
 // replied counts a local reply by its code; codes of no own metric count under
 // the last one.

@@ -64,8 +64,18 @@ func (p *plugin) OnPluginStart(size int) types.OnPluginStartStatus {
 	worker.latest = p.program
 	worker.plugins = append(worker.plugins, p)
 	worker.sizePool()
+	if st := status(proxySetTickPeriod(tickMilliseconds)); st != statusOK {
+		worker.metrics.hostErrors.add(1)
+		worker.log(levelError, "host call failed: set tick period", statusText(st))
+	}
 	return types.OnPluginStartStatusOK
 }
+
+// tickMilliseconds is how late a counter may be.
+const tickMilliseconds = 1000
+
+// OnTick tells Envoy what was counted.
+func (p *plugin) OnTick() { worker.metrics.flush() }
 
 // OnPluginDone is called when the last stream of a replaced configuration is gone.
 func (p *plugin) OnPluginDone() bool {

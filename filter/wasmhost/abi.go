@@ -1,6 +1,9 @@
 package wasmhost
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 func hostLog(vm *VM, a []uint64) Status {
 	message, ok := vm.text(a[1], a[2])
@@ -22,6 +25,11 @@ func hostTime(vm *VM, a []uint64) Status {
 	if !vm.memory.WriteUint64Le(uint32(a[0]), uint64(vm.options.Now().UnixNano())) {
 		return StatusInvalidMemoryAccess
 	}
+	return StatusOK
+}
+
+func hostSetTickPeriod(vm *VM, a []uint64) Status {
+	vm.tickPeriod = time.Duration(a[0]) * time.Millisecond
 	return StatusOK
 }
 

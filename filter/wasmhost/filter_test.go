@@ -85,9 +85,22 @@ func TestRequestIsRoutedAndRedacted(t *testing.T) {
 	if !json.Valid(o.FilterState["wasm.weir"]) || bytes.Contains(o.FilterState["wasm.weir"], []byte("13812345678")) {
 		t.Errorf("record is %s", o.FilterState["wasm.weir"])
 	}
-	if n := vm.Metrics()["weir.redactions.phone"]; n != 1 {
+	if n := metrics(t, vm)["weir.redactions.phone"]; n != 1 {
 		t.Errorf("%d phone numbers counted, want 1", n)
 	}
+}
+
+// metrics are the filter's numbers after a tick.
+func metrics(t *testing.T, vm *VM) map[string]int64 {
+	t.Helper()
+	if err := vm.Tick(); err != nil {
+		t.Fatal(err)
+	}
+	m := vm.Metrics()
+	if m["weir.memory_bytes"] != int64(vm.MemorySize()) {
+		t.Errorf("weir.memory_bytes is %d of %d", m["weir.memory_bytes"], vm.MemorySize())
+	}
+	return m
 }
 
 func TestAnyChunkingGivesTheSameOutcome(t *testing.T) {
@@ -178,7 +191,7 @@ func TestHostFailuresAnswer500(t *testing.T) {
 			}})
 			broken = function
 			wantReply(t, do(t, vm, streamed(chatBody("chat", 100), 50)), 500, "internal_error")
-			if m := vm.Metrics(); m["weir.host_errors"] == 0 || m["weir.replies.internal_error"] != 1 {
+			if m := metrics(t, vm); m["weir.host_errors"] == 0 || m["weir.replies.internal_error"] != 1 {
 				t.Errorf("metrics are %v", m)
 			}
 			broken = ""
@@ -197,7 +210,7 @@ func TestUnusableStoreFollowsOnFailure(t *testing.T) {
 		return StatusOK
 	}})
 	wantReply(t, do(t, vm, chat(chatBody("chat", 10))), 503, "limiter_unavailable")
-	if m := vm.Metrics(); m["weir.bucket_failures"] == 0 || m["weir.bucket_conflicts"] < 1000 {
+	if m := metrics(t, vm); m["weir.bucket_failures"] == 0 || m["weir.bucket_conflicts"] < 1000 {
 		t.Errorf("metrics are %v", m)
 	}
 }

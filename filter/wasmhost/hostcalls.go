@@ -61,6 +61,7 @@ var hostFunctions = []hostFunction{
 	{abiModule, "proxy_define_metric", "vpnp", false, hostDefineMetric},
 	{abiModule, "proxy_increment_metric", "oV", false, hostIncrementMetric},
 	{abiModule, "proxy_record_metric", "oV", false, hostRecordMetric},
+	{abiModule, "proxy_set_tick_period_milliseconds", "v", false, hostSetTickPeriod},
 	{abiModule, "proxy_set_effective_context", "v", false, hostEffectiveContext},
 	{wasiModule, "random_get", "pn", false, wasiRandom},
 	{wasiModule, "clock_time_get", "vVp", false, wasiClock},

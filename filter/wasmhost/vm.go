@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/tetratelabs/wazero/api"
 )
@@ -25,6 +26,8 @@ type VM struct {
 	trace   []Call
 	failed  error // set by a trap; every later callback returns it
 
+	tickPeriod time.Duration // 0: the filter asked for no ticks
+
 	lastID  uint32
 	root    uint32 // root context that serves; 0 before the first Configure
 	started bool
@@ -44,6 +47,16 @@ func (vm *VM) Close(ctx context.Context) error {
 	if vm.owned != nil {
 		err = errors.Join(err, vm.owned.Close(ctx))
 	}
+	return err
+}
+
+// Tick runs the tick of the root context that serves, if the filter asked for
+// ticks. Envoy does so once a period; here time passes when the caller says so.
+func (vm *VM) Tick() error {
+	if vm.tickPeriod == 0 {
+		return nil
+	}
+	_, err := vm.call("proxy_on_tick", uint64(vm.root))
 	return err
 }
 
