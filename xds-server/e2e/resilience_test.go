@@ -141,3 +141,51 @@ func (s *stack) statusHas(t *testing.T, file, field string) error {
 	}
 	return fmt.Errorf("the status names no %s in %s: %s", field, file, text)
 }
+
+// An xds-server that dies while the files are bad cannot come back before they
+// are mended; Envoy serves on all the while.
+func testKilledOverBadResource(t *testing.T, s *stack) {
+	s.underLoad(t, func() {
+		edit(t, s.dir, change{"modelroute.yaml", "weight: 90", "weight: 91"})
+		eventually(t, 20*time.Second, func() error { return s.statusHas(t, "modelroute.yaml", "spec.split") })
+		if err := syscall.Kill(s.pid(t, "xds-server"), syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, 20*time.Second, func() error {
+			if !s.log.has("| xds-server ended (exit status 1)") {
+				return fmt.Errorf("the xds-server started with bad files")
+			}
+			return nil
+		})
+		edit(t, s.dir, change{"modelroute.yaml", "weight: 91", "weight: 90"})
+		eventually(t, 20*time.Second, func() error {
+			_, err := get(t.Context(), "http://"+loopback(s.admin)+"/readyz")
+			return err
+		})
+		s.weigh(t, 100)
+		s.weigh(t, 0)
+	})
+}
+
+// What the filter did can be counted, with labels that say what it was.
+func testMetrics(t *testing.T, s *stack) {
+	a := s.post(t, "/v1/chat/completions", chat("call 13812345678"), "x-tenant-id", "metrics")
+	if a.status != http.StatusOK {
+		t.Fatalf("status %d: %s", a.status, clip(a.body))
+	}
+	eventually(t, 15*time.Second, func() error {
+		text, err := get(t.Context(), "http://"+loopback(s.envoy)+"/stats/prometheus")
+		if err != nil {
+			return err
+		}
+		for _, want := range []string{
+			"weir_requests{} ", `weir_replies{weir_code="invalid_json"} `, `weir_redactions{weir_entity="phone"} `,
+			`envoy_cluster_upstream_rq_total{envoy_cluster_name="minilm@v1",weir_model="minilm",weir_version="v1"} `,
+		} {
+			if _, after, found := strings.Cut(text, "\n"+want); !found || strings.HasPrefix(after, "0\n") {
+				return fmt.Errorf("%s is not counted", want)
+			}
+		}
+		return nil
+	})
+}

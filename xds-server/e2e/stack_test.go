@@ -56,6 +56,7 @@ type stack struct {
 	envoy     int // Envoy's admin interface
 	sidecar   int
 	metrics   int
+	secure    int // for a second listener, with mTLS
 	log       *logbook
 	processes *supervise.Group
 	mayEnd    atomic.Bool  // the test ends weir itself
@@ -75,12 +76,18 @@ func (s *stack) weir(t *testing.T) int {
 // the resources before.
 func boot(t *testing.T, changes ...change) *stack {
 	t.Helper()
+	return bootWith(t, func(*stack) []change { return changes })
+}
+
+// bootWith is boot for changes that need the ports.
+func bootWith(t *testing.T, changes func(*stack) []change) *stack {
+	t.Helper()
 	weir := artefact(t, "weir")
 	model := httptest.NewServer(echo.Handler())
 	t.Cleanup(model.Close)
 	s := &stack{log: newLogbook()}
 	s.reserve(t)
-	s.dir = s.resources(t, strings.TrimPrefix(model.URL, "http://"), changes)
+	s.dir = s.resources(t, strings.TrimPrefix(model.URL, "http://"), changes(s))
 	s.processes = supervise.New(supervise.Options{
 		Output: s.log, Notify: func(e supervise.Event) { s.watch(t, e) }, Grace: time.Minute,
 		RestartMin: time.Hour, RestartMax: time.Hour, // a weir that ends is not wanted again
@@ -130,7 +137,7 @@ func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.It
 // reserve finds free ports: all are open at once, so that no two are equal.
 func (s *stack) reserve(t *testing.T) {
 	t.Helper()
-	for _, port := range []*int{&s.gateway, &s.xds, &s.admin, &s.envoy, &s.sidecar, &s.metrics} {
+	for _, port := range []*int{&s.gateway, &s.xds, &s.admin, &s.envoy, &s.sidecar, &s.metrics, &s.secure} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)

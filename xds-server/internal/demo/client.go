@@ -103,7 +103,7 @@ func (c *client) embed(ctx context.Context, texts []string, headers ...string) (
 // chat asks the echo model.
 func (c *client) chat(ctx context.Context, text string, maxTokens int, headers ...string) (answer, error) {
 	return c.post(ctx, "/v1/chat/completions", map[string]any{
-		"model": echo, "max_tokens": maxTokens,
+		"model": echoing, "max_tokens": maxTokens,
 		"messages": []map[string]string{{"role": "user", "content": text}},
 	}, headers...)
 }

@@ -15,7 +15,7 @@ import (
 // The models that the samples are sent to; examples/local has both.
 const (
 	embedder = "minilm"
-	echo     = "echo"
+	echoing  = "echo"
 )
 
 // Config says where to send the samples and what the rules are.
@@ -29,13 +29,13 @@ type Config struct {
 // EchoEndpoint is where the configuration expects the echo model, host:port.
 // It fails when the configuration is not one that the samples fit.
 func EchoEndpoint(c *catalog.Catalog) (string, error) {
-	if c.Model(embedder) == nil || c.Model(echo) == nil {
-		return "", fmt.Errorf("the samples need the models %s and %s, as examples/local has them", embedder, echo)
+	if c.Model(embedder) == nil || c.Model(echoing) == nil {
+		return "", fmt.Errorf("the samples need the models %s and %s, as examples/local has them", embedder, echoing)
 	}
 	if len(c.Model(embedder).Versions) < 2 {
 		return "", fmt.Errorf("the samples need two versions of the model %s, as examples/local has them", embedder)
 	}
-	return c.Model(echo).Versions[0].Endpoints[0].String(), nil
+	return c.Model(echoing).Versions[0].Endpoints[0].String(), nil
 }
 
 // Run sends all samples, even after one was answered wrongly. The error names
