@@ -56,16 +56,15 @@ func runDemo(ctx context.Context, i *invocation) (err error) {
 // be done once.
 func show(ctx context.Context, i *invocation, log *gate, c demo.Config) error {
 	log.hold()
-	wrong := demo.Run(ctx, c)
-	if ctx.Err() != nil {
-		log.release()
-		return nil
+	wrong := interrupted(ctx, demo.Run(ctx, c))
+	verdict := "All answers were right."
+	switch {
+	case ctx.Err() != nil:
+		verdict = "Interrupted."
+	case wrong != nil:
+		verdict = "Some answers were wrong."
 	}
-	if wrong != nil {
-		_, _ = fmt.Fprintf(i.stdout, "\n Some answers were wrong.\n\n")
-	} else {
-		_, _ = fmt.Fprintf(i.stdout, "\n All answers were right.\n\n")
-	}
+	_, _ = fmt.Fprintf(i.stdout, "\n %s\n\n", verdict)
 	log.release()
 	if once := i.getenv("DEMO_ONCE"); once != "" && once != "0" {
 		return wrong

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -75,20 +76,19 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		writeHelp(stdout)
 		return exitOK
 	}
-	for _, c := range commands() {
-		if c.name != args[0] {
-			continue
-		}
-		ctx, hurry, release := interrupts(ctx)
-		defer release()
-		flags := flag.NewFlagSet("weir "+c.name, flag.ContinueOnError)
-		flags.SetOutput(stderr)
-		i := &invocation{args: args[1:], flags: flags, stdin: stdin, stdout: stdout, stderr: stderr, getenv: os.Getenv, hurry: hurry}
-		return status(c.run(ctx, i), stderr)
+	all := commands()
+	n := slices.IndexFunc(all, func(c command) bool { return c.name == args[0] })
+	if n < 0 {
+		_, _ = fmt.Fprintf(stderr, "weir: there is no command %q\n\n", args[0])
+		writeHelp(stderr)
+		return exitUsage
 	}
-	_, _ = fmt.Fprintf(stderr, "weir: there is no command %q\n\n", args[0])
-	writeHelp(stderr)
-	return exitUsage
+	ctx, hurry, release := interrupts(ctx)
+	defer release()
+	flags := flag.NewFlagSet("weir "+args[0], flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	i := &invocation{args: args[1:], flags: flags, stdin: stdin, stdout: stdout, stderr: stderr, getenv: os.Getenv, hurry: hurry}
+	return status(all[n].run(ctx, i), stderr)
 }
 
 // status prints an error and returns the exit status for it.

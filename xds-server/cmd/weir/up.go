@@ -107,8 +107,10 @@ func runUp(ctx context.Context, i *invocation) error {
 
 // interrupted is nil for an error that is the user's wish to stop.
 func interrupted(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
+	select {
+	case <-ctx.Done():
 		return nil
+	default:
+		return err
 	}
-	return err
 }

@@ -93,7 +93,7 @@ type child struct {
 	program Program
 	group   *Group
 	stop    chan struct{}   // closed: end, and do not start again
-	kill    context.Context // done: do not wait for the grace time
+	hurry   <-chan struct{} // closed: do not wait for the grace time; set before stop is closed
 	done    chan struct{}   // closed when the goroutine has ended, and with it the process
 	first   chan error      // the outcome of the first start
 	reports sync.WaitGroup  // of reportReady
@@ -119,7 +119,7 @@ func (g *Group) Start(ctx context.Context, p Program) error {
 func (g *Group) Stop(ctx context.Context) {
 	for i := len(g.children) - 1; i >= 0; i-- {
 		c := g.children[i]
-		c.kill = ctx
+		c.hurry = ctx.Done()
 		close(c.stop)
 		<-c.done
 	}
@@ -151,7 +151,7 @@ func (c *child) run(ctx context.Context) {
 	for {
 		select {
 		case <-c.stop:
-			c.end(c.kill, p)
+			c.end(c.hurry, p)
 			return
 		case <-p.exited:
 		}
@@ -205,7 +205,7 @@ func (c *child) awaitReady(ctx context.Context, p *process) error {
 	case errors.Is(err, errExited):
 		return p.failure()
 	}
-	c.end(ctx, p)
+	c.end(ctx.Done(), p)
 	return p.withTail(err)
 }
 
@@ -227,8 +227,8 @@ func (c *child) reportReady(p *process) {
 }
 
 // end asks the process to end and kills it after the grace time, or when now
-// is done.
-func (c *child) end(now context.Context, p *process) {
+// is closed.
+func (c *child) end(now <-chan struct{}, p *process) {
 	p.terminate()
 	timer := time.NewTimer(c.group.options.Grace)
 	defer timer.Stop()
@@ -237,7 +237,7 @@ func (c *child) end(now context.Context, p *process) {
 	case <-p.exited:
 	case <-timer.C:
 		kind = Killed
-	case <-now.Done():
+	case <-now:
 		kind = Killed
 	}
 	p.kill()
