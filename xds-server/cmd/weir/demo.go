@@ -133,7 +133,11 @@ func startEcho(c *catalog.Catalog) (*echoServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return listenEcho(address)
+	e, err := listenEcho(address)
+	if err != nil {
+		return nil, fmt.Errorf("%w; free the address, or change the endpoint of the model in the resources", err)
+	}
+	return e, nil
 }
 
 func listenEcho(address string) (*echoServer, error) {

@@ -205,7 +205,7 @@ func (c *child) awaitReady(ctx context.Context, p *process) error {
 	case errors.Is(err, errExited):
 		return p.failure()
 	}
-	c.end(ctx.Done(), p)
+	c.end(nil, p) // ctx may have ended: that is a wish to stop, not to hurry
 	return p.withTail(err)
 }
 

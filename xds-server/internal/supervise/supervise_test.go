@@ -218,6 +218,9 @@ func TestStartSaysWhyItFailed(t *testing.T) {
 					t.Error("the process still runs")
 				}
 			}
+			if len(w.of(supervise.Killed)) != 0 {
+				t.Error("it was killed without being asked to end")
+			}
 			if len(w.of(supervise.Exited)) != 0 {
 				t.Error("a program that never was ready was started again")
 			}

@@ -68,7 +68,7 @@ func (w *Weir) envoy() supervise.Program {
 // gets its identity by the path of its binary and the user that runs it. The
 // xds-server registers itself.
 func (w *Weir) entries() []byte {
-	uid := "unix:uid:" + strconv.Itoa(os.Getuid())
+	uid := "unix:uid:" + strconv.Itoa(os.Geteuid())
 	type entry struct {
 		ID        string   `json:"id"`
 		Selectors []string `json:"selectors"`

@@ -79,7 +79,7 @@ func Start(ctx context.Context, o Options) (*Weir, error) {
 	}
 	w := &Weir{options: o, plan: plan, state: s}
 	if err := w.start(ctx); err != nil {
-		w.group.Stop(ctx)
+		w.group.Stop(context.WithoutCancel(ctx)) // a wish to stop is no wish to hurry
 		return nil, errors.Join(err, s.close())
 	}
 	return w, nil
