@@ -31,6 +31,7 @@ type stream struct {
 	program   *engine.Program
 	phase     phase
 	published bool
+	spilled   bool  // a part of what came out of the chunk that is being read stands behind it already
 	sized     bool  // the request has a content-length: no trailers while the body is held
 	protocol  uint8 // whether Envoy's own buffer may be used, see holdAction
 	gauged    int64 // what this stream has added to weir.held_bytes
@@ -81,7 +82,9 @@ func (s *stream) OnHttpRequestHeaders(_ int, end bool) types.Action {
 	return types.ActionPause
 }
 
-// OnHttpRequestBody feeds the chunk to the engine in ranges.
+// OnHttpRequestBody feeds the chunk to the engine in ranges. Envoy's chunk may be
+// a megabyte, so what a streamed body lets out is written behind the chunk after
+// each range, and the chunk itself is drained in the end: held bytes stay bounded.
 func (s *stream) OnHttpRequestBody(size int, end bool) types.Action {
 	switch s.phase {
 	case passing:
@@ -123,6 +126,12 @@ func (s *stream) feed(size uint32, end bool) (engine.Action, status) {
 		verdict = s.engine.Body(part, end && at == size)
 		if verdict == engine.Reply {
 			break
+		}
+		if verdict == engine.Forward && at < size {
+			s.spilled = true
+			if st := s.appendHeld(0); st != statusOK {
+				return verdict, st
+			}
 		}
 	}
 	return verdict, statusOK

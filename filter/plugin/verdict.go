@@ -54,25 +54,37 @@ func (s *stream) writeBack(size uint32) status {
 	if !s.engine.Rewritten() {
 		return statusOK
 	}
-	held := s.engine.Held()
-	if held.Blocks() == 0 && size > 0 {
+	if s.spilled { // Envoy's buffer begins with the chunk and goes on with what came out of it
+		s.spilled = false
+		if st := s.appendHeld(0); st != statusOK {
+			return st
+		}
 		return setBody(size, nil)
 	}
-	for i := range held.Blocks() {
-		if st := putBlock(i, size, held.Block(i)); st != statusOK {
+	held := s.engine.Held()
+	switch {
+	case held.Blocks() > 0:
+		if st := setBody(size, held.Block(0)); st != statusOK {
+			return st
+		}
+		return s.appendHeld(1)
+	case size > 0:
+		return setBody(size, nil)
+	}
+	return statusOK
+}
+
+// appendHeld writes the engine's blocks from the given one on behind what stands
+// in Envoy's buffer, and gives all of them back.
+func (s *stream) appendHeld(from int) status {
+	held := s.engine.Held()
+	for i := from; i < held.Blocks(); i++ {
+		if st := appendBody(held.Block(i)); st != statusOK {
 			return st
 		}
 	}
 	held.Release()
 	return statusOK
-}
-
-// putBlock puts the first block in place of the chunk of size bytes, others behind it.
-func putBlock(i int, size uint32, block []byte) status {
-	if i == 0 {
-		return setBody(size, block)
-	}
-	return appendBody(block)
 }
 
 // forward lets the request go on; the first time with its header edits.

@@ -359,10 +359,10 @@ func TestLongBodyIsStreamedOnRedacted(t *testing.T) {
 	if err := vm.Configure(overflowing(t, 1_000_000)); err != nil {
 		t.Fatal(err)
 	}
-	body := chatBody("chat", 300_000) + "\n"
+	body := chatBody("chat", 1_300_000) + "\n" // far above the hold limit even in one chunk
 	body = strings.Replace(body, `"}]}`, ` or 13912345678"}]}`, 1)
 	for _, protocol := range []string{"HTTP/1.1", "HTTP/2"} {
-		for _, n := range []int{len(body), 100_000, 16_384, 999} {
+		for _, n := range []int{len(body), 1 << 20, 100_000, 16_384, 9_999} {
 			r := streamed(body, n)
 			r.Properties = map[string]string{"request.protocol": protocol}
 			o := do(t, vm, r)
