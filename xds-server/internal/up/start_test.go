@@ -3,6 +3,7 @@ package up
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -50,5 +51,25 @@ func TestStartRefuses(t *testing.T) {
 				t.Error("a state folder was made")
 			}
 		})
+	}
+}
+
+type lines []string
+
+func (l *lines) Line(program string, line []byte) { *l = append(*l, program+" "+string(line)) }
+
+// Only what an Envoy says of its own end is dropped.
+func TestFarewell(t *testing.T) {
+	var got lines
+	f := &farewell{Output: &got}
+	for range 2 {
+		f.Line(nameEnvoy, []byte("[warning] stream closed"))
+		f.Line(nameEnvoy, []byte("[critical] crash"))
+		f.Line(nameSidecar, []byte("[warning] x"))
+		f.stopping.Store(true)
+	}
+	want := []string{"envoy [warning] stream closed", "envoy [critical] crash", "sidecar [warning] x", "envoy [critical] crash", "sidecar [warning] x"}
+	if !slices.Equal(got, want) {
+		t.Errorf("lines %q, want %q", got, want)
 	}
 }

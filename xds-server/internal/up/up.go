@@ -1,12 +1,14 @@
 package up
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/weirmesh/weir/xds-server/api"
@@ -47,6 +49,21 @@ type Weir struct {
 	plan    Plan
 	state   *state
 	group   *supervise.Group
+	output  *farewell
+}
+
+// farewell drops the warnings of an Envoy that was told to stop: it warns of
+// every stream that it then closes itself.
+type farewell struct {
+	supervise.Output
+	stopping atomic.Bool
+}
+
+func (f *farewell) Line(program string, line []byte) {
+	if f.stopping.Load() && program == nameEnvoy && bytes.HasPrefix(line, []byte("[warning]")) {
+		return
+	}
+	f.Output.Line(program, line)
 }
 
 // Start reads the resources, starts the programs in order and returns when
@@ -77,7 +94,7 @@ func Start(ctx context.Context, o Options) (*Weir, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Weir{options: o, plan: plan, state: s}
+	w := &Weir{options: o, plan: plan, state: s, output: &farewell{Output: o.Output}}
 	if err := w.start(ctx); err != nil {
 		w.group.Stop(context.WithoutCancel(ctx)) // a wish to stop is no wish to hurry
 		return nil, errors.Join(err, s.close())
@@ -96,7 +113,7 @@ func list(problems []catalog.Problem) string {
 // start runs the programs, each when the one before is ready: identities and
 // configuration first, then the model, then the proxy in front of it.
 func (w *Weir) start(ctx context.Context) error {
-	w.group = supervise.New(supervise.Options{Output: w.options.Output, Notify: w.tell})
+	w.group = supervise.New(supervise.Options{Output: w.output, Notify: w.tell})
 	if err := w.writeFiles(); err != nil {
 		return err
 	}
@@ -117,6 +134,7 @@ func (w *Weir) startOne(ctx context.Context, p supervise.Program) error {
 // Stop ends all programs and returns when none is left. When now is done, those
 // that still run are killed.
 func (w *Weir) Stop(now context.Context) error {
+	w.output.stopping.Store(true)
 	w.group.Stop(now)
 	return w.state.close()
 }
