@@ -99,11 +99,6 @@ func (m *metrics) flush() {
 
 const wasmPage = 64 << 10
 
-// memoryPages is the instruction memory.size.
-//
-//export llvm.wasm.memory.size.i32
-func memoryPages(index int32) int32
-
 // replied counts a local reply by its code; codes of no own metric count under
 // the last one.
 func (m *metrics) replied(code string) {
