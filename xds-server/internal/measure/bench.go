@@ -34,6 +34,7 @@ type BenchOptions struct {
 type variant struct {
 	name   string
 	filter staticenvoy.Filter
+	dir    string
 	envoy  *staticenvoy.Envoy
 	rate   []float64       // answers per second, one a round
 	p50    []time.Duration // one a round
@@ -56,7 +57,7 @@ func Bench(ctx context.Context, o BenchOptions, out io.Writer) error {
 	for _, body := range []struct {
 		name  string
 		bytes []byte
-	}{{"1 KB chat, clean", clean(1024)}, {"1 KB chat, four entities", withPersonal(1024)}} {
+	}{{"1 KB chat, clean", clean()}, {"1 KB chat, four entities", withPersonal(1024)}} {
 		vs := []*variant{
 			{name: "Envoy alone"},
 			{name: "Envoy + empty wasm", filter: staticenvoy.Wasm(floor, "")},
@@ -95,12 +96,15 @@ func compare(ctx context.Context, o BenchOptions, vs []*variant, req []byte) (er
 		return err
 	}
 	defer func() { err = errors.Join(err, upstream.Close()) }()
+	defer func() {
+		for _, v := range vs {
+			v.stop()
+		}
+	}()
 	for _, v := range vs {
-		stop, err := v.start(ctx, o, upstream.Address())
-		if err != nil {
+		if err := v.start(ctx, o, upstream.Address()); err != nil {
 			return err
 		}
-		defer stop()
 	}
 	for round := range o.Rounds + 1 {
 		for _, v := range vs {
@@ -112,20 +116,22 @@ func compare(ctx context.Context, o BenchOptions, vs []*variant, req []byte) (er
 	return nil
 }
 
-func (v *variant) start(ctx context.Context, o BenchOptions, upstream string) (stop func(), err error) {
-	dir, err := os.MkdirTemp("", "weir-bench-")
-	if err != nil {
-		return nil, fmt.Errorf("make a directory for envoy: %w", err)
+func (v *variant) start(ctx context.Context, o BenchOptions, upstream string) (err error) {
+	if v.dir, err = os.MkdirTemp("", "weir-bench-"); err != nil {
+		return fmt.Errorf("make a directory for envoy: %w", err)
 	}
-	v.envoy, err = staticenvoy.Start(ctx, staticenvoy.Config{Binary: o.Envoy, Dir: dir, Upstream: upstream,
+	v.envoy, err = staticenvoy.Start(ctx, staticenvoy.Config{Binary: o.Envoy, Dir: v.dir, Upstream: upstream,
 		Filter: v.filter, CPUs: []int{0}, Log: os.Stderr})
-	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
-	}
-	return func() {
+	return err
+}
+
+func (v *variant) stop() {
+	if v.envoy != nil {
 		v.envoy.Stop()
-		_ = os.RemoveAll(dir) // a leftover directory under the system's temporary one is not worth failing for
-	}, nil
+	}
+	if v.dir != "" {
+		_ = os.RemoveAll(v.dir) // a leftover directory under the system's temporary one is not worth failing for
+	}
 }
 
 // round sends one round of load. The first round warms up and is not counted.

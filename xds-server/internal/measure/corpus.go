@@ -25,9 +25,10 @@ func chat(size int, text string) []byte {
 	return fmt.Appendf(nil, frame, text+strings.ToValidUTF8(filler[:room], ""))
 }
 
-// Clean and Personal are chat requests of about size bytes, without and with
-// one value of each entity.
-func clean(size int) []byte        { return chat(size, "") }
+// clean is a chat request of about 1 KB without personal data.
+func clean() []byte { return chat(1024, "") }
+
+// withPersonal is a chat request of about size bytes with one value of each entity.
 func withPersonal(size int) []byte { return chat(size, personal) }
 
 // request wraps body for the wire, with the headers that the policy reads.
@@ -68,7 +69,7 @@ func policy(overflow spec.Overflow, record bool) *spec.Document {
 
 // largestPolicy is a policy document just under the largest allowed size,
 // different for each i.
-func largestPolicy(i int) (string, error) {
+func largestPolicy(i int) string {
 	d := policy(spec.OverflowStream, true)
 	for n := 0; ; n++ {
 		name := fmt.Sprintf("model-%06d-%d", n, i)
@@ -77,7 +78,7 @@ func largestPolicy(i int) (string, error) {
 			continue
 		}
 		if b := spec.Encode(d); len(b) > spec.MaxDocumentBytes-64<<10 {
-			return string(b), nil
+			return string(b)
 		}
 	}
 }
