@@ -66,7 +66,7 @@ func Arrange(want []Info, given []tensor.Tensor) ([]tensor.Tensor, error) {
 	for _, t := range given {
 		i := slices.IndexFunc(want, func(w Info) bool { return w.Name == t.Name })
 		if i < 0 {
-			return nil, InputErrorf("unexpected input %q: the model has %s", t.Name, names(want))
+			return nil, InputErrorf("unexpected input %q: the model has %s", t.Name, Names(want))
 		}
 		if seen[i] {
 			return nil, InputErrorf("input %q is given twice", t.Name)
@@ -77,7 +77,7 @@ func Arrange(want []Info, given []tensor.Tensor) ([]tensor.Tensor, error) {
 		out[i], seen[i] = t, true
 	}
 	if i := slices.Index(seen, false); i >= 0 {
-		return nil, InputErrorf("input %q is missing: the model has %s", want[i].Name, names(want))
+		return nil, InputErrorf("input %q is missing: the model has %s", want[i].Name, Names(want))
 	}
 	return out, nil
 }
@@ -100,7 +100,8 @@ func check(want Info, t tensor.Tensor) error {
 	return nil
 }
 
-func names(infos []Info) []string {
+// Names returns the names of infos, in their order.
+func Names(infos []Info) []string {
 	out := make([]string, len(infos))
 	for i, info := range infos {
 		out[i] = info.Name

@@ -3,6 +3,7 @@
 package onnx
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -59,6 +60,8 @@ func Open(opt Options) (*Engine, error) {
 	if opened {
 		return nil, errors.New("ONNX Runtime is open already")
 	}
+	saveSignals()
+	defer mendSignals()
 	ort.SetSharedLibraryPath(opt.Library)
 	// What the library would write to standard error comes back as an error, too.
 	if err := ort.InitializeEnvironment(ort.WithLogLevelFatal()); err != nil {
@@ -72,6 +75,7 @@ func Open(opt Options) (*Engine, error) {
 	return e, nil
 }
 
+// prepare makes the shared arena and finds out, before any model is read, whether the device can be used at all.
 func (e *Engine) prepare() error {
 	if e.opt.MemoryLimit > 0 {
 		if err := limitMemory(e.opt.MemoryLimit); err != nil {
@@ -154,18 +158,24 @@ func (e *Engine) fill(o *ort.SessionOptions, strict bool) error {
 	if err := errors.Join(o.SetIntraOpNumThreads(1), o.SetInterOpNumThreads(1)); err != nil {
 		return fmt.Errorf("setting threads: %w", err)
 	}
-	if e.opt.Device == CUDA {
-		return e.useCUDA(o)
+	if e.opt.Device != CUDA {
+		return nil
 	}
-	return nil
+	if !strict && e.opt.Log.Enabled(context.Background(), slog.LevelDebug) {
+		// The only place where the library names the nodes and where each runs is its own log, on standard error.
+		if err := o.SetLogSeverityLevel(ort.LoggingLevelVerbose); err != nil {
+			return fmt.Errorf("setting the log level: %w", err)
+		}
+	}
+	return e.useCUDA(o)
 }
 
-func (e *Engine) useCUDA(o *ort.SessionOptions) error {
+func (e *Engine) useCUDA(o *ort.SessionOptions) (err error) {
 	cuda, err := ort.NewCUDAProviderOptions()
 	if err != nil {
 		return e.noCUDA(err)
 	}
-	defer cuda.Destroy()
+	defer func() { err = errors.Join(err, cuda.Destroy()) }()
 	settings := map[string]string{
 		"arena_extend_strategy":     "kSameAsRequested",
 		"cudnn_conv_algo_search":    "HEURISTIC", // EXHAUSTIVE tunes again for each new shape

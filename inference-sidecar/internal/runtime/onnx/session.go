@@ -25,7 +25,7 @@ type session struct {
 	device  Device
 }
 
-// loadMu makes loading one model at a time: it is short of memory and, on CUDA, swaps signal handlers.
+// loadMu makes loading one model at a time: it takes several times the memory that the model takes afterwards.
 var loadMu sync.Mutex
 
 // Load implements runtime.Engine. Outputs that are not tensors are left out, and said so in the log.
@@ -36,35 +36,44 @@ func (e *Engine) Load(model []byte) (runtime.Session, error) {
 	if len(model) == 0 {
 		return nil, errors.New("the model file is empty")
 	}
-	ins, outs, err := ort.GetInputOutputInfoWithONNXData(model)
-	if err != nil {
-		return nil, fmt.Errorf("reading the model: %w", err)
-	}
 	s := &session{device: e.opt.Device}
-	if s.inputs, err = infos("input", ins); err != nil {
+	if err := e.describe(model, s); err != nil {
 		return nil, err
 	}
-	tensors := slices.DeleteFunc(outs, func(o ort.InputOutputInfo) bool { return o.OrtValueType != ort.ONNXTypeTensor })
-	if len(tensors) < len(outs) {
-		e.opt.Log.Warn("the model has outputs that are not tensors, which the protocol cannot carry: they are left out")
-	}
-	if s.outputs, err = infos("output", tensors); err != nil {
-		return nil, err
-	}
-	if len(s.inputs) == 0 || len(s.outputs) == 0 {
-		return nil, errors.New("the model has no tensor as input or none as output")
-	}
-	for _, o := range s.outputs {
-		p, err := planOutput(o, s.inputs[0])
-		if err != nil {
-			return nil, err
-		}
-		s.plans = append(s.plans, p)
-	}
+	var err error
 	if s.ort, err = e.open(model, s); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// describe reads what goes into the model and what comes out of it.
+func (e *Engine) describe(model []byte, s *session) error {
+	ins, outs, err := ort.GetInputOutputInfoWithONNXData(model)
+	if err != nil {
+		return fmt.Errorf("reading the model: %w", err)
+	}
+	if s.inputs, err = infos("input", ins); err != nil {
+		return err
+	}
+	tensors := slices.DeleteFunc(slices.Clone(outs), func(o ort.InputOutputInfo) bool { return o.OrtValueType != ort.ONNXTypeTensor })
+	if len(tensors) < len(outs) {
+		e.opt.Log.Warn("the model has outputs that are not tensors, which the protocol cannot carry: they are left out")
+	}
+	if s.outputs, err = infos("output", tensors); err != nil {
+		return err
+	}
+	if len(s.inputs) == 0 || len(s.outputs) == 0 {
+		return errors.New("the model has no tensor as input or none as output")
+	}
+	for _, o := range s.outputs {
+		p, err := planOutput(o, s.inputs[0])
+		if err != nil {
+			return err
+		}
+		s.plans = append(s.plans, p)
+	}
+	return nil
 }
 
 // open makes the library's session. On CUDA it first demands that all nodes run there and says so where they do not.
@@ -72,18 +81,17 @@ func (e *Engine) open(model []byte, s *session) (*ort.DynamicAdvancedSession, er
 	if e.opt.Device != CUDA {
 		return e.tryOpen(model, s, false)
 	}
-	var opened *ort.DynamicAdvancedSession
-	var err error
-	keepSignals(func() {
-		if opened, err = e.tryOpen(model, s, true); err == nil {
-			return
-		}
-		strict := err
-		if opened, err = e.tryOpen(model, s, false); err == nil {
-			e.opt.Log.Warn("some nodes of the model have no CUDA kernel and run on the CPU", "reason", strict)
-		}
-	})
-	return opened, err
+	defer mendSignals()
+	opened, strict := e.tryOpen(model, s, true)
+	if strict == nil {
+		return opened, nil
+	}
+	opened, err := e.tryOpen(model, s, false)
+	if err != nil {
+		return nil, err
+	}
+	e.opt.Log.Warn("some nodes of the model run on the CPU; with --log-level debug, ONNX Runtime lists them under \"Node placements\"", "reason", strict)
+	return opened, nil
 }
 
 func (e *Engine) tryOpen(model []byte, s *session, strict bool) (*ort.DynamicAdvancedSession, error) {
@@ -91,12 +99,12 @@ func (e *Engine) tryOpen(model []byte, s *session, strict bool) (*ort.DynamicAdv
 	if err != nil {
 		return nil, err
 	}
-	defer options.Destroy()
-	opened, err := ort.NewDynamicAdvancedSessionWithONNXData(model, names(s.inputs), names(s.outputs), options)
+	opened, err := ort.NewDynamicAdvancedSessionWithONNXData(model, runtime.Names(s.inputs), runtime.Names(s.outputs), options)
 	if err != nil {
-		return nil, fmt.Errorf("loading the model: %w", err)
+		err = fmt.Errorf("loading the model: %w", err)
 	}
-	return opened, nil
+	// Destroying options fails only where there are none.
+	return opened, errors.Join(err, options.Destroy())
 }
 
 func infos(what string, given []ort.InputOutputInfo) ([]runtime.Info, error) {
@@ -112,14 +120,6 @@ func infos(what string, given []ort.InputOutputInfo) ([]runtime.Info, error) {
 		}
 	}
 	return out, nil
-}
-
-func names(infos []runtime.Info) []string {
-	out := make([]string, len(infos))
-	for i, info := range infos {
-		out[i] = info.Name
-	}
-	return out
 }
 
 // Inputs implements runtime.Session.
@@ -175,7 +175,6 @@ func (s *session) run(ctx context.Context, ins, outs []ort.Value) error {
 	if err != nil {
 		return fmt.Errorf("making run options: %w", err)
 	}
-	defer options.Destroy()
 	told := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(told)
@@ -186,7 +185,10 @@ func (s *session) run(ctx context.Context, ins, outs []ort.Value) error {
 	if !stop() {
 		<-told // the options must live until Terminate has returned
 	}
-	return err
+	if s.device == CUDA {
+		mendSignals()
+	}
+	return errors.Join(err, options.Destroy())
 }
 
 // classify finds out whose fault a failed run is. The library's C interface has codes for that, but the wrapper passes
