@@ -17,11 +17,13 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// Peer is the proved identity of a client.
+// Peer is the proved identity of a client, and the connection that proved it.
 type Peer struct {
 	ID      spiffeid.ID
 	Expires time.Time // end of the certificate that proves ID
+	Renew   time.Time // when to come back with a fresh certificate; not after Expires
 	Address string    // for logs
+	Leave   func()    // has the client open its next stream on another connection
 }
 
 // Observer is told of what happens on the streams. Its methods must not block
@@ -77,16 +79,16 @@ func (s *Server) StreamAggregatedResources(discoveryv3.AggregatedDiscoveryServic
 	return status.Error(codes.Unimplemented, "state-of-the-world ADS is not served: set ads_config.api_type to DELTA_GRPC in Envoy's bootstrap")
 }
 
-// DeltaAggregatedResources serves one client until it leaves, its SVID expires
-// or its entitlement ends.
+// DeltaAggregatedResources serves one client until it leaves, is to come back
+// with a fresh SVID, or its entitlement ends.
 func (s *Server) DeltaAggregatedResources(grpcStream discoveryv3.AggregatedDiscoveryService_DeltaAggregatedResourcesServer) error {
 	peer, err := s.config.Peer(grpcStream.Context())
 	if err != nil {
 		s.config.Log.Warn("refused an xDS stream", "error", err)
 		return status.Errorf(codes.Unauthenticated, "no SPIFFE ID was proved: %v", err)
 	}
-	if !s.config.Now().Before(peer.Expires) {
-		return expired()
+	if !s.config.Now().Before(peer.Renew) {
+		return renew(peer)
 	}
 	entry, entitled, changed := s.config.Registry.lookup(peer.ID)
 	if !entitled {
@@ -108,8 +110,11 @@ func notEntitled(id spiffeid.ID) error {
 	return status.Errorf(codes.PermissionDenied, "no configuration for %s: list it under spec.envoys of a Gateway", id)
 }
 
-func expired() error {
-	return status.Error(codes.Unauthenticated, "the SVID that proved this stream has expired: connect again with a fresh one")
+// renew sends the client away from the connection, which its next stream would
+// use otherwise: it proved itself with the old SVID.
+func renew(peer Peer) error {
+	peer.Leave()
+	return status.Errorf(codes.Unavailable, "the SVID that proved this connection ends at %s: connect again with a fresh one", peer.Expires.UTC().Format(time.RFC3339))
 }
 
 // Status describes every open stream, ordered by number.

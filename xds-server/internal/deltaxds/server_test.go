@@ -38,6 +38,7 @@ func (r *recorder) Acked(string, time.Duration)        {}
 func (r *recorder) Nacked(string)                      { r.mu.Lock(); r.nacks++; r.mu.Unlock() }
 
 type bench struct {
+	left     chan struct{} // one for each time that a client was told to leave its connection
 	registry *Registry
 	server   *Server
 	client   discoveryv3.AggregatedDiscoveryServiceClient
@@ -46,15 +47,15 @@ type bench struct {
 
 // startServer serves on an in-memory listener; the peer's identity comes from a
 // header, in the place of a certificate.
-func startServer(t *testing.T, expires time.Time) *bench {
+func startServer(t *testing.T, renew time.Time) *bench {
 	t.Helper()
-	b := &bench{registry: NewRegistry(), observer: &recorder{closed: make(chan string, 16)}}
+	b := &bench{left: make(chan struct{}, 16), registry: NewRegistry(), observer: &recorder{closed: make(chan string, 16)}}
 	b.server = NewServer(Config{
 		Registry: b.registry,
 		Peer: func(ctx context.Context) (Peer, error) {
 			md, _ := metadata.FromIncomingContext(ctx)
 			id, err := spiffeid.FromString(strings.Join(md.Get("id"), ""))
-			return Peer{ID: id, Expires: expires}, err
+			return Peer{ID: id, Expires: renew.Add(time.Hour), Renew: renew, Leave: func() { b.left <- struct{}{} }}, err
 		},
 		Observer: b.observer, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: time.Now,
 	})
@@ -170,13 +171,25 @@ func TestStreamEndsWithEntitlement(t *testing.T) {
 	}
 }
 
-func TestStreamEndsWithTheSVID(t *testing.T) {
-	b := startServer(t, time.Now().Add(200*time.Millisecond))
+// TestStreamEndsForAFreshSVID has a stream end when it is time to renew, and one
+// that comes on the same connection later, too.
+func TestStreamEndsForAFreshSVID(t *testing.T) {
+	renew := time.Now().Add(time.Second)
+	b := startServer(t, renew)
 	b.publish(t, oneModel(0))
 	c := b.open(t, envoyID.String())
 	exchange(t, c, &discoveryv3.DeltaDiscoveryRequest{TypeUrl: snapshot.ClusterType})
-	if _, err := c.Recv(); status.Code(err) != codes.Unauthenticated || !strings.Contains(err.Error(), "expired") {
-		t.Fatalf("error = %v, want Unauthenticated by expiry", err)
+	for range 2 {
+		if _, err := c.Recv(); status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), "fresh") {
+			t.Fatalf("error = %v, want Unavailable that asks for a fresh SVID", err)
+		}
+		if <-b.left; time.Now().Before(renew) {
+			t.Fatal("the client was sent away before its time")
+		}
+		c = b.open(t, envoyID.String())
+	}
+	if reason := <-b.observer.closed; reason != "SVID to be renewed" {
+		t.Fatalf("reason = %q", reason)
 	}
 }
 

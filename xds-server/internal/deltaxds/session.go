@@ -35,8 +35,8 @@ type received struct {
 // run serves the client and returns the reason for the end in a word for
 // metrics, and the status for the client.
 func (c *session) run(log *slog.Logger) (reason string, err error) {
-	expiry := time.NewTimer(c.peer.Expires.Sub(c.server.config.Now()))
-	defer expiry.Stop()
+	renewal := time.NewTimer(c.peer.Renew.Sub(c.server.config.Now()))
+	defer renewal.Stop()
 	requests := c.receive()
 	for {
 		select {
@@ -51,8 +51,8 @@ func (c *session) run(log *slog.Logger) (reason string, err error) {
 			if !c.refresh() {
 				return "entitlement removed", notEntitled(c.peer.ID)
 			}
-		case <-expiry.C:
-			return "SVID expired", expired()
+		case <-renewal.C:
+			return "SVID to be renewed", renew(c.peer)
 		}
 		if err := c.flush(); err != nil {
 			return ending(err), err

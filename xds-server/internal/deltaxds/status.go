@@ -19,7 +19,7 @@ type StreamStatus struct {
 	Node      string       `json:"node"`     // node.id as the client claims it: for people, not for decisions
 	Address   string       `json:"address"`  // of the client
 	Connected time.Time    `json:"connected"`
-	Expires   time.Time    `json:"expires"` // when the client's SVID, and with it the stream, ends
+	Expires   time.Time    `json:"expires"` // end of the client's SVID; the stream ends a little before
 	Version   string       `json:"version"` // snapshot that the client is being brought to
 	InSync    bool         `json:"inSync"`  // the client acknowledged all of Version
 	Types     []TypeStatus `json:"types"`   // in the order in which they are sent
