@@ -7,6 +7,8 @@ import (
 
 type object = map[string]any
 
+const listenerName = "gateway"
+
 const typePrefix = "type.googleapis.com/envoy.extensions."
 
 // bootstrap is Envoy's configuration as the JSON form of
@@ -21,7 +23,7 @@ func bootstrap(c Config) object {
 		"admin": object{"address": address("127.0.0.1", 0)},
 		"static_resources": object{
 			"listeners": []any{object{
-				"name": "gateway", "address": address("127.0.0.1", 0),
+				"name": listenerName, "address": address("127.0.0.1", 0),
 				"per_connection_buffer_limit_bytes": limit,
 				"filter_chains":                     []any{object{"filters": []any{manager(c.Filter)}}},
 			}},

@@ -2,30 +2,16 @@ package staticenvoy_test
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/weirmesh/weir/xds-server/internal/artefact"
 	"github.com/weirmesh/weir/xds-server/internal/loadgen"
 	"github.com/weirmesh/weir/xds-server/internal/staticenvoy"
 )
 
-func envoyBinary(t *testing.T) string {
-	t.Helper()
-	tools := os.Getenv("WEIR_TOOLS")
-	if tools == "" {
-		t.Skip("WEIR_TOOLS is not set: this test needs Envoy; `make test` sets it")
-	}
-	path := filepath.Join(tools, "bin", "envoy")
-	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("%v: `make tools` installs Envoy", err)
-	}
-	return path
-}
-
 func TestLoadThroughEnvoy(t *testing.T) {
-	binary := envoyBinary(t)
+	binary := artefact.Envoy(t)
 	for name, filter := range map[string]staticenvoy.Filter{
 		"alone": {},
 		"lua":   staticenvoy.Lua(`function envoy_on_request(h) h:headers():add("x-lua", "yes") end`),
@@ -64,7 +50,7 @@ func TestLoadThroughEnvoy(t *testing.T) {
 }
 
 func TestStartSaysThatEnvoyEnded(t *testing.T) {
-	_, err := staticenvoy.Start(context.Background(), staticenvoy.Config{Binary: envoyBinary(t), Dir: t.TempDir(),
+	_, err := staticenvoy.Start(context.Background(), staticenvoy.Config{Binary: artefact.Envoy(t), Dir: t.TempDir(),
 		Upstream: "nowhere", Log: t.Output()})
 	if err == nil {
 		t.Fatal("an envoy with a bad upstream started")

@@ -1,8 +1,6 @@
-package staticenvoy
+package envoyproc
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"strconv"
@@ -15,8 +13,8 @@ import (
 const clockTick = time.Second / 100
 
 // CPUTime is the time that all threads of Envoy have spent on a processor.
-func (e *Envoy) CPUTime() (time.Duration, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", e.pid))
+func (p *Process) CPUTime() (time.Duration, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.pid))
 	if err != nil {
 		return 0, fmt.Errorf("read cpu time: %w", err)
 	}
@@ -31,8 +29,8 @@ func (e *Envoy) CPUTime() (time.Duration, error) {
 }
 
 // RSS is Envoy's resident memory in bytes.
-func (e *Envoy) RSS() (int64, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", e.pid))
+func (p *Process) RSS() (int64, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", p.pid))
 	if err != nil {
 		return 0, fmt.Errorf("read resident memory: %w", err)
 	}
@@ -41,28 +39,4 @@ func (e *Envoy) RSS() (int64, error) {
 		return 0, fmt.Errorf("read resident memory: %w", err)
 	}
 	return pages * int64(os.Getpagesize()), nil
-}
-
-// Counter returns the counter or gauge with exactly this name; 0 when Envoy
-// has none yet.
-func (e *Envoy) Counter(ctx context.Context, name string) (int64, error) {
-	body, err := e.Admin(ctx, "/stats?format=json&filter=^"+strings.ReplaceAll(name, ".", `\.`)+"$")
-	if err != nil {
-		return 0, err
-	}
-	var stats struct {
-		Stats []struct {
-			Name  string `json:"name"`
-			Value int64  `json:"value"`
-		} `json:"stats"`
-	}
-	if err := json.Unmarshal(body, &stats); err != nil {
-		return 0, fmt.Errorf("read counter %s: %w", name, err)
-	}
-	for _, s := range stats.Stats {
-		if s.Name == name {
-			return s.Value, nil
-		}
-	}
-	return 0, nil
 }
