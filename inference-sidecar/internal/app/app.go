@@ -113,10 +113,12 @@ func newHouse(c *config, log *slog.Logger) *serve.House {
 
 // unlessTold returns nil where the program was told to stop: then giving up is no error.
 func unlessTold(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
+	select {
+	case <-ctx.Done():
 		return nil
+	default:
+		return err
 	}
-	return err
 }
 
 func openEngine(c *config, log *slog.Logger) (*onnx.Engine, error) {
@@ -150,11 +152,8 @@ func handler(house *serve.House) http.Handler {
 	mux := http.NewServeMux()
 	(&httpapi.API{House: house, Name: name, Version: Version}).Register(mux)
 	(&openai.API{House: house}).Register(mux)
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(http.StatusNotFound)
-		// An error is the client's leaving: there is nobody left to tell.
-		_, _ = io.WriteString(w, `{"error":"unknown path: the APIs are under /v2 and /v1"}`+"\n")
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		serve.WriteJSON(w, http.StatusNotFound, map[string]string{"error": "unknown path: the APIs are under /v2 and /v1"})
 	})
 	return mux
 }

@@ -230,7 +230,7 @@ func inferIsTheSame(t *testing.T, url string, want []float64) {
 			Data  []float64
 		}
 	}
-	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil || res.StatusCode != 200 || len(answer.Outputs) != 1 {
+	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil || res.StatusCode != http.StatusOK || len(answer.Outputs) != 1 {
 		t.Fatalf("status %d, %+v, %v", res.StatusCode, answer, err)
 	}
 	mean := make([]float64, len(want))
@@ -261,7 +261,7 @@ func TestMutualTLS(t *testing.T) {
 	}
 	for _, peer := range []string{"/envoy", "/client"} {
 		for proto, http2 := range map[string]bool{"HTTP/2.0": true, "HTTP/1.1": false} {
-			if got, body, err := get("/v2/health/ready", http2, identitytest.Certificate(t, ca.SVID(peer))); err != nil || got != proto || body != `{"ready":true}` {
+			if got, body, err := get("/v2/health/ready", http2, identitytest.Certificate(t, ca.SVID(peer))); err != nil || got != proto || body != `{"live":true,"ready":true}` {
 				t.Errorf("%s: %s %s, %v", peer, got, body, err)
 			}
 		}
@@ -274,7 +274,7 @@ func TestMutualTLS(t *testing.T) {
 	}
 	if res, err := http.Get("http://" + p.address + "/v2/health/live"); err == nil {
 		defer res.Body.Close()
-		if res.StatusCode == 200 {
+		if res.StatusCode == http.StatusOK {
 			t.Error("plaintext is served")
 		}
 	}

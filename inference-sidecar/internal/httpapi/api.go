@@ -3,7 +3,6 @@
 package httpapi
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -57,11 +56,7 @@ func (a *API) only(h handler, method, or string) http.HandlerFunc {
 }
 
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
-	m := serve.Explain(err)
-	a.House.Failed(r, m, err)
-	if m.Again {
-		w.Header().Set("Retry-After", serve.RetryAfter)
-	}
+	m := a.House.Failed(w, r, err)
 	writeError(w, m.Status, err.Error())
 }
 
@@ -70,20 +65,13 @@ func (a *API) unknown(w http.ResponseWriter, r *http.Request) {
 }
 
 func writeError(w http.ResponseWriter, status int, text string) {
-	writeJSON(w, status, struct {
+	serve.WriteJSON(w, status, struct {
 		Error string `json:"error"`
 	}{text})
 }
 
-func writeJSON(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	// An error is the client's leaving: there is nobody left to tell.
-	_ = json.NewEncoder(w).Encode(v)
-}
-
 func (a *API) server(w http.ResponseWriter, _ *http.Request) error {
-	writeJSON(w, http.StatusOK, struct {
+	serve.WriteJSON(w, http.StatusOK, struct {
 		Name       string   `json:"name"`
 		Version    string   `json:"version"`
 		Extensions []string `json:"extensions"`
@@ -91,17 +79,24 @@ func (a *API) server(w http.ResponseWriter, _ *http.Request) error {
 	return nil
 }
 
+// health is the body of both health answers: clients look for "live" in that about readiness, too, as the protocol's text
+// has it there.
+type health struct {
+	Live  bool `json:"live"`
+	Ready bool `json:"ready"`
+}
+
 func (a *API) live(w http.ResponseWriter, _ *http.Request) error {
-	writeJSON(w, http.StatusOK, map[string]bool{"live": true})
+	serve.WriteJSON(w, http.StatusOK, health{Live: true, Ready: a.House.Models.Ready()})
 	return nil
 }
 
 func (a *API) ready(w http.ResponseWriter, _ *http.Request) error {
-	if !a.House.Models.Ready() {
-		writeJSON(w, http.StatusServiceUnavailable, map[string]bool{"ready": false})
-		return nil
+	h, status := health{Live: true, Ready: a.House.Models.Ready()}, http.StatusOK
+	if !h.Ready {
+		status = http.StatusServiceUnavailable
 	}
-	writeJSON(w, http.StatusOK, map[string]bool{"ready": true})
+	serve.WriteJSON(w, status, h)
 	return nil
 }
 
@@ -110,11 +105,14 @@ func (a *API) find(r *http.Request) (*registry.Version, error) {
 }
 
 func (a *API) modelReady(w http.ResponseWriter, r *http.Request) error {
+	if !a.House.Models.Ready() {
+		return registry.ErrNotReady // not while the server drains, either
+	}
 	v, err := a.find(r)
 	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, struct {
+	serve.WriteJSON(w, http.StatusOK, struct {
 		Name  string `json:"name"`
 		Ready bool   `json:"ready"`
 	}{v.Spec.Name, true})
@@ -138,7 +136,7 @@ func (a *API) model(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	writeJSON(w, http.StatusOK, struct {
+	serve.WriteJSON(w, http.StatusOK, struct {
 		Name     string           `json:"name"`
 		Versions []string         `json:"versions"`
 		Platform string           `json:"platform"`

@@ -1,6 +1,9 @@
 package httpapi_test
 
 import (
+	"bytes"
+	"compress/gzip"
+	"compress/zlib"
 	"context"
 	"errors"
 	"io"
@@ -61,8 +64,8 @@ func TestGet(t *testing.T) {
 	f32 := `"platform":"onnx_onnxv1","inputs":[{"name":"x","datatype":"FP32","shape":[-1,2]}],"outputs":[{"name":"y","datatype":"FP32","shape":[-1,2]}]}`
 	for path, want := range map[string]string{
 		"/v2":                              `200 {"name":"test","version":"1","extensions":["binary_tensor_data"]}`,
-		"/v2/health/live":                  `200 {"live":true}`,
-		"/v2/health/ready":                 `200 {"ready":true}`,
+		"/v2/health/live":                  `200 {"live":true,"ready":true}`,
+		"/v2/health/ready":                 `200 {"live":true,"ready":true}`,
 		"/v2/models/f32":                   `200 {"name":"f32","versions":["v1","v2"],` + f32,
 		"/v2/models/f32/versions/v1":       `200 {"name":"f32","versions":["v1"],` + f32,
 		"/v2/models/f32/ready":             `200 {"name":"f32","ready":true}`,
@@ -85,15 +88,26 @@ func TestGet(t *testing.T) {
 }
 
 func TestNotReady(t *testing.T) {
-	h, _ := servetest.House(t)
-	m := mux(h)
-	for path, want := range map[string]string{
-		"/v2/health/live": `200 {"live":true}`, "/v2/health/ready": `503 {"ready":false}`,
-		"/v2/models/f32/ready": `503 {"error":"the server is not ready"}`,
+	loading, _ := servetest.House(t)
+	draining := house(t)
+	draining.Models.Drain()
+	for name, c := range map[string]struct {
+		house *serve.House
+		infer string
+	}{
+		"loading":  {loading, `503 {"error":"the server is not ready"}`},
+		"draining": {draining, "200"}, // what still comes is served
 	} {
-		res := httptest.NewRecorder()
-		m.ServeHTTP(res, httptest.NewRequest(http.MethodGet, path, nil))
-		check(t, path, res, want)
+		m := mux(c.house)
+		for path, want := range map[string]string{
+			"/v2/health/live": `200 {"live":true,"ready":false}`, "/v2/health/ready": `503 {"live":true,"ready":false}`,
+			"/v2/models/f32/ready": `503 {"error":"the server is not ready"}`,
+		} {
+			res := httptest.NewRecorder()
+			m.ServeHTTP(res, httptest.NewRequest(http.MethodGet, path, nil))
+			check(t, name+" "+path, res, want)
+		}
+		check(t, name, post{body: x + "}"}.send(m), c.infer)
 	}
 }
 
@@ -181,12 +195,43 @@ func TestInferRefuses(t *testing.T) {
 		{name: "unknown model", path: "/v2/models/none/infer", body: x + "}", want: `404`},
 		{name: "unknown version", header: map[string]string{"x-weir-version": "v9"}, body: x + "}", want: `404`},
 		{name: "too large", body: strings.Repeat(" ", 5000), want: `413 {"error":"the request body is larger than the 4096 bytes allowed"}`},
-		{name: "compressed", header: map[string]string{"Content-Encoding": "gzip"}, body: x + "}", want: `415`},
+		{name: "compressed as nobody does", header: map[string]string{"Content-Encoding": "br"}, body: x + "}", want: `415 {"error":"unknown content-encoding \"br\": it is gzip, deflate or none"}`},
+		{name: "not compressed", header: map[string]string{"Content-Encoding": "gzip"}, body: x + "}", want: `400 {"error":"the request body is not gzip: gzip: invalid header"}`},
+		{name: "large when decompressed", header: map[string]string{"Content-Encoding": "gzip"}, body: compressed(t, "gzip", strings.Repeat(" ", 100_000)), want: `413 {"error":"the request body is larger than the 4096 bytes allowed"}`},
+		{name: "compressed and cut off", header: map[string]string{"Content-Encoding": "gzip"}, body: compressed(t, "gzip", x+"}")[:40], want: `400 {"error":"reading the request body: unexpected EOF"}`},
 		{name: "deep", body: strings.Repeat("[", 1000), want: `400`},
 		{name: "header length of no number", header: map[string]string{"Inference-Header-Content-Length": "-1"}, body: x + "}", want: `400`},
 		{name: "header length beyond the body", header: map[string]string{"Inference-Header-Content-Length": "4097"}, body: x + "}", want: `400 {"error":"the header Inference-Header-Content-Length is 4097, the body has 73 bytes"}`},
 	} {
 		check(t, p.name, p.send(m), p.want)
+	}
+}
+
+func compressed(t *testing.T, encoding, content string) string {
+	t.Helper()
+	var b bytes.Buffer
+	w := io.WriteCloser(gzip.NewWriter(&b))
+	if encoding == "deflate" {
+		w = zlib.NewWriter(&b)
+	}
+	if _, err := io.WriteString(w, content); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// TestInferCompressed: the length of the JSON is that before it was compressed.
+func TestInferCompressed(t *testing.T) {
+	m := mux(house(t))
+	document := `{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","parameters":{"binary_data_size":8}}]}`
+	for _, encoding := range []string{"gzip", "deflate"} {
+		p := binary(encoding, "", document, "\x00\x00\x00\x3f\x00\x00\x80\xbf", `200 {"model_name":"f32","model_version":"v2","outputs":[{"name":"y","datatype":"FP32","shape":[1,2],"data":[0.5,-1]}]}`)
+		p.body = compressed(t, encoding, p.body)
+		p.header["Content-Encoding"] = encoding
+		check(t, encoding, p.send(m), p.want)
 	}
 }
 

@@ -175,15 +175,10 @@ func appendText(b []byte, s string) []byte {
 }
 
 func (res *response) write(w http.ResponseWriter) {
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
+	contentType := "application/json"
 	if res.binary {
-		h.Set("Content-Type", "application/octet-stream")
-		h.Set(headerLength, strconv.Itoa(len(res.document)))
+		contentType = "application/octet-stream"
+		w.Header().Set(headerLength, strconv.Itoa(len(res.document)))
 	}
-	h.Set("Content-Length", strconv.Itoa(len(res.document)+len(res.blobs)))
-	// An error is the client's leaving: there is nobody left to tell.
-	if _, err := w.Write(res.document); err == nil {
-		_, _ = w.Write(res.blobs)
-	}
+	serve.Write(w, contentType, res.document, res.blobs)
 }

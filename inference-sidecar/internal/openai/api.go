@@ -3,11 +3,9 @@
 package openai
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 
 	"github.com/weirmesh/weir/inference-sidecar/internal/embed"
 	"github.com/weirmesh/weir/inference-sidecar/internal/jsonread"
@@ -61,11 +59,7 @@ func invalid(param, format string, args ...any) error {
 }
 
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
-	m := serve.Explain(err)
-	a.House.Failed(r, m, err)
-	if m.Again {
-		w.Header().Set("Retry-After", serve.RetryAfter)
-	}
+	m := a.House.Failed(w, r, err)
 	writeError(w, m.Status, describe(err, m))
 }
 
@@ -114,14 +108,7 @@ func writeError(w http.ResponseWriter, status int, f *fault) {
 	if f.code != "" {
 		b.Code = &f.code
 	}
-	writeJSON(w, status, map[string]body{"error": b})
-}
-
-func writeJSON(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	// An error is the client's leaving: there is nobody left to tell.
-	_ = json.NewEncoder(w).Encode(v)
+	serve.WriteJSON(w, status, map[string]body{"error": b})
 }
 
 // modelObject is a model of the OpenAI API. Created is when the default version's file was last changed.
@@ -149,7 +136,7 @@ func (a *API) models(w http.ResponseWriter, _ *http.Request) error {
 		}
 		list = append(list, object(m))
 	}
-	writeJSON(w, http.StatusOK, struct {
+	serve.WriteJSON(w, http.StatusOK, struct {
 		Object string        `json:"object"`
 		Data   []modelObject `json:"data"`
 	}{"list", list})
@@ -165,13 +152,6 @@ func (a *API) model(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, object(m))
+	serve.WriteJSON(w, http.StatusOK, object(m))
 	return nil
-}
-
-func write(w http.ResponseWriter, b []byte) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
-	// An error is the client's leaving: there is nobody left to tell.
-	_, _ = w.Write(b)
 }

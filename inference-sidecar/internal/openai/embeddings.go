@@ -38,7 +38,7 @@ func (a *API) embeddings(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	write(w, answer)
+	serve.Write(w, "application/json", answer)
 	return nil
 }
 

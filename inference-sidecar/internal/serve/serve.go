@@ -24,9 +24,6 @@ const (
 	VersionHeader = "X-Weir-Version"
 )
 
-// RetryAfter is the Retry-After of answers to overload, in seconds.
-const RetryAfter = "1"
-
 // StatusClientGone is the status, seen in logs only, of a request whose client has left.
 const StatusClientGone = 499
 
@@ -99,24 +96,24 @@ func (c *Call) End(err error) {
 type Meaning struct {
 	// Status is the HTTP status.
 	Status int
-	// Again says that the client may try the same again after RetryAfter.
+	// Again says that the client may try the same again after a second.
 	Again bool
 	// Reason is empty for no error.
 	Reason telemetry.Reason
 }
 
-type badRequest struct{ err error }
+type requestError struct{ err error }
 
-func (e *badRequest) Error() string { return e.err.Error() }
-func (e *badRequest) Unwrap() error { return e.err }
+func (e *requestError) Error() string { return e.err.Error() }
+func (e *requestError) Unwrap() error { return e.err }
 
 // BadRequest marks err as the client's fault.
-func BadRequest(err error) error { return &badRequest{err} }
+func BadRequest(err error) error { return &requestError{err} }
 
 // Explain returns the Meaning of an error that a request failed with.
 func Explain(err error) Meaning {
 	var large *body.TooLargeError
-	var bad *badRequest
+	var bad *requestError
 	switch {
 	case err == nil:
 		return Meaning{Status: http.StatusOK}
@@ -140,30 +137,4 @@ func Explain(err error) Meaning {
 		return Meaning{Status: StatusClientGone, Reason: telemetry.Canceled}
 	}
 	return Meaning{Status: http.StatusInternalServerError, Reason: telemetry.Backend}
-}
-
-// Failed writes a line about a failed request: a warning where a model failed, else for debugging.
-func (h *House) Failed(r *http.Request, m Meaning, err error) {
-	level := slog.LevelDebug
-	if m.Reason == telemetry.Backend {
-		level = slog.LevelWarn
-	}
-	h.Log.Log(r.Context(), level, "request failed", "method", r.Method, "path", r.URL.Path, "status", m.Status, "error", err)
-}
-
-// ErrEncoded is returned by ReadBody for a compressed body.
-var ErrEncoded = errors.New("the request body has a content-encoding: send it as it is")
-
-// ReadBody reads the body of r, at most limit bytes and what the server allows. The caller calls release, once, when it
-// needs the bytes no more.
-func (h *House) ReadBody(r *http.Request, limit int64) (b []byte, release func(), err error) {
-	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
-		return nil, nil, ErrEncoded
-	}
-	b, release, err = h.Room.Read(r.Body, r.ContentLength, limit)
-	var large *body.TooLargeError
-	if err != nil && !errors.As(err, &large) && !errors.Is(err, body.ErrBusy) {
-		return nil, nil, BadRequest(err) // the client sent less than it said, or left
-	}
-	return b, release, err
 }

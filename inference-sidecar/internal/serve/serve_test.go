@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/weirmesh/weir/inference-sidecar/internal/body"
 	"github.com/weirmesh/weir/inference-sidecar/internal/registry"
@@ -45,5 +47,27 @@ func TestExplain(t *testing.T) {
 				err = fmt.Errorf("wrapped: %w", err)
 			}
 		}
+	}
+}
+
+// withDeadline is a ResponseWriter as net/http's are.
+type withDeadline struct {
+	*httptest.ResponseRecorder
+	deadline time.Time
+}
+
+func (w *withDeadline) SetWriteDeadline(t time.Time) error {
+	w.deadline = t
+	return nil
+}
+
+func TestWriteBoundsSlowReaders(t *testing.T) {
+	w := &withDeadline{ResponseRecorder: httptest.NewRecorder()}
+	serve.Write(w, "text/plain", []byte("a"), nil, []byte("bc"))
+	if left := time.Until(w.deadline); left <= 0 || left > time.Minute {
+		t.Errorf("the deadline is in %s", left)
+	}
+	if w.Body.String() != "abc" || w.Header().Get("Content-Length") != "3" || w.Header().Get("Content-Type") != "text/plain" {
+		t.Errorf("wrote %q, headers %v", w.Body, w.Header())
 	}
 }

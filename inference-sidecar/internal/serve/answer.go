@@ -1,0 +1,56 @@
+package serve
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/weirmesh/weir/inference-sidecar/internal/telemetry"
+)
+
+// retryAfter is the Retry-After of answers to overload, in seconds.
+const retryAfter = "1"
+
+// writeTimeout bounds how long a client may take to read an answer, which is kept in memory until then.
+const writeTimeout = time.Minute
+
+// Failed explains the error that r failed with, logs it and sets the headers that go with it; the caller writes the body.
+func (h *House) Failed(w http.ResponseWriter, r *http.Request, err error) Meaning {
+	m := Explain(err)
+	level := slog.LevelDebug
+	if m.Reason == telemetry.Backend {
+		level = slog.LevelWarn
+	}
+	h.Log.Log(r.Context(), level, "request failed", "method", r.Method, "path", r.URL.Path, "status", m.Status, "error", err)
+	if m.Again {
+		w.Header().Set("Retry-After", retryAfter)
+	}
+	return m
+}
+
+// WriteJSON answers with v as JSON.
+func WriteJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	// An error is the client's leaving: there is nobody left to tell.
+	_ = json.NewEncoder(w).Encode(v)
+}
+
+// Write answers 200 with the parts, one after the other.
+func Write(w http.ResponseWriter, contentType string, parts ...[]byte) {
+	size := 0
+	for _, p := range parts {
+		size += len(p)
+	}
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Length", strconv.Itoa(size))
+	// Not every ResponseWriter has deadlines; those of net/http do.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout))
+	for _, p := range parts {
+		if _, err := w.Write(p); err != nil {
+			return // the client has left: there is nobody to tell
+		}
+	}
+}
