@@ -124,8 +124,10 @@ fuzz: ## Run every fuzz target for FUZZTIME (20s)
 	@tools/fuzz.sh $(FUZZTIME) $(MODULES)
 
 .PHONY: bench
-bench: build/filter.wasm $(STAMPS)/envoy ## Measure: the policy's parts, and Envoy alone, with the filter and with Lua
+bench: build/filter.wasm $(STAMPS)/envoy ## Measure: the policy's parts, the module, and Envoy alone, with the filter and with Lua
 	go test -run '^$$' -bench . -benchmem ./filter/policy/...
+	$(ARTEFACTS) go test -run '^$$' -bench . ./filter/wasmhost
+	tools/v8bench.sh build/filter.wasm
 	go run ./xds-server/cmd/measure bench
 
 .PHONY: soak

@@ -37,7 +37,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 func measured(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if len(args) == 0 {
-		return errors.New("say what to measure: measure bench|soak [flags]")
+		return errors.New("say what to measure: measure bench|soak|corpus [flags]")
 	}
 	f := flag.NewFlagSet("measure "+args[0], flag.ContinueOnError)
 	f.SetOutput(stderr)
@@ -47,6 +47,7 @@ func measured(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	requests := f.Int64("requests", 20_000, "bench: requests a variant and round")
 	conns := f.Int("conns", 16, "bench: connections")
 	scale := f.Float64("scale", 1, "soak: share of the full counts")
+	phase := f.String("phase", "", "soak: run only the phases with this in their name")
 	if err := f.Parse(args[1:]); err != nil {
 		return fmt.Errorf("read flags: %w", err)
 	}
@@ -54,8 +55,13 @@ func measured(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	case "bench":
 		return measure.Bench(ctx, measure.BenchOptions{Envoy: *envoy, Module: *module, Rounds: *rounds, Requests: *requests, Conns: *conns}, stdout)
 	case "soak":
-		return measure.Soak(ctx, measure.SoakOptions{Envoy: *envoy, Module: *module, Scale: *scale}, stdout)
+		return measure.Soak(ctx, measure.SoakOptions{Envoy: *envoy, Module: *module, Scale: *scale, Phase: *phase}, stdout)
+	case "corpus":
+		if f.NArg() != 1 {
+			return errors.New("say where to write: measure corpus DIRECTORY")
+		}
+		return measure.Corpus(f.Arg(0))
 	default:
-		return fmt.Errorf("unknown measurement %q: bench or soak", args[0])
+		return fmt.Errorf("unknown measurement %q: bench, soak or corpus", args[0])
 	}
 }
