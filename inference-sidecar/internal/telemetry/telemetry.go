@@ -71,9 +71,10 @@ func New() *Metrics {
 	return m
 }
 
-// Handler serves the metrics in the Prometheus and OpenMetrics text formats.
+// Handler serves the metrics in the Prometheus text format. OpenMetrics, which scrapers prefer where it is offered, would
+// add _total to the counters, and they would have Triton's names no more.
 func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{EnableOpenMetrics: true})
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
 
 // Model are the metrics of one version of a model. It is safe for concurrent use.
