@@ -13,6 +13,10 @@ import (
 // MaxDepth is the deepest nesting of arrays and objects that a Cursor follows.
 const MaxDepth = 64
 
+// MaxKeys is the largest number of keys of an object. Each is remembered while the object is read, which takes many times
+// the memory of the document where a stranger sends nothing but keys.
+const MaxKeys = 4096
+
 // SyntaxError says what is wrong in a document and at which byte.
 type SyntaxError struct {
 	// Offset is the index of the offending byte, from 0.
@@ -69,6 +73,9 @@ type Cursor struct {
 
 // New returns a Cursor at the start of b, which it does not copy.
 func New(b []byte) *Cursor { return &Cursor{b: b} }
+
+// Left returns the number of unread bytes.
+func (c *Cursor) Left() int { return len(c.b) - c.i }
 
 // Offset returns the index of the next unread byte.
 func (c *Cursor) Offset() int { return c.i }
@@ -167,6 +174,9 @@ func (c *Cursor) Object(value func(key string) error) error {
 		key, err := c.Text()
 		if err != nil {
 			return err
+		}
+		if seen.count++; seen.count > MaxKeys {
+			return &SyntaxError{Offset: at, Reason: fmt.Sprintf("an object of more than %d keys", MaxKeys)}
 		}
 		if !seen.add(key) {
 			return &SyntaxError{Offset: at, Reason: fmt.Sprintf("the key %q occurs twice", key)}
@@ -306,8 +316,9 @@ func (c *Cursor) End() error {
 
 // keys is a set that costs nothing for the few keys of an ordinary object and stays linear for a stranger's.
 type keys struct {
-	few  []string
-	many map[string]struct{}
+	few   []string
+	many  map[string]struct{}
+	count int
 }
 
 func (k *keys) add(key string) bool {

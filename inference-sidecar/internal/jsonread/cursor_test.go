@@ -3,6 +3,7 @@ package jsonread_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -87,6 +88,23 @@ func TestDuplicateKeys(t *testing.T) {
 	}
 }
 
+func TestKeysAreBounded(t *testing.T) {
+	object := func(n int) []byte {
+		var b []byte
+		for i := range n {
+			b = fmt.Appendf(b, `,"%d":0`, i)
+		}
+		b[0] = '{'
+		return append(b, '}')
+	}
+	if _, err := jsonread.New(object(jsonread.MaxKeys)).Skip(); err != nil {
+		t.Error(err)
+	}
+	if _, err := jsonread.New(object(jsonread.MaxKeys + 1)).Skip(); err == nil || !strings.Contains(err.Error(), "an object of more than 4096 keys") {
+		t.Errorf("one more: %v", err)
+	}
+}
+
 func TestDepth(t *testing.T) {
 	deep := func(n int) []byte { return []byte(strings.Repeat("[", n) + strings.Repeat("]", n)) }
 	if _, err := jsonread.New(deep(jsonread.MaxDepth)).Skip(); err != nil {
@@ -117,7 +135,7 @@ func FuzzSkip(f *testing.F) {
 		case err == nil && !valid && !strings.Contains(string(b), "NaN") && !strings.Contains(string(b), "Infinity"):
 			t.Errorf("%q is taken and is no JSON", b)
 		case err != nil && valid:
-			for _, reason := range []string{"occurs twice", "nested deeper", "lone surrogate", "not UTF-8"} {
+			for _, reason := range []string{"occurs twice", "nested deeper", "lone surrogate", "not UTF-8", "keys"} {
 				if strings.Contains(err.Error(), reason) {
 					return
 				}

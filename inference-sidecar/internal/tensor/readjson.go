@@ -38,11 +38,10 @@ type reader struct {
 	element   func(*jsonread.Cursor, *Tensor) error
 }
 
-// reserve allocates for the shape, but for no more than what a document of moderate size can hold: the shape is a
-// stranger's claim.
+// reserve allocates for the shape, once, but for no more than what is left of the document can hold, an element and a
+// comma being at least two bytes: the shape is a stranger's claim.
 func (r *reader) reserve() {
-	const most = 1 << 16
-	n := min(r.want, most)
+	n := min(r.want, r.c.Left()/2)
 	if r.t.Type == Text {
 		r.t.Elements = make([][]byte, 0, n)
 		return
