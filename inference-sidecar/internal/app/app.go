@@ -82,9 +82,9 @@ func run(ctx context.Context, c *config, log *slog.Logger) (err error) {
 
 	metrics := telemetry.New()
 	house := newHouse(c, log)
+	closing.add(house.Models.Close) // after the requests have ended
 	s := newServers(listeners, security, handler(house), metrics.Handler(), log)
 	stopped := s.start()
-	// Requests end before the models are closed: see closers.before.
 	closing.add(func() error { return s.stop(house.Models, c.drain) })
 
 	loader := registry.Loader{Engine: engine, Metrics: metrics, Log: log, Now: time.Now}
@@ -92,12 +92,16 @@ func run(ctx context.Context, c *config, log *slog.Logger) (err error) {
 	if err != nil {
 		return unlessTold(ctx, fmt.Errorf("loading models: %w", err))
 	}
-	closing.before(models.Close)
 	house.Models.Set(models)
 	log.Info("ready", "http", listeners.http.Addr().String(), "tls", security != nil, "models", models.Names(), "device", string(c.device), "workers", c.workers, "onnxruntime", engine.Version())
+	return wait(ctx, stopped, c.drain, log)
+}
+
+// wait returns nil once the program is told to stop, or why it cannot go on.
+func wait(ctx context.Context, stopped <-chan error, drain time.Duration, log *slog.Logger) error {
 	select {
 	case <-ctx.Done():
-		log.Info("draining", "timeout", c.drain)
+		log.Info("draining", "timeout", drain)
 		return nil
 	case err := <-stopped:
 		return err
@@ -192,12 +196,6 @@ func ignoreClosed(f func() error) func() error {
 type closers []func() error
 
 func (c *closers) add(f func() error) { *c = append(*c, f) }
-
-// before makes f run after the closer that was added last.
-func (c *closers) before(f func() error) {
-	last := len(*c) - 1
-	*c = append((*c)[:last:last], f, (*c)[last])
-}
 
 func (c *closers) all() error {
 	var errs []error

@@ -107,8 +107,8 @@ func TestClosersRunLastFirst(t *testing.T) {
 	add := func(s string) func() error { return func() error { order += s; return errors.New(s) } }
 	var c closers
 	c.add(add("engine "))
+	c.add(add("models "))
 	c.add(add("servers "))
-	c.before(add("models "))
 	if err := c.all(); order != "servers models engine " || err.Error() != "servers \nmodels \nengine " {
 		t.Errorf("order %q, error %q", order, err)
 	}

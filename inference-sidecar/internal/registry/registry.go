@@ -142,6 +142,15 @@ type Current struct {
 // Set makes r the one that is served.
 func (c *Current) Set(r *Registry) { c.registry.Store(r) }
 
+// Close unloads what is served, if anything is. Nothing may be served afterwards.
+func (c *Current) Close() error {
+	r := c.registry.Load()
+	if r == nil {
+		return nil
+	}
+	return r.Close()
+}
+
 // Drain makes Ready false for good. Requests that come all the same are still served.
 func (c *Current) Drain() { c.draining.Store(true) }
 

@@ -145,12 +145,18 @@ func TestWarmup(t *testing.T) {
 
 func TestCurrent(t *testing.T) {
 	var c registry.Current
+	if err := c.Close(); err != nil {
+		t.Errorf("closing before loading: %v", err)
+	}
 	if _, err := c.Get(); !errors.Is(err, registry.ErrNotReady) || c.Ready() {
 		t.Errorf("before loading: %v, ready %v", err, c.Ready())
 	}
 	c.Set(&registry.Registry{})
 	if _, err := c.Get(); err != nil || !c.Ready() {
 		t.Errorf("loaded: %v, ready %v", err, c.Ready())
+	}
+	if err := c.Close(); err != nil {
+		t.Errorf("closing no model: %v", err)
 	}
 	c.Drain()
 	if _, err := c.Get(); err != nil || c.Ready() {
