@@ -60,7 +60,7 @@ func parseConfig(args []string, getenv func(string) string, stderr io.Writer) (*
 		fmt.Fprint(stderr, usage)
 		f.PrintDefaults()
 	}
-	device, level, format := c.define(f)
+	c.define(f)
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil, err
@@ -79,16 +79,20 @@ func parseConfig(args []string, getenv func(string) string, stderr io.Writer) (*
 	if c.workloadAPI == "" {
 		c.workloadAPI = getenv("SPIFFE_ENDPOINT_SOCKET")
 	}
-	return c, c.check(*device, *level, *format)
+	return c, c.check()
 }
 
-func (c *config) define(f *flag.FlagSet) (device, level, format *string) {
+func (c *config) define(f *flag.FlagSet) {
 	c.maxRequest, c.requestMemory, c.modelMemory = 64<<20, 256<<20, 4<<30
+	c.device, c.log.Level = onnx.CPU, slog.LevelInfo
 	f.StringVar(&c.models, "models", "", "`directory` of the models (required)")
 	f.StringVar(&c.http, "http", "127.0.0.1:8000", "`address` to serve on")
 	f.StringVar(&c.metrics, "metrics", "127.0.0.1:8002", "`address` to serve Prometheus metrics on, in plaintext; empty for none")
 	f.StringVar(&c.library, "onnxruntime-lib", "", "`path` of libonnxruntime.so (default: the environment variable ONNXRUNTIME_LIB, else near this program)")
-	device = f.String("device", "cpu", "where models run: cpu or cuda")
+	f.Func("device", "where models run: `cpu or cuda` (default cpu); the program does not start where cuda cannot be used", func(s string) (err error) {
+		c.device, err = onnx.ParseDevice(s)
+		return err
+	})
 	f.IntVar(&c.workers, "workers", 0, "how many runs of models go on at once (default: one a processor; 2 on cuda)")
 	f.IntVar(&c.queue, "queue", 64, "how many requests may wait beyond those; more are answered with 429")
 	f.Var((*bytesValue)(&c.maxRequest), "max-request", "`size` of the largest request body")
@@ -103,30 +107,39 @@ func (c *config) define(f *flag.FlagSet) (device, level, format *string) {
 	f.BoolVar(&c.plaintext, "insecure-plaintext", false, "serve without TLS; on a loopback address only")
 	f.DurationVar(&c.identity, "identity-timeout", time.Minute, "how long the first SVID may take")
 	f.DurationVar(&c.drain, "drain-timeout", 25*time.Second, "how long requests may take to end when the program is told to stop")
-	level = f.String("log-level", "info", "debug, info, warn or error")
-	format = f.String("log-format", "text", "text or json")
+	f.Func("log-level", "`level` from which on to log: debug, info, warn or error (default info)", func(s string) (err error) {
+		c.log.Level, err = parseLevel(s)
+		return err
+	})
+	f.Func("log-format", "`text or json` (default text)", func(s string) error {
+		c.logJSON = s == "json"
+		if s != "json" && s != "text" {
+			return errors.New("it is neither text nor json")
+		}
+		return nil
+	})
 	f.BoolVar(&c.version, "version", false, "print the version and exit")
-	return device, level, format
 }
 
-func (c *config) check(device, level, format string) error {
+func (c *config) check() error {
 	var errs []error
 	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	var err error
 	if c.models == "" {
 		wrong("--models is missing: give the directory of the models")
 	}
-	if c.device, err = onnx.ParseDevice(device); err != nil {
-		wrong("--device: %w", err)
-	}
-	if c.log.Level, err = parseLevel(level); err != nil {
-		wrong("--log-level: %w", err)
-	}
-	if c.logJSON = format == "json"; format != "json" && format != "text" {
-		wrong("--log-format: %q is neither text nor json", format)
-	}
-	if c.workers < 0 || c.queue < 0 || c.drain < 0 || c.identity <= 0 || c.maxRequest < 1 || c.requestMemory < 1 {
-		wrong("--workers, --queue and the times and sizes cannot be negative, --identity-timeout, --max-request and --request-memory not 0")
+	for _, n := range []struct {
+		flag         string
+		value, least int64
+	}{
+		{"workers", int64(c.workers), 0}, {"queue", int64(c.queue), 0}, {"drain-timeout", int64(c.drain), 0},
+		{"identity-timeout", int64(c.identity), 1}, {"max-request", c.maxRequest, 1}, {"request-memory", c.requestMemory, 1},
+	} {
+		switch {
+		case n.value < 0:
+			wrong("--%s cannot be negative", n.flag)
+		case n.value < n.least:
+			wrong("--%s cannot be 0", n.flag)
+		}
 	}
 	c.checkPeers(wrong)
 	if c.workers == 0 {
@@ -166,7 +179,7 @@ func parseLevel(s string) (slog.Level, error) {
 		err := l.UnmarshalText([]byte(s))
 		return l, err
 	}
-	return 0, fmt.Errorf("%q is none of debug, info, warn and error", s)
+	return 0, errors.New("it is none of debug, info, warn and error")
 }
 
 // bytesValue is a flag for sizes such as 64MiB.

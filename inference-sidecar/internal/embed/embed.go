@@ -66,7 +66,7 @@ func (e *Embedder) CheckDimensions(n int) error {
 	return nil
 }
 
-// Embed returns the embedding of a token sequence, cut to the given number of dimensions. One sequence makes one run of
+// Embed returns the embedding of a token sequence, cut to a number of dimensions that CheckDimensions lets pass. One sequence makes one run of
 // the model: in a dynamically quantised model the sequences of a batch change each other's results (their scales are
 // shared), so that one client's text would depend on another's.
 func (e *Embedder) Embed(ctx context.Context, ids []int32, dimensions int) ([]float32, error) {
