@@ -6,12 +6,14 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/weirmesh/weir/xds-server/internal/artefact"
 )
 
 // TestDemo runs `weir demo` as `DEMO_ONCE=1 make demo` does, on other ports. It
 // checks its own answers; here it is enough that it ends well and said so.
 func TestDemo(t *testing.T) {
-	weir := artefact(t, "weir")
+	weir := artefact.Built(t, "weir")
 	s := &stack{}
 	s.reserve(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0") // the demo's own echo model

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/weirmesh/weir/xds-server/internal/artefact"
 )
 
 // tokenized is a text with the tokens that the model's reference tokenizer
@@ -49,7 +51,7 @@ func runDirect(t *testing.T, version string, texts []tokenized) [][]float64 {
 	request := struct {
 		Model string  `json:"model"`
 		IDs   [][]int `json:"ids"`
-	}{Model: tool(t, "models/minilm/"+version+"/model.onnx")}
+	}{Model: artefact.Tool(t, "models/minilm/"+version+"/model.onnx")}
 	for _, text := range texts {
 		request.IDs = append(request.IDs, text.IDs)
 	}
@@ -57,7 +59,7 @@ func runDirect(t *testing.T, version string, texts []tokenized) [][]float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), tool(t, "venv/bin/python"), filepath.Join("testdata", "embed.py"))
+	cmd := exec.CommandContext(t.Context(), artefact.Tool(t, "venv/bin/python"), filepath.Join("testdata", "embed.py"))
 	var stdout, stderr bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(in), &stdout, &stderr
 	if err := cmd.Run(); err != nil {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/weirmesh/weir/filter/policy/policytest"
+	"github.com/weirmesh/weir/xds-server/internal/artefact"
 	"github.com/weirmesh/weir/xds-server/internal/staticenvoy"
 )
 
@@ -28,8 +29,8 @@ const upstreamMark = "x-upstream"
 // whole and byte by byte.
 func TestGoldenVectors(t *testing.T) {
 	upstream := newRecorder(t)
-	g := &golden{t: t, module: artefact(t, "filter.wasm"), upstream: upstream}
-	g.start(tool(t, "bin/envoy"))
+	g := &golden{t: t, module: artefact.Built(t, "filter.wasm"), upstream: upstream}
+	g.start(artefact.Envoy(t))
 	vectors := policytest.Vectors()
 	if len(vectors) == 0 {
 		t.Fatal("there are no vectors")

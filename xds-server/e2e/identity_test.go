@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -32,30 +33,51 @@ func registerTest(t *testing.T) change {
 	if self, err = filepath.EvalSymlinks(self); err != nil {
 		t.Fatal(err)
 	}
-	return change{"trustdomain.yaml", "", fmt.Sprintf("  entries:\n    - id: spiffe://weir.test/stranger\n      selectors: [\"unix:uid:%d\", \"unix:path:%s\"]\n", os.Getuid(), self)}
+	return change{"trustdomain.yaml", "", fmt.Sprintf("  entries:\n    - id: %s\n      selectors: [\"unix:uid:%d\", \"unix:path:%s\"]\n", stranger, os.Getuid(), self)}
 }
 
-// A workload whose identity is genuine, but not one of a Gateway's Envoys, gets
-// no configuration, whatever it calls itself.
-func testStranger(t *testing.T, s *stack) {
+// stranger is the identity of the test program.
+var stranger = spiffeid.RequireFromString("spiffe://weir.test/stranger")
+
+// identity is what the test program proves itself with, from the Workload API.
+func (s *stack) identity(t *testing.T) *workloadapi.X509Source {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	source, err := workloadapi.NewX509Source(ctx, workloadapi.WithClientOptions(workloadapi.WithAddr("unix://"+s.socket(t))))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer source.Close()
+	t.Cleanup(func() { _ = source.Close() }) // it only reads
 	svid, err := source.GetX509SVID()
-	if err != nil || svid.ID.String() != "spiffe://weir.test/stranger" {
+	if err != nil || svid.ID != stranger {
 		t.Fatalf("identity %v, %v", svid, err)
 	}
-	server := tlsconfig.AuthorizeID(spiffeid.RequireFromString("spiffe://weir.test/xds-server"))
-	conn, err := grpc.NewClient(loopback(s.xds), grpc.WithTransportCredentials(credentials.NewTLS(tlsconfig.MTLSClientConfig(source, source, server))))
+	return source
+}
+
+// deltaStream opens a stream to the xds-server, which may refuse it now or at
+// the first receive.
+func (s *stack) deltaStream(t *testing.T, config *tls.Config) (discoveryv3.AggregatedDiscoveryService_DeltaAggregatedResourcesClient, error) {
+	t.Helper()
+	conn, err := grpc.NewClient(loopback(s.xds), grpc.WithTransportCredentials(credentials.NewTLS(config)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
-	stream, err := discoveryv3.NewAggregatedDiscoveryServiceClient(conn).DeltaAggregatedResources(ctx)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	t.Cleanup(func() {
+		cancel()
+		_ = conn.Close() // nothing is to be said any more
+	})
+	return discoveryv3.NewAggregatedDiscoveryServiceClient(conn).DeltaAggregatedResources(ctx)
+}
+
+// A workload whose identity is genuine, but not one of a Gateway's Envoys, gets
+// no configuration, whatever it calls itself.
+func testStranger(t *testing.T, s *stack) {
+	source := s.identity(t)
+	server := tlsconfig.AuthorizeID(spiffeid.RequireFromString("spiffe://weir.test/xds-server"))
+	stream, err := s.deltaStream(t, tlsconfig.MTLSClientConfig(source, source, server))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,20 +93,8 @@ func testStranger(t *testing.T, s *stack) {
 
 // Without a certificate there is no connection at all.
 func testNobody(t *testing.T, s *stack) {
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	source, err := workloadapi.NewX509Source(ctx, workloadapi.WithClientOptions(workloadapi.WithAddr("unix://"+s.socket(t))))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer source.Close()
-	config := tlsconfig.TLSClientConfig(source, tlsconfig.AuthorizeAny()) // knows the bundle, and shows no SVID
-	conn, err := grpc.NewClient(loopback(s.xds), grpc.WithTransportCredentials(credentials.NewTLS(config)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	stream, err := discoveryv3.NewAggregatedDiscoveryServiceClient(conn).DeltaAggregatedResources(ctx)
+	// The client knows the bundle, and shows no SVID.
+	stream, err := s.deltaStream(t, tlsconfig.TLSClientConfig(s.identity(t), tlsconfig.AuthorizeAny()))
 	if err == nil {
 		var got *discoveryv3.DeltaDiscoveryResponse
 		if got, err = stream.Recv(); err == nil {

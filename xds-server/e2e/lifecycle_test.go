@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/weirmesh/weir/xds-server/internal/artefact"
 )
 
 // programs are those that weir up starts.
@@ -93,7 +95,7 @@ func wantGone(t *testing.T, pids []int) {
 // TestPortInUse demands an error about the port and not about a program's log.
 func TestPortInUse(t *testing.T) {
 	s := &stack{log: newLogbook()}
-	weir := artefact(t, "weir")
+	weir := artefact.Built(t, "weir")
 	s.reserve(t)
 	l, err := net.Listen("tcp", loopback(s.envoy))
 	if err != nil {

@@ -16,34 +16,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirmesh/weir/xds-server/internal/artefact"
 	"github.com/weirmesh/weir/xds-server/internal/echo"
 	"github.com/weirmesh/weir/xds-server/internal/supervise"
 )
-
-// artefact returns the path of a built file, such as "weir". Without WEIR_BUILD
-// the test is skipped; with it, what is missing is a failure.
-func artefact(t *testing.T, name string) string { return find(t, "WEIR_BUILD", name) }
-
-// tool returns the path of a fetched file, such as "bin/envoy".
-func tool(t *testing.T, name string) string {
-	if own := os.Getenv("ENVOY"); own != "" && name == "bin/envoy" {
-		return own
-	}
-	return find(t, "WEIR_TOOLS", name)
-}
-
-func find(t *testing.T, variable, name string) string {
-	t.Helper()
-	dir := os.Getenv(variable)
-	if dir == "" {
-		t.Skipf("%s is not set, so there is no %s to test; `make test` sets it", variable, name)
-	}
-	path := filepath.Join(dir, filepath.FromSlash(name))
-	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("%s is set, but %v; run make build tools models", variable, err)
-	}
-	return path
-}
 
 // stack is a Weir that `weir up` runs, over a copy of examples/local with its
 // own ports.
@@ -82,7 +58,7 @@ func boot(t *testing.T, changes ...change) *stack {
 // bootWith is boot for changes that need the ports.
 func bootWith(t *testing.T, changes func(*stack) []change) *stack {
 	t.Helper()
-	weir := artefact(t, "weir")
+	weir := artefact.Built(t, "weir")
 	model := httptest.NewServer(echo.Handler())
 	t.Cleanup(model.Close)
 	s := &stack{log: newLogbook()}

@@ -8,13 +8,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/weirmesh/weir/xds-server/internal/artefact"
 )
 
 // TestTrapDrill makes the filter trap while requests are under way. Only the
 // streams of the worker whose VM it was end, each with a clean 503; what comes
 // next meets a new VM.
 func TestTrapDrill(t *testing.T) {
-	module := artefact(t, "filter-trapdrill.wasm")
+	module := artefact.Built(t, "filter-trapdrill.wasm")
 	s := boot(t, change{"gateway.yaml", "", "  filter:\n    module: {file: \"" + module + "\"}\n"})
 	for round := range 3 {
 		t.Run(fmt.Sprint("round ", round), func(t *testing.T) { trapOnce(t, s) })

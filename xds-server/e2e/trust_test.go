@@ -12,14 +12,13 @@ import (
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"github.com/spiffe/go-spiffe/v2/spiffetls/tlsconfig"
-	"github.com/spiffe/go-spiffe/v2/workloadapi"
 )
 
 // secureListener adds a listener with mutual TLS, where the test program's own
 // identity is trusted to name the model.
 func secureListener(port int) change {
 	listener := "    - name: mtls\n      address: 127.0.0.1\n      port: " + strconv.Itoa(port) + "\n      tls: {}\n"
-	return change{"gateway.yaml", "  identity:\n", listener + "  identity:\n    trustedPeers: [spiffe://weir.test/stranger]\n"}
+	return change{"gateway.yaml", "  identity:\n", listener + "  identity:\n    trustedPeers: [" + stranger.String() + "]\n"}
 }
 
 // testTrustedPeer sends x-model over mTLS, where it counts, and over the open
@@ -27,11 +26,7 @@ func secureListener(port int) change {
 func testTrustedPeer(t *testing.T, s *stack) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	source, err := workloadapi.NewX509Source(ctx, workloadapi.WithClientOptions(workloadapi.WithAddr("unix://"+s.socket(t))))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer source.Close()
+	source := s.identity(t)
 	gateway := tlsconfig.AuthorizeID(spiffeid.RequireFromString("spiffe://weir.test/envoy"))
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: tlsconfig.MTLSClientConfig(source, source, gateway)}}
 	defer client.CloseIdleConnections()

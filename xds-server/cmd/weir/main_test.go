@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/weirmesh/weir/xds-server/internal/artefact"
 	"github.com/weirmesh/weir/xds-server/internal/supervise"
 )
 
@@ -81,20 +82,8 @@ func TestCheckNamesThePlace(t *testing.T) {
 	}
 }
 
-// withFilter skips a test without the built filter.
-func withFilter(t *testing.T) {
-	t.Helper()
-	build := os.Getenv("WEIR_BUILD")
-	if build == "" {
-		t.Skip("WEIR_BUILD is not set, so there is no filter.wasm to run; make test sets it")
-	}
-	if _, err := os.Stat(filepath.Join(build, "filter.wasm")); err != nil {
-		t.Fatalf("WEIR_BUILD is set, but %v", err)
-	}
-}
-
 func TestCheckAcceptsTheExample(t *testing.T) {
-	withFilter(t)
+	artefact.Built(t, "filter.wasm") // which the command finds by itself
 	var stdout, stderr bytes.Buffer
 	if status := run(t.Context(), []string{"check", "-f", example}, nil, &stdout, &stderr); status != exitOK {
 		t.Fatalf("status %d\n%s\n%s", status, &stdout, &stderr)
@@ -105,7 +94,7 @@ func TestCheckAcceptsTheExample(t *testing.T) {
 }
 
 func TestExplainAsJSON(t *testing.T) {
-	withFilter(t)
+	artefact.Built(t, "filter.wasm") // which the command finds by itself
 	request, err := os.ReadFile(example + "/request.http")
 	if err != nil {
 		t.Fatal(err)

@@ -21,14 +21,19 @@ func Tool(tb testing.TB, name string) string {
 	return find(tb, "WEIR_TOOLS", name)
 }
 
-// Envoy is the path of Envoy, by which the kernel shows it: ENVOY, or that of
-// WEIR_TOOLS.
+// Envoy is the path of Envoy as the kernel shows it: without symbolic links. It
+// is what ENVOY names, or that of WEIR_TOOLS.
 func Envoy(tb testing.TB) string {
 	tb.Helper()
-	if own := os.Getenv("ENVOY"); own != "" {
-		return resolve(tb, "ENVOY", own)
+	path := os.Getenv("ENVOY")
+	if path == "" {
+		path = Tool(tb, "bin/envoy")
 	}
-	return Tool(tb, "bin/envoy")
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return real
 }
 
 func find(tb testing.TB, variable, name string) string {
@@ -37,18 +42,12 @@ func find(tb testing.TB, variable, name string) string {
 	if dir == "" {
 		tb.Skipf("%s is not set, so there is no %s to test with; make test sets it", variable, name)
 	}
-	return resolve(tb, variable, filepath.Join(dir, filepath.FromSlash(name)))
-}
-
-func resolve(tb testing.TB, variable, path string) string {
-	tb.Helper()
-	absolute, err := filepath.Abs(path)
-	if err != nil {
-		tb.Fatalf("%s is set, but: %v", variable, err)
+	path, err := filepath.Abs(filepath.Join(dir, filepath.FromSlash(name)))
+	if err == nil {
+		_, err = os.Stat(path)
 	}
-	real, err := filepath.EvalSymlinks(absolute)
 	if err != nil {
-		tb.Fatalf("%s is set, but: %v; make build tools models makes it", variable, err)
+		tb.Fatalf("%s is set, but %v; run make build tools models", variable, err)
 	}
-	return real
+	return path
 }

@@ -5,16 +5,15 @@ import (
 	"flag"
 	"net/netip"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/goccy/go-yaml"
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
+	"github.com/weirmesh/weir/xds-server/internal/artefact"
 	"github.com/weirmesh/weir/xds-server/internal/bootstrap"
+	"github.com/weirmesh/weir/xds-server/internal/envoyproc"
 )
 
 var update = flag.Bool("update", false, "rewrite envoy/bootstrap.yaml")
@@ -55,7 +54,7 @@ func TestTrackedExample(t *testing.T) {
 }
 
 func TestEnvoyAccepts(t *testing.T) {
-	envoy := envoyBinary(t)
+	envoy := artefact.Envoy(t)
 	ipv6 := local()
 	ipv6.Admin = netip.MustParseAddrPort("[::1]:0")
 	ipv6.XDS = netip.MustParseAddrPort("[::1]:18000")
@@ -65,19 +64,9 @@ func TestEnvoyAccepts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			path := filepath.Join(t.TempDir(), "bootstrap.yaml")
-			if err := os.WriteFile(path, doc, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			// Envoy ends with the thread that started it.
-			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
-			out, err := exec.Command(envoy, "--mode", "validate", "-c", path, "--use-dynamic-base-id", "-l", "warning").CombinedOutput()
-			if err != nil {
-				t.Fatalf("%v\n%s", err, out)
-			}
-			if strings.Contains(string(out), "deprecated") {
-				t.Errorf("envoy warns:\n%s", out)
+			warnings, err := envoyproc.Validate(t.Context(), envoy, t.TempDir(), doc)
+			if err != nil || strings.Contains(warnings, "deprecated") {
+				t.Errorf("%v\n%s", err, warnings)
 			}
 		})
 	}
@@ -133,20 +122,4 @@ func TestRefusesWhatCannotWork(t *testing.T) {
 			}
 		})
 	}
-}
-
-func envoyBinary(t *testing.T) string {
-	t.Helper()
-	if path := os.Getenv("ENVOY"); path != "" {
-		return path
-	}
-	tools := os.Getenv("WEIR_TOOLS")
-	if tools == "" {
-		t.Skip("WEIR_TOOLS is not set: Envoy is not asked whether it accepts the bootstrap (make test does)")
-	}
-	path := filepath.Join(tools, "bin", "envoy")
-	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("WEIR_TOOLS is set, but there is no Envoy: %v", err)
-	}
-	return path
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/weirmesh/weir/filter/wasmhost"
+	"github.com/weirmesh/weir/xds-server/internal/artefact"
 	"github.com/weirmesh/weir/xds-server/internal/catalog"
 	"github.com/weirmesh/weir/xds-server/internal/dryrun"
 )
@@ -19,13 +20,9 @@ var update = flag.Bool("update", false, "write the golden files")
 // module is the built filter; without WEIR_BUILD the test is skipped.
 func module(t *testing.T) []byte {
 	t.Helper()
-	root := os.Getenv("WEIR_BUILD")
-	if root == "" {
-		t.Skip("WEIR_BUILD is not set: skipped without filter.wasm")
-	}
-	data, err := os.ReadFile(filepath.Join(root, "filter.wasm"))
+	data, err := os.ReadFile(artefact.Built(t, "filter.wasm"))
 	if err != nil {
-		t.Fatalf("WEIR_BUILD is set, but: %v", err)
+		t.Fatal(err)
 	}
 	return data
 }

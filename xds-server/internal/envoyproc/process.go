@@ -1,6 +1,7 @@
 // Package envoyproc runs an Envoy process on this machine for measurements and
 // tests: it starts it, waits until it is ready, asks its administration
-// interface, and ends it. What the Envoy does is the caller's bootstrap.
+// interface, and ends it; or it has an Envoy look at a bootstrap only. What the
+// Envoy does is the caller's bootstrap.
 package envoyproc
 
 import (
@@ -40,6 +41,9 @@ type Process struct {
 	exited chan struct{}
 }
 
+// bootstrapFile is where the bootstrap is kept; JSON is YAML, too.
+const bootstrapFile = "envoy.yaml"
+
 const (
 	startTimeout = 30 * time.Second // from the start to being ready
 	stopTimeout  = 10 * time.Second // from SIGTERM to SIGKILL
@@ -48,7 +52,7 @@ const (
 // Start writes the bootstrap, starts Envoy and returns when it is ready: its
 // first configuration and the secrets in it have come, and its listeners are open.
 func Start(ctx context.Context, c Config) (*Process, error) {
-	bootstrap, admin := filepath.Join(c.Dir, "envoy.yaml"), filepath.Join(c.Dir, "admin-address")
+	bootstrap, admin := filepath.Join(c.Dir, bootstrapFile), filepath.Join(c.Dir, "admin-address")
 	if err := os.WriteFile(bootstrap, c.Bootstrap, 0o600); err != nil {
 		return nil, fmt.Errorf("write envoy's bootstrap: %w", err)
 	}

@@ -2,8 +2,8 @@ package translate_test
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
@@ -21,27 +21,15 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"github.com/weirmesh/weir/xds-server/internal/artefact"
+	"github.com/weirmesh/weir/xds-server/internal/envoyproc"
 	"github.com/weirmesh/weir/xds-server/internal/snapshot"
 	"github.com/weirmesh/weir/xds-server/internal/translate"
 )
 
-// artefact finds a built or downloaded file; without the variable the test is skipped.
-func artefact(t *testing.T, variable, path string) string {
-	t.Helper()
-	root := os.Getenv(variable)
-	if root == "" {
-		t.Skipf("%s is not set: skipped without %s", variable, path)
-	}
-	full := filepath.Join(root, path)
-	if _, err := os.Stat(full); err != nil {
-		t.Fatalf("%s is set, but: %v", variable, err)
-	}
-	return full
-}
-
 // TestEnvoyAccepts puts every golden input through a real Envoy.
 func TestEnvoyAccepts(t *testing.T) {
-	envoy := artefact(t, "WEIR_TOOLS", "bin/envoy")
+	envoy := artefact.Envoy(t)
 	for _, path := range inputs(t) {
 		snapshots, err := translate.Translate(load(t, path), translate.Options{Module: []byte("module")})
 		if err != nil {
@@ -56,8 +44,8 @@ func TestEnvoyAccepts(t *testing.T) {
 // TestEnvoyAcceptsModule does so with the built module, so that the policy
 // document goes through the filter's own configuration callback.
 func TestEnvoyAcceptsModule(t *testing.T) {
-	envoy := artefact(t, "WEIR_TOOLS", "bin/envoy")
-	module, err := os.ReadFile(artefact(t, "WEIR_BUILD", "filter.wasm"))
+	envoy := artefact.Envoy(t)
+	module, err := os.ReadFile(artefact.Built(t, "filter.wasm"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,13 +64,9 @@ func validate(t *testing.T, envoy string, bootstrap *bootstrapv3.Bootstrap) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(t.TempDir(), "bootstrap.json")
-	if err := os.WriteFile(file, config, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	out, err := exec.Command(envoy, "--mode", "validate", "-c", file, "--log-level", "error").CombinedOutput()
-	if err != nil {
-		t.Errorf("Envoy refuses it: %v\n%s", err, out)
+	warnings, err := envoyproc.Validate(t.Context(), envoy, t.TempDir(), config)
+	if err != nil || strings.Contains(warnings, "deprecated") {
+		t.Errorf("%v\n%s", err, warnings)
 	}
 }
 
