@@ -319,6 +319,9 @@ func TestStartFails(t *testing.T) {
 		"taken admin":   {func(_ *testing.T, o *Options) { o.AdminAddress = taken.Addr().String() }, "--admin-address"},
 		"no entries":    {func(_ *testing.T, o *Options) { o.IdentityEntries += "x" }, "--identity-entries"},
 		"bad entries":   {func(t *testing.T, o *Options) { writeFile(t, o.IdentityEntries, "entries: [{id: x}]") }, "entries.yaml:1"},
+		"impossible entry": {func(t *testing.T, o *Options) {
+			writeFile(t, o.IdentityEntries, `entries: [{id: "spiffe://weir.test/x", selectors: ["unix:gid:1", "unix:gid:2"]}]`)
+		}, "entries[0].selectors[1]: no process can match both"},
 		"foreign entry": {func(t *testing.T, o *Options) {
 			writeFile(t, o.IdentityEntries, `entries: [{id: "spiffe://else.test/x", selectors: ["unix:uid:0"]}]`)
 		}, "trust domain weir.test"},

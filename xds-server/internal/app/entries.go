@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
@@ -38,13 +39,9 @@ func parseEntries(name string, data []byte) ([]issue.Entry, []catalog.Problem) {
 		var file entriesFile
 		doc.Decode(&file)
 		problems = append(problems, doc.Problems()...)
-		for _, e := range file.Entries {
-			entry := issue.Entry{ID: e.ID.ID()}
-			for _, s := range e.Selectors {
-				entry.Selectors = append(entry.Selectors, s.String())
-			}
-			entries = append(entries, entry)
-		}
+		checked, wrong := catalog.Entries(doc, "entries", file.Entries)
+		problems = append(problems, wrong...)
+		entries = append(entries, issueEntries(checked)...)
 	}
 	if len(problems) > 0 {
 		return nil, problems
@@ -67,9 +64,14 @@ func allEntries(td catalog.TrustDomain, fromFile []issue.Entry) ([]issue.Entry, 
 	if err != nil {
 		return nil, err
 	}
-	entries := []issue.Entry{own}
-	for _, e := range td.Entries {
-		entries = append(entries, issue.Entry{ID: e.ID, Selectors: e.Selectors})
+	return slices.Concat([]issue.Entry{own}, issueEntries(td.Entries), fromFile), nil
+}
+
+// issueEntries are entries as the issuer takes them.
+func issueEntries(entries []catalog.Entry) []issue.Entry {
+	all := make([]issue.Entry, len(entries))
+	for i, e := range entries {
+		all[i] = issue.Entry(e)
 	}
-	return append(entries, fromFile...), nil
+	return all
 }

@@ -33,30 +33,43 @@ func (c *checker) trustDomain(all *resources) TrustDomain {
 		c.at(e.doc, "spec.entries", "entries have no effect with source: spire", "register the workloads with the SPIRE server")
 	}
 	for i, written := range e.value.Spec.Entries {
-		field := fmt.Sprintf("spec.entries[%d]", i)
-		c.member(all, e.doc, field+".id", written.ID.ID())
-		domain.Entries = append(domain.Entries, Entry{ID: written.ID.ID(), Selectors: c.selectors(e.doc, field, written.Selectors)})
+		c.member(all, e.doc, fmt.Sprintf("spec.entries[%d].id", i), written.ID.ID())
 	}
+	entries, problems := Entries(e.doc, "spec.entries", e.value.Spec.Entries)
+	domain.Entries, c.problems = entries, append(c.problems, problems...)
 	return domain
 }
 
-// selectors checks that one process can match them all.
-func (c *checker) selectors(doc *strictyaml.Document, field string, written []api.Selector) []string {
-	var texts []string
-	for i, selector := range written {
-		at := fmt.Sprintf("%s.selectors[%d]", field, i)
-		if slices.Contains(texts, selector.String()) {
-			c.at(doc, at, "selector is listed twice", "remove one of the two")
-		}
-		for _, other := range texts {
-			// A process has one uid and one path, but may be in many groups.
-			if kind := selectorKind(other); other != selector.String() && kind == selectorKind(selector.String()) && kind != "unix:gid" {
-				c.at(doc, at, fmt.Sprintf("no process can match both %s and %s", other, selector), "make two entries of it")
+// Entries checks a list of entries at a field of a document, and converts it:
+// one process must be able to match all selectors of an entry.
+func Entries(doc *strictyaml.Document, field string, written []api.Entry) (entries []Entry, problems []Problem) {
+	for i, w := range written {
+		entry := Entry{ID: w.ID.ID()}
+		for j, selector := range w.Selectors {
+			at := fmt.Sprintf("%s[%d].selectors[%d]", field, i, j)
+			if message, hint := unmatchable(entry.Selectors, selector.String()); message != "" && !doc.Failed(at) {
+				problems = append(problems, doc.At(at, message, hint))
 			}
+			entry.Selectors = append(entry.Selectors, selector.String())
 		}
-		texts = append(texts, selector.String())
+		entries = append(entries, entry)
 	}
-	return texts
+	return entries, problems
+}
+
+// unmatchable says why no process can match a selector besides others. A process
+// has one of each kind: its effective group is its gid, whatever other groups it
+// is in.
+func unmatchable(others []string, selector string) (message, hint string) {
+	for _, other := range others {
+		if other == selector {
+			return "selector is listed twice", "remove one of the two"
+		}
+		if selectorKind(other) == selectorKind(selector) {
+			return fmt.Sprintf("no process can match both %s and %s", other, selector), "make two entries of it"
+		}
+	}
+	return "", ""
 }
 
 // selectorKind is unix:uid of unix:uid:1000.
