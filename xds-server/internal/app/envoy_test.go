@@ -2,6 +2,8 @@ package app
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
@@ -79,6 +81,32 @@ func TestRealEnvoy(t *testing.T) {
 		if got, err := envoy.Counter(t.Context(), counter); err != nil || got != want {
 			t.Errorf("%s = %d, %v; want %d", counter, got, err, want)
 		}
+	}
+}
+
+// TestEnvoyWithoutItsFilter asks an Envoy that never got a configuration for the
+// filter which it could take: it must say so, in the shape that clients read.
+func TestEnvoyWithoutItsFilter(t *testing.T) {
+	binary := artefact.Envoy(t)
+	r := startApp(t, forEnvoy(t, binary))
+	envoy := startEnvoy(t, r, binary)
+	r.settled(t)
+	address, err := envoy.Listener(t.Context(), "gw/http")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.Post("http://"+address+"/v1/chat/completions", "application/json", strings.NewReader(`{"model":"m","messages":[]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"error":{"code":"gateway_not_ready","message":"The gateway has no configuration for its filter yet: try again later.","param":null,"type":"server_error"}}`
+	if got := strings.TrimSpace(string(body)); resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("content-type") != "application/json" || got != want {
+		t.Fatalf("answer = %d %s %s", resp.StatusCode, resp.Header.Get("content-type"), got)
 	}
 }
 

@@ -10,33 +10,41 @@ import (
 	streamv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/access_loggers/stream/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	"google.golang.org/protobuf/types/known/structpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
 // requestHeadersTimeout bounds how long a client may take to send headers: they
 // are small, and slow ones are an attack.
 const requestHeadersTimeout = 10 * time.Second
 
-// envoyReply is what clients read when Envoy itself answers with a status. The
-// code is always Envoy's response code details.
+// envoyReply is what clients read when Envoy itself answers with a status.
 type envoyReply struct {
-	status  uint32 // 0: every other
+	match   *accesslogv3.AccessLogFilter // nil: every other
 	kind    string
+	code    string
 	message string
+	status  uint32 // in the place of Envoy's; 0: Envoy's
 }
+
+// details is Envoy's own word for what happened.
+const details = "%RESPONSE_CODE_DETAILS%"
 
 // envoyReplies in the order in which they are tried. Where Envoy's own text
 // says more than the status, it is kept.
 var envoyReplies = []envoyReply{
-	{400, "invalid_request_error", "The request is not valid HTTP."},
-	{404, "invalid_request_error", "There is no route for this model."},
-	{408, "invalid_request_error", "The request did not arrive in time."},
-	{413, "invalid_request_error", "The request body is too large."},
-	{431, "invalid_request_error", "The request headers are too large."},
-	{502, "server_error", "The model's server did not answer as it should: %LOCAL_REPLY_BODY%"},
-	{503, "server_error", "The model's server cannot be reached: %LOCAL_REPLY_BODY%"},
-	{504, "server_error", "The model's server did not answer in time."},
-	{500, "server_error", "The gateway could not work on the request: %LOCAL_REPLY_BODY%"},
-	{0, "invalid_request_error", "The request was refused: %LOCAL_REPLY_BODY%"},
+	// Envoy has no details for a filter that never had a configuration it could
+	// take, and calls it a 500; but it is a gateway that is not ready.
+	{flag("NFCF"), "server_error", "gateway_not_ready", "The gateway has no configuration for its filter yet: try again later.", 503},
+	{status(400), "invalid_request_error", details, "The request is not valid HTTP.", 0},
+	{status(404), "invalid_request_error", details, "There is no route for this model.", 0},
+	{status(408), "invalid_request_error", details, "The request did not arrive in time.", 0},
+	{status(413), "invalid_request_error", details, "The request body is too large.", 0},
+	{status(431), "invalid_request_error", details, "The request headers are too large.", 0},
+	{status(502), "server_error", details, "The model's server did not answer as it should: %LOCAL_REPLY_BODY%", 0},
+	{status(503), "server_error", details, "The model's server cannot be reached: %LOCAL_REPLY_BODY%", 0},
+	{status(504), "server_error", details, "The model's server did not answer in time.", 0},
+	{status(500), "server_error", details, "The gateway could not work on the request: %LOCAL_REPLY_BODY%", 0},
+	{nil, "invalid_request_error", details, "The request was refused: %LOCAL_REPLY_BODY%", 0},
 }
 
 // localReplies gives Envoy's own replies the shape that OpenAI clients read.
@@ -44,10 +52,11 @@ var envoyReplies = []envoyReply{
 func localReplies() *hcmv3.LocalReplyConfig {
 	config := &hcmv3.LocalReplyConfig{}
 	for _, reply := range envoyReplies {
-		config.Mappers = append(config.Mappers, &hcmv3.ResponseMapper{
-			Filter:             replyFilter(reply.status),
-			BodyFormatOverride: openAIError(reply),
-		})
+		mapper := &hcmv3.ResponseMapper{Filter: foreign(reply.match), BodyFormatOverride: openAIError(reply)}
+		if reply.status != 0 {
+			mapper.StatusCode = wrapperspb.UInt32(reply.status)
+		}
+		config.Mappers = append(config.Mappers, mapper)
 	}
 	return config
 }
@@ -58,7 +67,7 @@ func openAIError(reply envoyReply) *corev3.SubstitutionFormatString {
 			"message": structpb.NewStringValue(reply.message),
 			"type":    structpb.NewStringValue(reply.kind),
 			"param":   structpb.NewNullValue(),
-			"code":    structpb.NewStringValue("%RESPONSE_CODE_DETAILS%"),
+			"code":    structpb.NewStringValue(reply.code),
 		})),
 	})
 	return &corev3.SubstitutionFormatString{
@@ -71,26 +80,36 @@ func object(fields map[string]*structpb.Value) *structpb.Struct {
 	return &structpb.Struct{Fields: fields}
 }
 
-// replyFilter matches replies of a status that are not the filter's own.
-func replyFilter(status uint32) *accesslogv3.AccessLogFilter {
-	foreign := &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_HeaderFilter{
+// foreign matches what match does, without the filter's own replies.
+func foreign(match *accesslogv3.AccessLogFilter) *accesslogv3.AccessLogFilter {
+	unmarked := &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_HeaderFilter{
 		HeaderFilter: &accesslogv3.HeaderFilter{Header: &routev3.HeaderMatcher{
 			Name:                 headerReplied,
 			HeaderMatchSpecifier: &routev3.HeaderMatcher_PresentMatch{PresentMatch: true},
 			InvertMatch:          true,
 		}},
 	}}
-	if status == 0 {
-		return foreign
+	if match == nil {
+		return unmarked
 	}
-	equal := &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_StatusCodeFilter{
+	return &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_AndFilter{
+		AndFilter: &accesslogv3.AndFilter{Filters: []*accesslogv3.AccessLogFilter{match, unmarked}},
+	}}
+}
+
+func status(code uint32) *accesslogv3.AccessLogFilter {
+	return &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_StatusCodeFilter{
 		StatusCodeFilter: &accesslogv3.StatusCodeFilter{Comparison: &accesslogv3.ComparisonFilter{
 			Op:    accesslogv3.ComparisonFilter_EQ,
-			Value: &corev3.RuntimeUInt32{DefaultValue: status, RuntimeKey: fmt.Sprintf("weir.local_reply.%d", status)},
+			Value: &corev3.RuntimeUInt32{DefaultValue: code, RuntimeKey: fmt.Sprintf("weir.local_reply.%d", code)},
 		}},
 	}}
-	return &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_AndFilter{
-		AndFilter: &accesslogv3.AndFilter{Filters: []*accesslogv3.AccessLogFilter{equal, foreign}},
+}
+
+// flag matches one of Envoy's response flags.
+func flag(name string) *accesslogv3.AccessLogFilter {
+	return &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_ResponseFlagFilter{
+		ResponseFlagFilter: &accesslogv3.ResponseFlagFilter{Flags: []string{name}},
 	}}
 }
 
