@@ -90,16 +90,33 @@ func (s *Stream) replyHeader(name string, value []byte) {
 	s.reply.Headers = s.response.all()
 }
 
-// refuse replies with an error of OpenAI's form. An empty param is null; the
-// message comes in parts.
+// refuse replies with an error of OpenAI's form, or on a path of the Open Inference
+// Protocol of that protocol's, whose clients read "error" as a string. An empty
+// param is null; the message comes in parts.
 func (s *Stream) refuse(r *refusal, param string, message ...string) bool {
 	if s.replied {
 		return false
 	}
-	b := append(s.scratch.open(), `{"error":{"message":"`...)
+	v2 := s.speaksV2()
+	b := s.scratch.open()
+	if v2 {
+		b = append(b, `{"error":"`...)
+	} else {
+		b = append(b, `{"error":{"message":"`...)
+	}
 	for _, part := range message {
 		b = jsonscan.AppendEscaped(b, part)
 	}
+	if v2 {
+		b = append(b, `"}`...)
+	} else {
+		b = r.appendDetails(b, param)
+	}
+	return s.respond(r.status, r.code, r.details, s.scratch.close(b))
+}
+
+// appendDetails closes the message and writes what stands beside it.
+func (r *refusal) appendDetails(b []byte, param string) []byte {
 	b = append(b, `","type":"`...)
 	b = append(b, r.kind...)
 	b = append(b, `","param":`...)
@@ -110,8 +127,13 @@ func (s *Stream) refuse(r *refusal, param string, message ...string) bool {
 	}
 	b = append(b, `,"code":"`...)
 	b = append(b, r.code...)
-	b = append(b, `"}}`...)
-	return s.respond(r.status, r.code, r.details, s.scratch.close(b))
+	return append(b, `"}}`...)
+}
+
+// speaksV2 says whether the path is one of the Open Inference Protocol v2.
+func (s *Stream) speaksV2() bool {
+	path := view(s.facts.path[:s.facts.pathBytes])
+	return path == pathServer || hasPrefix(path, pathServer+"/")
 }
 
 func (s *Stream) refuseParameter(param string, problem string) bool {
