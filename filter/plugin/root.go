@@ -3,6 +3,7 @@
 package plugin
 
 import (
+	"runtime"
 	"slices"
 
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm"
@@ -22,13 +23,13 @@ type vm struct {
 	types.DefaultVMContext
 	host     workerHost
 	metrics  metrics
-	pool     *hold.Pool      // bodies of all streams
-	plugins  []*plugin       // configurations that are in use
-	latest   *engine.Program // last good program, whose unchanged sections the next one reuses
-	document []byte          // policy document while it is compiled; used again
-	free     []*stream       // contexts between two requests
-	headers  pairsWriter     // of the local reply that is being sent
-	line     []byte          // log line that is being built
+	pool     *hold.Pool // bodies of all streams
+	plugins  []*plugin  // configurations that are in use, the latest last
+	compiler engine.Compiler
+	document []byte      // policy document while it is compiled; used again
+	free     []*stream   // contexts between two requests
+	headers  pairsWriter // of the local reply that is being sent
+	line     []byte      // log line that is being built
 }
 
 var worker = &vm{}
@@ -48,20 +49,27 @@ func (w *vm) NewPluginContext(uint32) types.PluginContext { return &plugin{} }
 type plugin struct {
 	types.DefaultPluginContext
 	program *engine.Program
+	streams int  // that use the program
+	done    bool // there will be no more
+}
+
+// release gives the program's memory back when nothing uses it any more.
+func (p *plugin) release() {
+	if p.done && p.streams == 0 && p.program != nil {
+		worker.compiler.Retire(p.program)
+		p.program = nil
+	}
 }
 
 // OnPluginStart compiles the policy document. If it refuses, Envoy rejects the
 // update and the last good configuration serves on.
 func (p *plugin) OnPluginStart(size int) types.OnPluginStartStatus {
-	document, err := worker.readDocument(size)
-	if err == nil {
-		p.program, err = engine.Compile(document, worker.latest)
-	}
+	program, err := worker.compile(size)
 	if err != nil {
 		worker.log(levelError, "policy document refused: ", err.Error())
 		return types.OnPluginStartStatusFailed
 	}
-	worker.latest = p.program
+	p.program = program
 	worker.plugins = append(worker.plugins, p)
 	worker.sizePool()
 	if st := status(proxySetTickPeriod(tickMilliseconds)); st != statusOK {
@@ -69,6 +77,22 @@ func (p *plugin) OnPluginStart(size int) types.OnPluginStartStatus {
 		worker.log(levelError, "host call failed: set tick period", statusText(st))
 	}
 	return types.OnPluginStartStatusOK
+}
+
+// compile reads the policy document and makes a program of it. TinyGo's heap doubles
+// when a collection in the middle of an update finds it full, and never shrinks: so
+// what earlier updates left is collected before this one needs room.
+func (w *vm) compile(size int) (*engine.Program, error) {
+	runtime.GC()
+	document, err := w.readDocument(size)
+	if err != nil {
+		return nil, err
+	}
+	var latest *engine.Program // its unchanged sections are used again
+	if n := len(w.plugins); n > 0 {
+		latest = w.plugins[n-1].program
+	}
+	return w.compiler.Compile(document, latest)
 }
 
 // tickMilliseconds is how late a counter may be.
@@ -83,12 +107,14 @@ func (p *plugin) OnPluginDone() bool {
 		worker.plugins = slices.Delete(worker.plugins, i, i+1)
 		worker.sizePool()
 	}
+	p.done = true
+	p.release()
 	return true
 }
 
 // NewHttpContext takes a context from the pool.
 func (p *plugin) NewHttpContext(uint32) types.HttpContext {
-	return worker.open(p.program)
+	return worker.open(p)
 }
 
 // Errors of reading the configuration.
@@ -102,8 +128,7 @@ type pluginError string
 func (e pluginError) Error() string { return string(e) }
 
 // readDocument reads the plugin configuration in ranges into a buffer that the
-// next update uses again: a transient of this size would double TinyGo's heap,
-// which never shrinks.
+// next update uses again.
 func (w *vm) readDocument(size int) ([]byte, error) {
 	if size <= 0 || size > spec.MaxDocumentBytes {
 		return nil, errDocumentSize

@@ -28,6 +28,7 @@ const (
 type stream struct {
 	types.DefaultHttpContext
 	engine    *engine.Stream
+	plugin    *plugin
 	program   *engine.Program
 	phase     phase
 	published bool
@@ -38,14 +39,15 @@ type stream struct {
 }
 
 // open takes a stream from the pool.
-func (w *vm) open(p *engine.Program) *stream {
+func (w *vm) open(p *plugin) *stream {
+	p.streams++
 	var s *stream
 	if n := len(w.free); n > 0 {
 		s, w.free = w.free[n-1], w.free[:n-1]
 	} else {
 		s = &stream{engine: engine.NewStream(w.pool)}
 	}
-	*s = stream{engine: s.engine, program: p}
+	*s = stream{engine: s.engine, plugin: p, program: p.program}
 	return s
 }
 
@@ -186,6 +188,8 @@ func (s *stream) OnHttpStreamDone() {
 		s.engine.Release()
 	}
 	s.gauge(0)
-	s.program = nil
+	s.plugin.streams--
+	s.plugin.release()
+	s.plugin, s.program = nil, nil
 	worker.free = append(worker.free, s)
 }

@@ -50,6 +50,12 @@ type edits struct {
 
 func (e *edits) all() []Edit { return e.list[:e.n] }
 
+// reset forgets the edits and what they point to.
+func (e *edits) reset() {
+	clear(e.list[:e.n])
+	e.n = 0
+}
+
 func (e *edits) set(name string, value []byte) { e.add(Edit{Op: Set, Name: name, Value: value}) }
 
 func (e *edits) remove(name string) { e.add(Edit{Op: Remove, Name: name}) }

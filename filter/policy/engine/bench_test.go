@@ -47,7 +47,8 @@ func bodies() map[string]string {
 	}
 }
 
-// serve runs one request in pieces of at most size bytes.
+// serve runs one request in pieces of at most size bytes. The next Reset gives back
+// what it holds.
 func serve(s *engine.Stream, p *engine.Program, h engine.Host, r *request, size int) engine.Action {
 	s.Reset(p, h)
 	for i := range r.headers {
@@ -59,7 +60,6 @@ func serve(s *engine.Stream, p *engine.Program, h engine.Host, r *request, size 
 		action = s.Body(rest[:n], n == len(rest))
 		rest = rest[n:]
 	}
-	s.Release()
 	return action
 }
 

@@ -8,16 +8,16 @@ func (s *Stream) decide() bool {
 	if !s.chooseVersion() {
 		return false
 	}
-	m := &s.program.models[s.model]
+	m := &s.program.doc.Models[s.model]
 	if user := s.userName(); len(user) > 0 {
-		s.bucket = int(split.Bucket(m.salt, user))
+		s.bucket = int(split.Bucket(bytesOf(m.Salt), user))
 	} else {
 		s.bucket = int(split.Random(s.host.Random()))
 	}
-	s.edits.set(HeaderModel, m.name)
+	s.edits.set(HeaderModel, bytesOf(m.Name))
 	s.edits.set(HeaderBucket, s.scratch.integer(int64(s.bucket)))
 	if s.version >= 0 {
-		s.edits.set(HeaderVersion, m.versions[s.version])
+		s.edits.set(HeaderVersion, bytesOf(m.Versions[s.version]))
 	}
 	return true
 }

@@ -67,7 +67,7 @@ type Edit struct {
 	Value []byte // of Set
 }
 
-// ReplyMessage is a local answer. It is valid until the stream is reset.
+// ReplyMessage is a local answer. It is valid until the stream is reset or released.
 type ReplyMessage struct {
 	Status  int // HTTP status
 	Headers []Edit

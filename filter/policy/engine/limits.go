@@ -41,12 +41,12 @@ func (s *Stream) charge() bool {
 	if !s.limited() {
 		return true
 	}
-	limits := s.program.models[s.model].limits
+	limits := s.program.modelLimits(s.model)
 	now := s.host.Now()
 	s.measure()
 	for i := range limits {
 		s.charges.count = i + 1
-		s.charges.charge[i] = s.price(&limits[i])
+		s.charges.charge[i] = s.price(limits[i])
 		if !s.take(i, now) {
 			return false
 		}
@@ -122,19 +122,26 @@ func (s *Stream) outputCap(l *limit) int64 {
 }
 
 // price returns what one limit wants of this request.
-func (s *Stream) price(m *modelLimit) bucket.Charge {
+func (s *Stream) price(m modelLimit) bucket.Charge {
 	l := &s.program.limits[m.index]
-	c := bucket.Charge{Limit: m.index, Params: m.params, Key: s.key(l)}
+	c := bucket.Charge{Limit: int(m.index), Params: l.params, Key: s.key(l)}
 	output := s.outputCap(l)
-	if !m.isSemantic {
+	if !l.isSemantic {
 		c.CostMicro = bucket.TokenCost(s.charges.prompt, output)
 		return c
 	}
-	name := s.program.doc.Models[s.model].Name
-	if s.facts.hasTokens {
-		c.Params = bucket.SemanticParams(&m.semantic, name, s.facts.maxTokens)
+	semantic, name := s.program.doc.Limits[m.index].Semantic, ""
+	if m.entry >= 0 {
+		c.Params = l.sized[m.entry]
+		semantic.Models = semantic.Models[m.entry : m.entry+1]
+		name = semantic.Models[0].Model
+	} else {
+		semantic.Models = nil
 	}
-	c.CostMicro = bucket.SemanticCost(&m.semantic, name, s.charges.prompt, output, s.charges.temperature)
+	if s.facts.hasTokens {
+		c.Params = bucket.SemanticParams(&semantic, name, s.facts.maxTokens)
+	}
+	c.CostMicro = bucket.SemanticCost(&semantic, name, s.charges.prompt, output, s.charges.temperature)
 	return c
 }
 
@@ -147,7 +154,7 @@ func (s *Stream) key(l *limit) uint64 {
 		var part []byte
 		switch source {
 		case spec.KeyModel:
-			part = s.program.models[s.model].name
+			part = bytesOf(s.program.doc.Models[s.model].Name)
 		case spec.KeyTenant:
 			part = s.tenant.bytes()
 		case spec.KeyUser:

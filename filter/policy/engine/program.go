@@ -8,12 +8,17 @@ import (
 	"github.com/weirmesh/weir/filter/policy/spec"
 )
 
-// Program is a policy document made ready for requests. It is immutable.
+// Program is a policy document made ready for requests. It is immutable. A worker
+// may have two or three of the largest size in its small heap, so there is one copy
+// of every text, the document's, and what there are thousands of has no pointers
+// that the collector would have to follow.
 type Program struct {
-	doc     *spec.Document
-	catalog *catalog
+	doc     spec.Document
+	catalog catalog
 	headers []versionHeader
 	models  []model         // by index in doc.Models
+	choices []versionRule   // of all models
+	counted []modelLimit    // of all models
 	limits  []limit         // by index in doc.Limits
 	rules   []*redact.Rules // by index in doc.Redactions
 
@@ -22,42 +27,43 @@ type Program struct {
 	uniform bool
 }
 
-// model is what the program knows of one model.
+// model is what the program knows of one model beyond the document.
 type model struct {
-	name      []byte
-	salt      []byte
-	versions  [][]byte
-	redaction int // index in doc.Redactions, none
-	header    int // index of the version header in Program.headers, none
-	rules     []versionRule
-	limits    []modelLimit
+	redaction int32 // index in doc.Redactions, none
+	header    int32 // index of the version header in Program.headers, none
+	rules     span  // in Program.choices
+	limits    span  // in Program.counted, in the order of charging
 }
+
+// span is a part of a list.
+type span struct{ start, end int32 }
 
 // none is no index.
 const none = -1
 
 // versionRule is a spec.VersionRule with its strings replaced by indices.
 type versionRule struct {
-	header  int   // in Program.headers
+	header  int32 // in Program.headers
 	value   int32 // in the header's values
-	version int   // in the model's versions
+	version int32 // in the model's versions
 }
 
-// limit is what is the same for all models that a limit counts.
+// limit is what the program knows of one limit.
 type limit struct {
 	key           bucket.Key // of the limit's name
 	sources       []spec.KeySource
 	defaultOutput int64 // output cap of a request that names none
 	perUnit       int64 // tokens that one unit of the bucket stands for
 	onFailure     spec.Failure
+	isSemantic    bool
+	params        bucket.Params   // of models without an entry, without x-max-tokens
+	sized         []bucket.Params // by index in the entries of semantic models
 }
 
-// modelLimit is a limit as one model sees it.
+// modelLimit is a limit that counts a model.
 type modelLimit struct {
-	index      int // in doc.Limits
-	isSemantic bool
-	semantic   spec.Semantic // with this model's entry alone
-	params     bucket.Params // without x-max-tokens
+	index int32 // in doc.Limits
+	entry int32 // in its semantic models, none
 }
 
 // keySeed seeds bucket keys. It is the same in all workers of an Envoy, which
@@ -68,29 +74,72 @@ const keySeed = 0
 // in prev, which may be nil, are taken from there instead of being built again.
 // Its error is a *spec.Error that names the field.
 func Compile(document []byte, prev *Program) (*Program, error) {
-	doc, err := spec.Parse(document)
-	if err != nil {
+	return (&Compiler{}).Compile(document, prev)
+}
+
+// Compiler makes programs in the memory of retired ones. TinyGo's collector takes any
+// word of a global for a pointer if it looks like one, so large pieces that are left
+// to it may stay for ever; with a Compiler they are few and used again.
+type Compiler struct{ spare *Program }
+
+// Compile is the function Compile.
+func (c *Compiler) Compile(document []byte, prev *Program) (*Program, error) {
+	p := c.spare
+	if p == nil {
+		p = &Program{}
+	}
+	c.spare = nil
+	if err := spec.ParseInto(&p.doc, &p.catalog.names, document); err != nil {
+		c.Retire(p)
 		return nil, err
 	}
-	p := &Program{doc: doc, catalog: newCatalog(doc.Models, prev)}
-	p.headers = newVersionHeaders(doc.Models)
-	for i := range doc.Limits {
-		p.limits = append(p.limits, newLimit(&doc.Limits[i]))
-	}
-	for i := range doc.Redactions {
-		p.rules = append(p.rules, p.compileRules(doc.Redactions[i].Entities, prev))
-	}
-	p.models = make([]model, len(doc.Models))
-	for i := range p.models {
-		p.models[i] = p.newModel(&doc.Models[i])
-	}
-	p.assignLimits()
-	p.assignRedactions()
+	p.build(prev)
 	return p, nil
 }
 
+// Retire takes the memory of a program that nobody uses any more.
+func (c *Compiler) Retire(p *Program) {
+	clear(p.doc.Models)
+	p.headers, p.limits, p.rules = nil, nil, nil
+	c.spare = p
+}
+
+// build makes the document ready.
+func (p *Program) build(prev *Program) {
+	doc := &p.doc
+	p.catalog.describe()
+	p.headers = newVersionHeaders(doc.Models)
+	p.limits = make([]limit, len(doc.Limits))
+	for i := range p.limits {
+		p.limits[i] = newLimit(&doc.Limits[i])
+	}
+	p.rules = make([]*redact.Rules, 0, len(doc.Redactions))
+	for i := range doc.Redactions {
+		p.rules = append(p.rules, p.compileRules(doc.Redactions[i].Entities, prev))
+	}
+	p.models = room(p.models, len(doc.Models))
+	p.assignVersions()
+	p.assignLimits()
+	p.assignRedactions()
+}
+
+// room returns n zero items, in the memory of old if it is enough.
+func room[T any](old []T, n int) []T {
+	if n > cap(old) {
+		return make([]T, n)
+	}
+	clear(old[:n])
+	return old[:n]
+}
+
+// modelLimits returns the limits that count a model.
+func (p *Program) modelLimits(model int) []modelLimit {
+	at := p.models[model].limits
+	return p.counted[at.start:at.end]
+}
+
 // Document returns the document that p was compiled from. It must not be changed.
-func (p *Program) Document() *spec.Document { return p.doc }
+func (p *Program) Document() *spec.Document { return &p.doc }
 
 // Hold returns how many bytes all streams of a worker may hold.
 func (p *Program) Hold() int { return p.doc.Settings.WorkerHoldLimit }
@@ -116,66 +165,86 @@ func (p *Program) compileRules(entities []spec.Entity, prev *Program) *redact.Ru
 
 func newLimit(l *spec.Limit) limit {
 	c := limit{
-		key:           bucket.NewKey(keySeed).Add([]byte(l.Name)),
-		sources:       l.Key,
-		onFailure:     l.OnFailure,
-		defaultOutput: l.Tokens.DefaultOutput,
-		perUnit:       1,
+		key:       bucket.NewKey(keySeed).Add(bytesOf(l.Name)),
+		sources:   l.Key,
+		onFailure: l.OnFailure,
 	}
-	if l.Mode == spec.LimitSemantic {
-		c.defaultOutput, c.perUnit = l.Semantic.DefaultOutput, l.Semantic.TokensPerUnit
+	if l.Mode == spec.LimitTokens {
+		c.defaultOutput, c.perUnit = l.Tokens.DefaultOutput, 1
+		c.params = bucket.TokenParams(&l.Tokens)
+		return c
+	}
+	c.defaultOutput, c.perUnit, c.isSemantic = l.Semantic.DefaultOutput, l.Semantic.TokensPerUnit, true
+	semantic := l.Semantic
+	semantic.Models = nil
+	c.params = bucket.SemanticParams(&semantic, "", 0)
+	c.sized = make([]bucket.Params, len(l.Semantic.Models))
+	for i := range c.sized {
+		semantic.Models = l.Semantic.Models[i : i+1]
+		c.sized[i] = bucket.SemanticParams(&semantic, semantic.Models[0].Model, 0)
 	}
 	return c
 }
 
-func (p *Program) newModel(m *spec.Model) model {
-	c := model{name: []byte(m.Name), salt: []byte(m.Salt), redaction: none, header: none}
-	for _, version := range m.Versions {
-		c.versions = append(c.versions, []byte(version))
+// assignVersions tells every model how its version may be chosen.
+func (p *Program) assignVersions() {
+	n := 0
+	for i := range p.doc.Models {
+		n += len(p.doc.Models[i].Rules)
 	}
-	if m.VersionHeader != "" {
-		c.header = findHeader(p.headers, m.VersionHeader)
+	p.choices = room(p.choices, n)[:0]
+	for i := range p.models {
+		c, m := &p.models[i], &p.doc.Models[i]
+		c.redaction, c.header = none, none
+		if m.VersionHeader != "" {
+			c.header = int32(findHeader(p.headers, m.VersionHeader))
+		}
+		c.rules.start = int32(len(p.choices))
+		for _, r := range m.Rules {
+			header := findHeader(p.headers, r.Header)
+			p.choices = append(p.choices, versionRule{
+				header:  int32(header),
+				value:   p.headers[header].find(r.Value),
+				version: int32(slices.Index(m.Versions, r.Version)),
+			})
+		}
+		c.rules.end = int32(len(p.choices))
 	}
-	for _, r := range m.Rules {
-		header := findHeader(p.headers, r.Header)
-		c.rules = append(c.rules, versionRule{
-			header:  header,
-			value:   p.headers[header].find(r.Value),
-			version: slices.Index(m.Versions, r.Version),
-		})
-	}
-	return c
 }
 
 // assignLimits tells every model which limits count it, in the order of charging.
 func (p *Program) assignLimits() {
 	for i := range p.doc.Limits {
+		p.each(p.doc.Limits[i].Models, func(m int) { p.models[m].limits.end++ })
+	}
+	total := int32(0)
+	for m := range p.models {
+		at := &p.models[m].limits
+		n := at.end
+		at.start, at.end = total, total
+		total += n
+	}
+	p.counted = room(p.counted, int(total))
+	entries := make([]int32, len(p.models))
+	for i := range p.doc.Limits {
 		l := &p.doc.Limits[i]
-		entries := make(map[string]spec.SemanticModel, len(l.Semantic.Models))
-		for _, e := range l.Semantic.Models {
-			entries[e.Model] = e
+		for m := range entries {
+			entries[m] = none
+		}
+		for e := range l.Semantic.Models {
+			entries[p.catalog.names.Find(l.Semantic.Models[e].Model)] = int32(e)
 		}
 		p.each(l.Models, func(m int) {
-			name := p.doc.Models[m].Name
-			c := modelLimit{index: i}
-			if l.Mode == spec.LimitTokens {
-				c.params = bucket.TokenParams(&l.Tokens)
-			} else {
-				c.isSemantic, c.semantic = true, l.Semantic
-				c.semantic.Models = nil
-				if e, ok := entries[name]; ok {
-					c.semantic.Models = []spec.SemanticModel{e}
-				}
-				c.params = bucket.SemanticParams(&c.semantic, name, 0)
-			}
-			p.models[m].limits = append(p.models[m].limits, c)
+			at := &p.models[m].limits
+			p.counted[at.end] = modelLimit{int32(i), entries[m]}
+			at.end++
 		})
 	}
 }
 
 func (p *Program) assignRedactions() {
 	for i := range p.doc.Redactions {
-		p.each(p.doc.Redactions[i].Models, func(m int) { p.models[m].redaction = i })
+		p.each(p.doc.Redactions[i].Models, func(m int) { p.models[m].redaction = int32(i) })
 	}
 	p.uniform = true
 	for i := range p.models {

@@ -82,13 +82,26 @@ func (s *Stream) Reset(p *Program, h Host) {
 	s.out.reset(p.doc.Settings.HoldLimit)
 	s.model, s.early, s.version, s.versionBy, s.bucket, s.unscanned = none, false, none, versionByRoute, none, false
 	s.charges.count = 0
-	s.edits.n, s.response.n = 0, 0
+	s.forget()
 	s.replied = false
 	s.scratch.n = 0
 }
 
-// Release gives everything that is held back to the pool.
-func (s *Stream) Release() { s.out.release() }
+// Release gives everything that is held back to the pool, and forgets the program:
+// a stream that waits for its next request must not keep an old one in memory. Only
+// Reset may follow.
+func (s *Stream) Release() {
+	s.out.release()
+	s.forget()
+	s.program = nil
+}
+
+// forget drops what points into the program.
+func (s *Stream) forget() {
+	s.edits.reset()
+	s.response.reset()
+	s.reply = ReplyMessage{}
+}
 
 // Edits returns the changes to the request's headers. They are complete when the
 // stream first says Forward.
@@ -168,7 +181,7 @@ func (s *Stream) fits(length int64) bool {
 
 // limited says whether a limit counts this request.
 func (s *Stream) limited() bool {
-	return s.route.inference && len(s.program.models[s.model].limits) > 0
+	return s.route.inference && len(s.program.modelLimits(s.model)) > 0
 }
 
 // redaction returns the redaction of the model, nil if there is none.

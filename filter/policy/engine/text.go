@@ -11,6 +11,9 @@ import (
 // allocates for string(b) even where it is only compared.
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
+// bytesOf is s without a copy. Nobody may change it.
+func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
+
 // text is a bounded string that a stream remembers: fixed memory, no pointers.
 type text struct {
 	n    uint16

@@ -26,22 +26,44 @@ func newVersionHeaders(models []spec.Model) []versionHeader {
 	for _, name := range spec.VersionHeaders(models) {
 		headers = append(headers, versionHeader{name: name})
 	}
-	for i := range models {
-		m := &models[i]
-		if m.VersionHeader != "" {
-			h := &headers[findHeader(headers, m.VersionHeader)]
-			h.values = append(h.values, m.Versions...)
-		}
-		for _, r := range m.Rules {
-			h := &headers[findHeader(headers, r.Header)]
-			h.values = append(h.values, r.Value)
-		}
-	}
 	for i := range headers {
-		slices.Sort(headers[i].values)
-		headers[i].values = slices.Compact(headers[i].values)
+		headers[i].collect(models)
 	}
 	return headers
+}
+
+// collect finds the values. They are sorted whenever there is no more room, and the
+// room grows only for different ones: thousands of models have the same few.
+func (h *versionHeader) collect(models []spec.Model) {
+	for i := range models {
+		m := &models[i]
+		if m.VersionHeader == h.name {
+			for _, version := range m.Versions {
+				h.add(version)
+			}
+		}
+		for j := range m.Rules {
+			if m.Rules[j].Header == h.name {
+				h.add(m.Rules[j].Value)
+			}
+		}
+	}
+	h.compact()
+}
+
+func (h *versionHeader) add(value string) {
+	if len(h.values) == cap(h.values) {
+		h.compact()
+		if len(h.values) > cap(h.values)/2 {
+			h.values = slices.Grow(h.values, max(len(h.values), 16))
+		}
+	}
+	h.values = append(h.values, value)
+}
+
+func (h *versionHeader) compact() {
+	slices.Sort(h.values)
+	h.values = slices.Compact(h.values)
 }
 
 // findHeader returns the index of the header of this name, none if there is none.
@@ -101,9 +123,9 @@ func (s *Stream) chooseVersion() bool {
 		s.versionBy = versionByHeader
 		return s.version >= 0 || s.refuseVersion()
 	}
-	for _, r := range m.rules {
+	for _, r := range s.program.choices[m.rules.start:m.rules.end] {
 		if s.versionValues[r.header] == r.value {
-			s.version, s.versionBy = r.version, versionByRule
+			s.version, s.versionBy = int(r.version), versionByRule
 			break
 		}
 	}

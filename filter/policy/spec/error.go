@@ -66,6 +66,13 @@ func (t *trail) failItem(name string, i int, problem string) {
 	t.out()
 }
 
+// atMost checks the length of the list that one is in.
+func (t *trail) atMost(n, high int) {
+	if n > high {
+		t.fail("has more than " + decimal(int64(high)) + " items")
+	}
+}
+
 func (t *trail) path() string {
 	s := ""
 	for i, part := range t.parts[:t.n] {

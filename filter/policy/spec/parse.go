@@ -2,49 +2,57 @@ package spec
 
 // Parse reads and validates a document. A field that is left out has its zero
 // value; an error is an *Error. The document may have any white space and order
-// of fields: Encode gives its canonical bytes.
+// of fields: Encode gives its canonical bytes. Nothing of text is kept.
 func Parse(text []byte) (*Document, error) {
-	r := newReader(text)
 	d := &Document{}
-	r.document(d)
-	if r.err != nil {
-		return nil, r.err
-	}
-	if err := Validate(d); err != nil {
+	if err := ParseInto(d, &Names{}, text); err != nil {
 		return nil, err
 	}
 	return d, nil
 }
 
+// ParseInto is Parse into a document whose memory for models is used again, and
+// into the index of their names. After an error both are good for nothing but
+// another ParseInto.
+func ParseInto(d *Document, names *Names, text []byte) error {
+	clear(d.Models[:cap(d.Models)])
+	*d = Document{Models: d.Models[:0]}
+	r := newReader(text)
+	r.document(d)
+	if r.err != nil {
+		return r.err
+	}
+	return validate(d, names)
+}
+
 func (r *reader) document(d *Document) {
-	r.object(func(name string) bool {
-		switch name {
+	for r.object(); r.next(); {
+		switch r.member {
 		case "version":
 			d.Version = r.string()
 		case "settings":
 			r.settings(&d.Settings)
 		case "models":
-			d.Models = list(r, (*reader).model)
+			d.Models = list(r, d.Models, MaxModels, (*reader).model)
 		case "limits":
-			d.Limits = list(r, (*reader).limit)
+			d.Limits = list(r, nil, MaxLimits, (*reader).limit)
 		case "redactions":
-			d.Redactions = list(r, (*reader).redaction)
+			d.Redactions = list(r, nil, MaxRedactions, (*reader).redaction)
 		default:
-			return false
+			r.unknown()
 		}
-		return true
-	})
+	}
 }
 
 func (r *reader) settings(s *Settings) {
-	r.object(func(name string) bool {
-		switch name {
+	for r.object(); r.next(); {
+		switch r.member {
 		case "tenantHeader":
 			s.TenantHeader = r.string()
 		case "userHeader":
 			s.UserHeader = r.string()
 		case "trustedPeers":
-			s.TrustedPeers = r.strings()
+			s.TrustedPeers = r.strings(MaxTrustedPeers)
 		case "holdLimit":
 			s.HoldLimit = r.size()
 		case "workerHoldLimit":
@@ -56,37 +64,35 @@ func (r *reader) settings(s *Settings) {
 		case "record":
 			s.Record = r.bool()
 		default:
-			return false
+			r.unknown()
 		}
-		return true
-	})
+	}
 }
 
 func (r *reader) model(m *Model) {
-	r.object(func(name string) bool {
-		switch name {
+	for r.object(); r.next(); {
+		switch r.member {
 		case "name":
 			m.Name = r.string()
 		case "aliases":
-			m.Aliases = r.strings()
+			m.Aliases = r.strings(MaxAliases)
 		case "versions":
-			m.Versions = r.strings()
+			m.Versions = r.strings(MaxVersions)
 		case "salt":
 			m.Salt = r.string()
 		case "versionHeader":
 			m.VersionHeader = r.string()
 		case "rules":
-			m.Rules = list(r, (*reader).rule)
+			m.Rules = list(r, nil, MaxVersionRules, (*reader).rule)
 		default:
-			return false
+			r.unknown()
 		}
-		return true
-	})
+	}
 }
 
 func (r *reader) rule(v *VersionRule) {
-	r.object(func(name string) bool {
-		switch name {
+	for r.object(); r.next(); {
+		switch r.member {
 		case "header":
 			v.Header = r.string()
 		case "value":
@@ -94,21 +100,20 @@ func (r *reader) rule(v *VersionRule) {
 		case "version":
 			v.Version = r.string()
 		default:
-			return false
+			r.unknown()
 		}
-		return true
-	})
+	}
 }
 
 func (r *reader) limit(l *Limit) {
-	r.object(func(name string) bool {
-		switch name {
+	for r.object(); r.next(); {
+		switch r.member {
 		case "name":
 			l.Name = r.string()
 		case "models":
-			l.Models = r.strings()
+			l.Models = r.strings(MaxModels)
 		case "key":
-			l.Key = list(r, func(r *reader, k *KeySource) { *k = enum(r, ParseKeySource) })
+			l.Key = list(r, nil, len(keyNames), func(r *reader, k *KeySource) { *k = enum(r, ParseKeySource) })
 		case "mode":
 			l.Mode = enum(r, ParseLimitMode)
 		case "semantic":
@@ -118,15 +123,14 @@ func (r *reader) limit(l *Limit) {
 		case "onFailure":
 			l.OnFailure = enum(r, ParseFailure)
 		default:
-			return false
+			r.unknown()
 		}
-		return true
-	})
+	}
 }
 
 func (r *reader) semantic(s *Semantic) {
-	r.object(func(name string) bool {
-		switch name {
+	for r.object(); r.next(); {
+		switch r.member {
 		case "floorMilli":
 			s.FloorMilli = r.integer()
 		case "refillMilli":
@@ -140,17 +144,16 @@ func (r *reader) semantic(s *Semantic) {
 		case "defaultKMilli":
 			s.DefaultKMilli = r.integer()
 		case "models":
-			s.Models = list(r, (*reader).semanticModel)
+			s.Models = list(r, nil, MaxModels, (*reader).semanticModel)
 		default:
-			return false
+			r.unknown()
 		}
-		return true
-	})
+	}
 }
 
 func (r *reader) semanticModel(m *SemanticModel) {
-	r.object(func(name string) bool {
-		switch name {
+	for r.object(); r.next(); {
+		switch r.member {
 		case "model":
 			m.Model = r.string()
 		case "baseMilli":
@@ -158,15 +161,14 @@ func (r *reader) semanticModel(m *SemanticModel) {
 		case "kMilli":
 			m.KMilli = r.integer()
 		default:
-			return false
+			r.unknown()
 		}
-		return true
-	})
+	}
 }
 
 func (r *reader) tokens(t *Tokens) {
-	r.object(func(name string) bool {
-		switch name {
+	for r.object(); r.next(); {
+		switch r.member {
 		case "capacity":
 			t.Capacity = r.integer()
 		case "refillMilli":
@@ -174,43 +176,40 @@ func (r *reader) tokens(t *Tokens) {
 		case "defaultOutput":
 			t.DefaultOutput = r.integer()
 		default:
-			return false
+			r.unknown()
 		}
-		return true
-	})
+	}
 }
 
 func (r *reader) redaction(v *Redaction) {
-	r.object(func(name string) bool {
-		switch name {
+	for r.object(); r.next(); {
+		switch r.member {
 		case "name":
 			v.Name = r.string()
 		case "models":
-			v.Models = r.strings()
+			v.Models = r.strings(MaxModels)
 		case "entities":
-			v.Entities = list(r, (*reader).entity)
+			v.Entities = list(r, nil, len(entityNames), (*reader).entity)
 		case "onFailure":
 			v.OnFailure = enum(r, ParseFailure)
 		default:
-			return false
+			r.unknown()
 		}
-		return true
-	})
+	}
 }
 
 func (r *reader) entity(e *Entity) {
 	var kind, mode bool
-	r.object(func(name string) bool {
-		switch name {
+	for r.object(); r.next(); {
+		switch r.member {
 		case "kind":
 			e.Kind, kind = enum(r, ParseEntityKind), true
 		case "mode":
 			e.Mode, mode = enum(r, ParseRedactionMode), true
 		default:
-			return false
+			r.unknown()
 		}
-		return true
-	})
+	}
 	if !kind {
 		r.failIn("kind", "is missing")
 	}

@@ -1,14 +1,35 @@
 package spec
 
-import "github.com/weirmesh/weir/filter/policy/jsonscan"
+import (
+	"unsafe"
+
+	"github.com/weirmesh/weir/filter/policy/jsonscan"
+)
 
 // reader walks over one JSON text that a Scanner has accepted, so it checks types
 // and names and no syntax. The first problem stays in err and ends every loop.
+//
+// It works in the filter's small heap, which never shrinks: lists are counted before
+// they are made, strings and lists of strings share pieces of memory, and objects
+// are read without closures.
 type reader struct {
 	trail
-	text []byte
-	at   int
+	text    []byte
+	at      int
+	objects [maxNesting]object // that one is in
+	depth   int                // how many
+	member  string             // name of the member whose value comes next
+	letters []byte             // a piece for strings to come: what is free of it
+	slots   []string           // one for lists of strings
 }
+
+// Sizes of the pieces. A small string of its own would take twice its length. But
+// TinyGo's collector walks from every pointer to the begin of the piece that it
+// points into, so pieces of the size of the document would take it seconds.
+const (
+	letterPiece = 2 << 10
+	slotPiece   = 256
+)
 
 // nesting of a document: the deepest is limits[].semantic.models[].model.
 const maxNesting = 8
@@ -57,37 +78,63 @@ var fields = [...]string{
 	"trustedPeers", "userHeader", "value", "version", "versionHeader", "versions", "workerHoldLimit",
 }
 
-// object calls field for every member. Field reads the value, or returns false for
-// a name that it does not know.
-func (r *reader) object(field func(name string) bool) {
-	if !r.expect('{', "an object") {
-		return
-	}
-	r.at++
-	var seen uint64
-	for r.err == nil && r.peek() != '}' {
-		if r.text[r.at] == ',' {
-			r.at++
-		}
-		raw, escaped := r.raw()
-		r.peek()
-		r.at++ // the colon
-		name, bit := known(raw)
-		if bit == 0 {
-			name = unescaped(raw, escaped)
-			_, bit = known([]byte(name))
-		}
-		r.in(name)
-		if seen&bit != 0 {
-			r.fail("stands here twice")
-		} else if !field(name) {
-			r.fail("unknown field")
-		}
-		r.out()
-		seen |= bit
-	}
-	r.at++
+// object is an object that is being read.
+type object struct {
+	in   bool   // the trail is in one of its members
+	seen uint64 // bits of the members so far
 }
+
+// object begins an object; a loop over next reads its members.
+func (r *reader) object() {
+	r.objects[r.depth] = object{}
+	r.depth++
+	if r.expect('{', "an object") {
+		r.at++
+	}
+}
+
+// next goes on to the value of the next member, which is read or found unknown. It
+// says whether there is one and all is well; if not, the object is over.
+func (r *reader) next() bool {
+	o := &r.objects[r.depth-1]
+	if o.in {
+		r.out()
+		o.in = false
+	}
+	if r.err == nil && r.peek() != '}' {
+		o.in = true
+		bit := r.name()
+		if o.seen&bit != 0 {
+			r.fail("stands here twice")
+			return r.next()
+		}
+		o.seen |= bit
+		return true
+	}
+	r.at++
+	r.depth--
+	return false
+}
+
+// name reads the name of a member and goes into it.
+func (r *reader) name() (bit uint64) {
+	if r.text[r.at] == ',' {
+		r.at++
+	}
+	raw, escaped := r.raw()
+	r.peek()
+	r.at++ // the colon
+	r.member, bit = known(raw)
+	if bit == 0 {
+		r.member = r.keep(unescape(raw, escaped))
+		_, bit = known([]byte(r.member))
+	}
+	r.in(r.member)
+	return bit
+}
+
+// unknown refuses the member that the trail is in.
+func (r *reader) unknown() { r.fail("unknown field") }
 
 // known returns the field of this name and its bit, 0 if there is none.
 func known(raw []byte) (name string, bit uint64) {
@@ -108,36 +155,123 @@ func equal(b []byte, s string) bool {
 	return true
 }
 
-// list reads an array whose items are read by item.
-func list[T any](r *reader, item func(r *reader, v *T)) []T {
+// list reads a list of at most high items, each by item, into the memory of old if
+// it is enough.
+func list[T any](r *reader, old []T, high int, item func(r *reader, v *T)) []T {
+	n := r.list(high)
+	if n > cap(old) {
+		old = make([]T, n)
+	}
+	return fill(r, old[:n], item)
+}
+
+func (r *reader) strings(high int) []string {
+	return fill(r, r.cut(r.list(high)), func(r *reader, v *string) { *v = r.string() })
+}
+
+// list begins a list and returns how many items it has.
+func (r *reader) list(high int) int {
 	if !r.expect('[', "a list") {
-		return nil
+		return 0
 	}
 	r.at++
-	var all []T
-	for r.err == nil && r.peek() != ']' {
-		if r.text[r.at] == ',' {
+	n := r.count()
+	r.atMost(n, high)
+	if r.err != nil {
+		return 0
+	}
+	return n
+}
+
+// count returns how many items are left of the list that one is in.
+func (r *reader) count() int {
+	if r.peek() == ']' {
+		return 0
+	}
+	n, depth := 1, 0
+	for at := r.at; ; at++ {
+		switch r.text[at] {
+		case '"':
+			at = r.closing(at + 1)
+		case '[', '{':
+			depth++
+		case ']', '}':
+			if depth == 0 {
+				return n
+			}
+			depth--
+		case ',':
+			if depth == 0 {
+				n++
+			}
+		}
+	}
+}
+
+// closing returns where the string ends whose content begins at at.
+func (r *reader) closing(at int) int {
+	for ; r.text[at] != '"'; at++ {
+		if r.text[at] == '\\' {
+			at++
+		}
+	}
+	return at
+}
+
+// fill reads the items of a list that was begun; an empty one is nil.
+func fill[T any](r *reader, all []T, item func(r *reader, v *T)) []T {
+	for i := range all {
+		if r.err != nil {
+			return nil
+		}
+		if r.peek() == ',' {
 			r.at++
 		}
-		var v T
-		r.item(len(all))
-		item(r, &v)
+		r.item(i)
+		item(r, &all[i])
 		r.out()
-		all = append(all, v)
 	}
-	r.at++
+	if r.err == nil {
+		r.peek()
+		r.at++
+	}
+	if len(all) == 0 {
+		return nil
+	}
 	return all
 }
 
-func (r *reader) strings() []string {
-	return list(r, func(r *reader, v *string) { *v = r.string() })
+// cut takes a list of n strings from a piece.
+func (r *reader) cut(n int) []string {
+	if n > slotPiece/4 {
+		return make([]string, n)
+	}
+	if n > len(r.slots) {
+		r.slots = make([]string, slotPiece)
+	}
+	all := r.slots[:n:n]
+	r.slots = r.slots[n:]
+	return all
+}
+
+// keep copies a string into a piece.
+func (r *reader) keep(s []byte) string {
+	if len(s) > letterPiece/4 {
+		return string(s)
+	}
+	if len(s) > len(r.letters) {
+		r.letters = make([]byte, letterPiece)
+	}
+	copied := r.letters[:copy(r.letters, s)]
+	r.letters = r.letters[len(copied):]
+	return unsafe.String(unsafe.SliceData(copied), len(copied))
 }
 
 func (r *reader) string() string {
 	if !r.expect('"', "a string") {
 		return ""
 	}
-	return unescaped(r.raw())
+	return r.keep(unescape(r.raw()))
 }
 
 // raw reads the string that comes next, and says whether there are escapes in it.
@@ -155,14 +289,14 @@ func (r *reader) raw() (content []byte, escaped bool) {
 	return r.text[start : r.at-1], escaped
 }
 
-func unescaped(raw []byte, escaped bool) string {
+func unescape(raw []byte, escaped bool) []byte {
 	if !escaped {
-		return string(raw)
+		return raw
 	}
 	var u jsonscan.Unescaper
 	text, _ := u.Append(make([]byte, 0, len(raw)), raw)
 	text, _ = u.Finish(text)
-	return string(text)
+	return text
 }
 
 // enum reads a name of an enumeration.

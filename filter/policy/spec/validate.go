@@ -2,8 +2,11 @@ package spec
 
 // Validate checks everything that Parse does not check while reading: bounds,
 // character sets, duplicates and references. Its error is an *Error.
-func Validate(d *Document) error {
-	v := &validator{doc: d}
+func Validate(d *Document) error { return validate(d, &Names{}) }
+
+// validate is Validate that leaves the index of the models' names in names.
+func validate(d *Document, names *Names) error {
+	v := &validator{doc: d, names: names}
 	if d.Version != Version {
 		v.failIn("version", "must be "+quote(Version))
 	}
@@ -30,7 +33,7 @@ func Validate(d *Document) error {
 type validator struct {
 	trail
 	doc   *Document
-	names Names
+	names *Names
 
 	listed, weighted modelSet
 }
@@ -46,13 +49,6 @@ func (v *validator) within(field string, n, low, high int64) {
 func (v *validator) known(field string, value, high uint8) {
 	if value > high {
 		v.failIn(field, "has no such value")
-	}
-}
-
-// atMost checks the length of the list that the trail is in.
-func (v *validator) atMost(n, high int) {
-	if n > high {
-		v.fail("has more than " + decimal(int64(high)) + " items")
 	}
 }
 
@@ -129,7 +125,7 @@ func (v *validator) models(models []Model) {
 	if len(VersionHeaders(models)) > MaxVersionHeaders { // what a stream remembers of its headers
 		v.fail("name more than " + decimal(MaxVersionHeaders) + " different headers to choose versions")
 	}
-	v.names = NewNames(models)
+	v.names.index(models)
 	if v.names.Len() > MaxNames {
 		v.fail("have more than " + decimal(MaxNames) + " names and aliases")
 	}
@@ -140,10 +136,11 @@ func (v *validator) models(models []Model) {
 func (v *validator) uniqueNames(models []Model) {
 	for i := 1; i < len(v.names.entries); i++ {
 		a, b := v.names.entries[i-1], v.names.entries[i]
-		if a.name != b.name {
+		name := v.names.name(b)
+		if v.names.name(a) != name {
 			continue
 		}
-		problem := quote(b.name) + " already names model " + quote(models[a.model].Name)
+		problem := quote(name) + " already names model " + quote(models[a.model].Name)
 		v.item(int(b.model))
 		if b.alias >= 0 {
 			v.failItem("aliases", int(b.alias), problem)
@@ -154,22 +151,46 @@ func (v *validator) uniqueNames(models []Model) {
 	}
 }
 
+// model checks one of thousands, so it does so without closures, which cost memory.
 func (v *validator) model(m *Model) {
 	v.ownName(m.Name)
-	v.each("aliases", len(m.Aliases), MaxAliases, func(i int) { v.name(m.Aliases[i]) })
-	v.each("versions", len(m.Versions), MaxVersions, func(i int) {
-		if version := m.Versions[i]; !validName(version, MaxIDBytes, "._-") {
-			v.fail(quote(version) + " is no version: 1 to " + decimal(MaxIDBytes) + " letters, digits and . _ -, first a letter or digit")
-		}
-		v.unique(m.Versions, i)
-	})
+	v.in("aliases")
+	v.atMost(len(m.Aliases), MaxAliases)
+	for i := range m.Aliases {
+		v.item(i)
+		v.name(m.Aliases[i])
+		v.out()
+	}
+	v.out()
+	v.in("versions")
+	v.atMost(len(m.Versions), MaxVersions)
+	for i := range m.Versions {
+		v.item(i)
+		v.version(m.Versions, i)
+		v.out()
+	}
+	v.out()
 	if len(m.Salt) > MaxSaltBytes {
 		v.failIn("salt", "is longer than "+decimal(MaxSaltBytes)+" bytes")
 	}
 	if m.VersionHeader != "" {
 		v.header("versionHeader", m.VersionHeader)
 	}
-	v.each("rules", len(m.Rules), MaxVersionRules, func(i int) { v.rule(m, i) })
+	v.in("rules")
+	v.atMost(len(m.Rules), MaxVersionRules)
+	for i := range m.Rules {
+		v.item(i)
+		v.rule(m, i)
+		v.out()
+	}
+	v.out()
+}
+
+func (v *validator) version(versions []string, i int) {
+	if version := versions[i]; !validName(version, MaxIDBytes, "._-") {
+		v.fail(quote(version) + " is no version: 1 to " + decimal(MaxIDBytes) + " letters, digits and . _ -, first a letter or digit")
+	}
+	v.unique(versions, i)
 }
 
 func (v *validator) rule(m *Model, i int) {
