@@ -103,12 +103,13 @@ type soak struct {
 	envoy  *staticenvoy.Envoy
 	filter staticenvoy.Filter
 	out    io.Writer
+	sent   int64 // requests answered so far
 }
 
 // reading is what must not grow.
 type reading struct {
 	rss    int64 // resident memory of Envoy, bytes
-	module int64 // memory.size of the largest VM, bytes
+	module int64 // memory.size of the VM that said so last, bytes
 }
 
 func (s *soak) measure(ctx context.Context) error {
@@ -163,13 +164,22 @@ func (s *soak) load(ctx context.Context, n int64) (*loadgen.Report, error) {
 	if !r.Only(s.status) {
 		return nil, fmt.Errorf("want only %d: %s", s.status, r)
 	}
+	s.sent += n
 	return r, nil
 }
 
-// moduleMemory is the filter's own gauge of memory.size, set on its tick.
-const moduleMemory = "wasmcustom.weir.memory_bytes"
+// What the filter tells Envoy with its tick: first the gauge of memory.size, then
+// how many requests it saw.
+const (
+	moduleMemory   = "wasmcustom.weir.memory_bytes"
+	moduleRequests = "wasmcustom.weir.requests"
+)
 
+// read waits for a tick after the last request of the load.
 func (s *soak) read(ctx context.Context) (reading, error) {
+	if err := s.awaitMore(ctx, moduleRequests, s.sent-1); err != nil {
+		return reading{}, err
+	}
 	rss, err := s.envoy.RSS()
 	if err != nil {
 		return reading{}, err
