@@ -76,6 +76,9 @@ func testBrokenInput(t *testing.T, s *stack) {
 		if err := refused(a, http.StatusServiceUnavailable, ""); err != nil {
 			t.Error(err)
 		}
+		if !bytes.Contains(a.body, []byte("The model's server cannot be reached: ")) {
+			t.Errorf("the answer does not tell whose trouble it is: %s", a.body)
+		}
 	})
 }
 

@@ -108,7 +108,7 @@ func refused(a answer, status int, code string) error {
 	if err := decoder.Decode(&e); err != nil || e.Error == nil {
 		return fmt.Errorf("%w: the body is not an OpenAI error: %s", err, clip(a.body))
 	}
-	if e.Error.Message == "" || e.Error.Type == "" || e.Error.Code == nil {
+	if e.Error.Message == "" || strings.HasSuffix(e.Error.Message, ": ") || e.Error.Type == "" || e.Error.Code == nil || *e.Error.Code == "" {
 		return fmt.Errorf("the error lacks its message, type or code: %s", clip(a.body))
 	}
 	if code != "" && *e.Error.Code != code {

@@ -33,7 +33,7 @@ func trapOnce(t *testing.T, s *stack) {
 		streams[i] = s.open(t, `{"model":"load","messages":[{"role":"user","content":"held `)
 	}
 	trapped := time.Now()
-	if err := refused(s.raw(t, rawPost("/v1/chat/completions", chat("x"), "x-weir-trap", "now")), http.StatusServiceUnavailable, ""); err != nil {
+	if err := refused(s.raw(t, rawPost("/v1/chat/completions", chat("x"), "x-weir-trap", "now")), http.StatusServiceUnavailable, "wasm_fail_stream"); err != nil {
 		t.Errorf("the request that trapped: %v", err)
 	}
 	eventually(t, 10*time.Second, func() error {
@@ -49,7 +49,7 @@ func trapOnce(t *testing.T, s *stack) {
 	cut, served := 0, 0
 	for _, stream := range streams {
 		a := stream.finish(t, `on"}]}`)
-		switch err := refused(a, http.StatusServiceUnavailable, ""); {
+		switch err := refused(a, http.StatusServiceUnavailable, "wasm_fail_stream"); {
 		case err == nil:
 			cut++
 		case a.status == http.StatusOK && strings.Contains(string(a.body), "held on"):

@@ -29,22 +29,24 @@ type envoyReply struct {
 // details is Envoy's own word for what happened.
 const details = "%RESPONSE_CODE_DETAILS%"
 
-// envoyReplies in the order in which they are tried. Where Envoy's own text
-// says more than the status, it is kept.
+// envoyReplies in the order in which they are tried. Envoy's own text is kept
+// where there always is one, and it says more than the status.
 var envoyReplies = []envoyReply{
 	// Envoy has no details for a filter that never had a configuration it could
 	// take, and calls it a 500; but it is a gateway that is not ready.
-	{flag("NFCF"), "server_error", "gateway_not_ready", "The gateway has no configuration for its filter yet: try again later.", 503},
+	{flags("NFCF"), "server_error", "gateway_not_ready", "The gateway has no configuration for its filter yet: try again later.", 503},
 	{status(400), "invalid_request_error", details, "The request is not valid HTTP.", 0},
 	{status(404), "invalid_request_error", details, "There is no route for this model.", 0},
 	{status(408), "invalid_request_error", details, "The request did not arrive in time.", 0},
 	{status(413), "invalid_request_error", details, "The request body is too large.", 0},
 	{status(431), "invalid_request_error", details, "The request headers are too large.", 0},
 	{status(502), "server_error", details, "The model's server did not answer as it should: %LOCAL_REPLY_BODY%", 0},
-	{status(503), "server_error", details, "The model's server cannot be reached: %LOCAL_REPLY_BODY%", 0},
+	{both(status(503), flags(upstreamFlags...)), "server_error", details, "The model's server cannot be reached: %LOCAL_REPLY_BODY%", 0},
+	// Of Envoy itself: its overload manager, or a filter that trapped and is made anew.
+	{status(503), "server_error", details, "The gateway cannot serve this request now: try again.", 0},
 	{status(504), "server_error", details, "The model's server did not answer in time.", 0},
-	{status(500), "server_error", details, "The gateway could not work on the request: %LOCAL_REPLY_BODY%", 0},
-	{nil, "invalid_request_error", details, "The request was refused: %LOCAL_REPLY_BODY%", 0},
+	{status(500), "server_error", details, "The gateway could not work on the request.", 0},
+	{nil, "invalid_request_error", details, "The request was refused.", 0},
 }
 
 // localReplies gives Envoy's own replies the shape that OpenAI clients read.
@@ -92,8 +94,12 @@ func foreign(match *accesslogv3.AccessLogFilter) *accesslogv3.AccessLogFilter {
 	if match == nil {
 		return unmarked
 	}
+	return both(match, unmarked)
+}
+
+func both(a, b *accesslogv3.AccessLogFilter) *accesslogv3.AccessLogFilter {
 	return &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_AndFilter{
-		AndFilter: &accesslogv3.AndFilter{Filters: []*accesslogv3.AccessLogFilter{match, unmarked}},
+		AndFilter: &accesslogv3.AndFilter{Filters: []*accesslogv3.AccessLogFilter{a, b}},
 	}}
 }
 
@@ -106,10 +112,15 @@ func status(code uint32) *accesslogv3.AccessLogFilter {
 	}}
 }
 
-// flag matches one of Envoy's response flags.
-func flag(name string) *accesslogv3.AccessLogFilter {
+// upstreamFlags are the response flags of Envoy's 503 for an upstream: no
+// healthy host, no connection, one that ended, too many requests, retries that
+// came to nothing, a reset, no cluster.
+var upstreamFlags = []string{"UH", "UF", "UC", "UO", "URX", "LR", "UR", "NC"}
+
+// flags matches any of Envoy's response flags.
+func flags(names ...string) *accesslogv3.AccessLogFilter {
 	return &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_ResponseFlagFilter{
-		ResponseFlagFilter: &accesslogv3.ResponseFlagFilter{Flags: []string{name}},
+		ResponseFlagFilter: &accesslogv3.ResponseFlagFilter{Flags: names},
 	}}
 }
 
