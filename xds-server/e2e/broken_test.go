@@ -38,8 +38,8 @@ func testBrokenInput(t *testing.T, s *stack) {
 		{"unknown model", "", `{"model":"gpt-99","input":"a"}`, nil, 404, "model_not_found"},
 		{"unknown version", "", `{"model":"minilm","input":"a"}`, []string{"x-model-version", "v99"}, 404, "version_not_found"},
 		{"unknown path", "/v1/nothing", `{"model":"minilm"}`, nil, 404, "unknown_url"},
-		{"encoded slash", "/v2/models/minilm%2Finfer", `{}`, nil, 400, "invalid_path"},
-		{"encoded backslash", "/v2/models/minilm%5Cinfer", `{}`, nil, 400, "invalid_path"},
+		{"encoded slash", "/v1/models/minilm%2Fv1", `{}`, nil, 400, "invalid_path"},
+		{"encoded backslash", "/v1/models/minilm%5Cv1", `{}`, nil, 400, "invalid_path"},
 		{"wrong content type", "", `{"model":"minilm","input":"a"}`, []string{"content-type", "text/plain"}, 415, "unsupported_media_type"},
 		{"compressed body", "", gzipped(t, `{"model":"minilm","input":"a"}`), []string{"content-encoding", "gzip"}, 415, "unsupported_content_encoding"},
 		{"20 MB body", "", `{"model":"minilm","input":"` + strings.Repeat(long, 20<<20/len(long)) + `"}`, nil, 413, "request_too_large"},
@@ -69,6 +69,13 @@ func testBrokenInput(t *testing.T, s *stack) {
 		if a.status != http.StatusOK {
 			t.Errorf("status %d: %s", a.status, clip(a.body))
 		}
+	})
+	t.Run("in the form of the Open Inference Protocol", func(t *testing.T) {
+		a := s.raw(t, rawPost("/v2/models/minilm%2Finfer", `{}`))
+		if want := `{"error":"The path holds an encoded slash or backslash."}`; a.status != http.StatusBadRequest || string(a.body) != want {
+			t.Errorf("answered %d %s, want 400 %s", a.status, clip(a.body), want)
+		}
+		s.serves(t)
 	})
 	t.Run("client leaves mid-body", func(t *testing.T) { testClientLeaves(t, s) })
 	t.Run("upstream is not there", func(t *testing.T) {
