@@ -1,6 +1,7 @@
 package envoyproc
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"strconv"
@@ -19,7 +20,7 @@ func (p *Process) CPUTime() (time.Duration, error) {
 		return 0, fmt.Errorf("read cpu time: %w", err)
 	}
 	// Fields are counted after the command, which may hold anything but ends with the last ')'.
-	fields := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
+	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
 	user, err1 := strconv.ParseInt(fields[11], 10, 64)
 	system, err2 := strconv.ParseInt(fields[12], 10, 64)
 	if err1 != nil || err2 != nil {
