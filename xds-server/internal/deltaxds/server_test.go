@@ -45,9 +45,11 @@ type bench struct {
 	observer *recorder
 }
 
+func inAnHour() time.Time { return time.Now().Add(time.Hour) }
+
 // startServer serves on an in-memory listener; the peer's identity comes from a
 // header, in the place of a certificate.
-func startServer(t *testing.T, renew time.Time) *bench {
+func startServer(t *testing.T, renew func() time.Time) *bench {
 	t.Helper()
 	b := &bench{left: make(chan struct{}, 16), registry: NewRegistry(), observer: &recorder{closed: make(chan string, 16)}}
 	b.server = NewServer(Config{
@@ -55,7 +57,7 @@ func startServer(t *testing.T, renew time.Time) *bench {
 		Peer: func(ctx context.Context) (Peer, error) {
 			md, _ := metadata.FromIncomingContext(ctx)
 			id, err := spiffeid.FromString(strings.Join(md.Get("id"), ""))
-			return Peer{ID: id, Expires: renew.Add(time.Hour), Renew: renew, Leave: func() { b.left <- struct{}{} }}, err
+			return Peer{ID: id, Expires: time.Now().Add(time.Hour), Renew: renew(), Leave: func() { b.left <- struct{}{} }}, err
 		},
 		Observer: b.observer, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: time.Now,
 	})
@@ -108,7 +110,7 @@ func (b *bench) publish(t *testing.T, m mesh) {
 }
 
 func TestStateOfTheWorldIsRefused(t *testing.T) {
-	b := startServer(t, time.Now().Add(time.Hour))
+	b := startServer(t, inAnHour)
 	c, err := b.client.StreamAggregatedResources(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -119,7 +121,7 @@ func TestStateOfTheWorldIsRefused(t *testing.T) {
 }
 
 func TestIdentityDecides(t *testing.T) {
-	b := startServer(t, time.Now().Add(time.Hour))
+	b := startServer(t, inAnHour)
 	b.publish(t, oneModel(0))
 	for id, want := range map[string]codes.Code{
 		"":                          codes.Unauthenticated,
@@ -134,7 +136,7 @@ func TestIdentityDecides(t *testing.T) {
 }
 
 func TestOneIdentityMayHaveTwoStreams(t *testing.T) {
-	b := startServer(t, time.Now().Add(time.Hour))
+	b := startServer(t, inAnHour)
 	b.publish(t, oneModel(0))
 	first, second := b.open(t, envoyID.String()), b.open(t, envoyID.String())
 	for _, c := range []discoveryv3.AggregatedDiscoveryService_DeltaAggregatedResourcesClient{first, second} {
@@ -158,7 +160,7 @@ func TestOneIdentityMayHaveTwoStreams(t *testing.T) {
 }
 
 func TestStreamEndsWithEntitlement(t *testing.T) {
-	b := startServer(t, time.Now().Add(time.Hour))
+	b := startServer(t, inAnHour)
 	b.publish(t, oneModel(0))
 	c := b.open(t, envoyID.String())
 	exchange(t, c, &discoveryv3.DeltaDiscoveryRequest{TypeUrl: snapshot.ClusterType})
@@ -174,19 +176,21 @@ func TestStreamEndsWithEntitlement(t *testing.T) {
 // TestStreamEndsForAFreshSVID has a stream end when it is time to renew, and one
 // that comes on the same connection later, too.
 func TestStreamEndsForAFreshSVID(t *testing.T) {
-	renew := time.Now().Add(time.Second)
-	b := startServer(t, renew)
+	var renew time.Time // set with the first stream
+	b := startServer(t, func() time.Time {
+		if renew.IsZero() {
+			renew = time.Now().Add(100 * time.Millisecond)
+		}
+		return renew
+	})
 	b.publish(t, oneModel(0))
-	c := b.open(t, envoyID.String())
-	exchange(t, c, &discoveryv3.DeltaDiscoveryRequest{TypeUrl: snapshot.ClusterType})
 	for range 2 {
-		if _, err := c.Recv(); status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), "fresh") {
+		if _, err := b.open(t, envoyID.String()).Recv(); status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), "fresh") {
 			t.Fatalf("error = %v, want Unavailable that asks for a fresh SVID", err)
 		}
 		if <-b.left; time.Now().Before(renew) {
 			t.Fatal("the client was sent away before its time")
 		}
-		c = b.open(t, envoyID.String())
 	}
 	if reason := <-b.observer.closed; reason != "SVID to be renewed" {
 		t.Fatalf("reason = %q", reason)
@@ -196,7 +200,7 @@ func TestStreamEndsForAFreshSVID(t *testing.T) {
 // TestSlowClientHoldsUpNobody has a client that never reads, under responses
 // beyond its flow-control window.
 func TestSlowClientHoldsUpNobody(t *testing.T) {
-	b := startServer(t, time.Now().Add(time.Hour))
+	b := startServer(t, inAnHour)
 	large := oneModel(0)
 	large.policy = strings.Repeat("x", 1<<20)
 	b.publish(t, large)
