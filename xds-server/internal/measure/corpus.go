@@ -74,7 +74,7 @@ func policy(overflow spec.Overflow, record bool) *spec.Document {
 func largestPolicy(i int) string {
 	d := policy(spec.OverflowStream, true)
 	for n := 0; ; n++ {
-		name := fmt.Sprintf("model-%06d-%d", n, i)
+		name := fmt.Sprintf("model-%06d-%04d", n, i)
 		d.Models = append(d.Models, spec.Model{Name: name, Aliases: []string{name + "-latest"}, Versions: []string{"v1"}, Salt: strings.Repeat("s", 64)})
 		if n%256 != 0 {
 			continue

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -103,7 +104,8 @@ type soak struct {
 	envoy  *staticenvoy.Envoy
 	filter staticenvoy.Filter
 	out    io.Writer
-	sent   int64 // requests answered so far
+	sent   int64   // requests answered so far
+	after  []int64 // resident memory of Envoy after each update of the measured part, bytes
 }
 
 // reading is what must not grow.
@@ -117,27 +119,31 @@ func (s *soak) measure(ctx context.Context) error {
 		return err
 	}
 	if s.updates > 0 { // the first updates size the buffers that later ones reuse
-		if err := s.update(ctx, max(s.updates/20, 2)); err != nil {
+		if err := s.update(ctx, max(s.updates/10, 2)); err != nil {
 			return err
 		}
 	}
+	s.after = nil
 	first, err := s.read(ctx)
 	if err != nil {
 		return err
 	}
-	updated := make(chan error, 1)
-	go func() { updated <- s.update(ctx, s.updates) }()
-	r, err := s.load(ctx, s.total)
-	if err = errors.Join(err, <-updated); err != nil {
+	r, err := s.loadWhileUpdating(ctx)
+	if err != nil {
 		return err
 	}
 	last, err := s.read(ctx)
 	if err != nil {
 		return err
 	}
+	fmt.Fprintf(s.out, "%s: %s\n  resident %.1f -> %.1f MiB, memory.size %.1f -> %.1f MiB\n", s.name, r,
+		mib(first.rss), mib(last.rss), mib(first.module), mib(last.module))
+	if s.updates > 0 {
+		first.rss, last.rss = s.floors()
+		fmt.Fprintf(s.out, "  lowest resident of the first and the last quarter of updates %.1f -> %.1f MiB\n", mib(first.rss), mib(last.rss))
+	}
 	growth := float64(last.rss-first.rss) / float64(first.rss)
-	fmt.Fprintf(s.out, "%s: %s\n  resident %.1f -> %.1f MiB (%+.2f %%), memory.size %.1f -> %.1f MiB\n", s.name, r,
-		mib(first.rss), mib(last.rss), 100*growth, mib(first.module), mib(last.module))
+	fmt.Fprintf(s.out, "  growth %+.2f %%\n", 100*growth)
 	return s.judge(ctx, growth, first, last)
 }
 
@@ -154,6 +160,32 @@ func (s *soak) judge(ctx context.Context, growth float64, first, last reading) e
 		failed = append(failed, fmt.Errorf("%d VMs trapped: %w", crashed, err))
 	}
 	return errors.Join(failed...)
+}
+
+// floors are the lowest readings of the first and the last quarter of the updates.
+// An update has copies of its document in Envoy for a while, several percent of what
+// is resident; what piles up raises the lowest reading too.
+func (s *soak) floors() (first, last int64) {
+	n := max(len(s.after)/4, 1)
+	return slices.Min(s.after[:n]), slices.Min(s.after[len(s.after)-n:])
+}
+
+// loadWhileUpdating makes the phase's load, and once more as long as there are
+// updates to come. It reports the last.
+func (s *soak) loadWhileUpdating(ctx context.Context) (*loadgen.Report, error) {
+	updated := make(chan error, 1)
+	go func() { updated <- s.update(ctx, s.updates) }()
+	for {
+		r, err := s.load(ctx, s.total)
+		if err != nil {
+			return nil, errors.Join(err, <-updated)
+		}
+		select {
+		case err := <-updated:
+			return r, err
+		default:
+		}
+	}
 }
 
 func (s *soak) load(ctx context.Context, n int64) (*loadgen.Report, error) {
@@ -177,7 +209,11 @@ const (
 
 // read waits for a tick after the last request of the load.
 func (s *soak) read(ctx context.Context) (reading, error) {
-	if err := s.awaitMore(ctx, moduleRequests, s.sent-1); err != nil {
+	err := s.await(ctx, "the filter counts every request", func(ctx context.Context) (bool, error) {
+		n, err := s.envoy.Counter(ctx, moduleRequests)
+		return n >= s.sent, err
+	})
+	if err != nil {
 		return reading{}, err
 	}
 	rss, err := s.envoy.RSS()
@@ -200,24 +236,34 @@ func (s *soak) update(ctx context.Context, n int) error {
 		if err := s.envoy.Update(s.filter, largestPolicy(i)); err != nil {
 			return err
 		}
-		if err := s.awaitMore(ctx, reloads, before); err != nil {
+		err = s.await(ctx, "envoy takes it", func(ctx context.Context) (bool, error) {
+			n, err := s.envoy.Counter(ctx, reloads)
+			return n > before, err
+		})
+		if err != nil {
 			return fmt.Errorf("policy update %d: %w", i, err)
 		}
+		rss, err := s.envoy.RSS()
+		if err != nil {
+			return err
+		}
+		s.after = append(s.after, rss)
 	}
 	return nil
 }
 
-func (s *soak) awaitMore(ctx context.Context, counter string, than int64) error {
+// await asks until it is so.
+func (s *soak) await(ctx context.Context, what string, so func(context.Context) (bool, error)) error {
 	deadline, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	for {
-		n, err := s.envoy.Counter(deadline, counter)
-		if err != nil || n > than {
+		ok, err := so(deadline)
+		if ok || err != nil {
 			return err
 		}
 		select {
 		case <-deadline.Done():
-			return fmt.Errorf("%s stayed at %d", counter, n)
+			return fmt.Errorf("wait until %s: %w", what, deadline.Err())
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
