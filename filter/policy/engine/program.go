@@ -123,10 +123,11 @@ func (p *Program) build(prev *Program) {
 	p.assignRedactions()
 }
 
-// room returns n zero items, in the memory of old if it is enough.
+// room returns n zero items, in the memory of old if it is enough. New memory is a
+// little more than that: the next policy is often a little larger.
 func room[T any](old []T, n int) []T {
 	if n > cap(old) {
-		return make([]T, n)
+		return make([]T, n, n+n/16)
 	}
 	clear(old[:n])
 	return old[:n]
