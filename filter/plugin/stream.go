@@ -20,6 +20,7 @@ const (
 	holding                // headers and body are held
 	forwarded              // headers went upstream; the rest of a body above the hold limit may follow
 	passing                // decided at the headers: the body is none of the engine's business
+	refusing               // to be answered here, as soon as Envoy has seen the end of the request
 	replied                // answered here; later callbacks are about our own answer
 )
 
@@ -35,6 +36,7 @@ type stream struct {
 	spilled   bool  // a part of what came out of the chunk that is being read stands behind it already
 	sized     bool  // the request has a content-length: no trailers while the body is held
 	protocol  uint8 // whether Envoy's own buffer may be used, see holdAction
+	arrived   int64 // bytes of the body
 	gauged    int64 // what this stream has added to weir.held_bytes
 }
 
@@ -93,14 +95,17 @@ func (s *stream) OnHttpRequestBody(size int, end bool) types.Action {
 		return types.ActionContinue
 	case replied:
 		return actionNoBuffer
+	case refusing:
+		return s.refuse(uint32(size), end)
 	}
+	s.arrived += int64(size)
 	verdict, st := s.feed(uint32(size), end)
 	if st != statusOK {
 		return s.fail("request body", st)
 	}
 	switch verdict {
 	case engine.Reply:
-		return s.reply()
+		return s.refuse(uint32(size), end)
 	case engine.Forward:
 		if st := s.writeBack(uint32(size)); st != statusOK {
 			return s.fail("write request body", st)
@@ -147,6 +152,8 @@ func (s *stream) OnHttpRequestTrailers(int) types.Action {
 		return types.ActionContinue
 	case replied:
 		return types.ActionPause
+	case refusing:
+		return s.reply()
 	}
 	switch s.engine.Body(nil, true) {
 	case engine.Reply:

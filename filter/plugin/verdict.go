@@ -113,6 +113,17 @@ func edit(kind uint32, e *engine.Edit) status {
 	return setHeader(kind, e.Name, e.Value)
 }
 
+// refuse sends the engine's reply. Over HTTP/1 Envoy tells the end of a body in a
+// callback of its own, and closes the client's connection if it is answered before
+// that. When all of content-length is here, the end is next: the reply waits for it.
+func (s *stream) refuse(size uint32, end bool) types.Action {
+	if end || s.arrived != s.engine.Length() {
+		return s.reply()
+	}
+	s.phase = refusing
+	return s.hold(size)
+}
+
 // reply sends the engine's reply.
 func (s *stream) reply() types.Action { return s.answer(s.engine.Reply()) }
 

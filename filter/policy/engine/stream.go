@@ -119,6 +119,9 @@ func (s *Stream) Held() *hold.Buffer { return &s.out.held }
 // replaced by those in Held. If not, they go on as they are, and Held is empty.
 func (s *Stream) Rewritten() bool { return s.out.taken }
 
+// Length returns the request's content-length, -1 without one.
+func (s *Stream) Length() int64 { return s.facts.length }
+
 // Reply returns the local answer after the action Reply.
 func (s *Stream) Reply() *ReplyMessage { return &s.reply }
 
