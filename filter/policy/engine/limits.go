@@ -101,6 +101,8 @@ func (s *Stream) measure() {
 		c.prompt = s.in.estimate.Tokens()
 	}
 	switch {
+	case s.route.embeds:
+		c.temperature = 0
 	case s.in.temperature >= 0:
 		c.temperature = s.in.temperature
 	case s.facts.hasHeat:
@@ -113,6 +115,8 @@ func (s *Stream) measure() {
 // outputCap returns how many tokens the answer may have at most.
 func (s *Stream) outputCap(l *limit) int64 {
 	switch {
+	case s.route.embeds:
+		return 0
 	case s.in.output >= 0:
 		return s.in.output * s.in.choices
 	case s.facts.hasTokens:

@@ -4,6 +4,7 @@ package engine
 type route struct {
 	kind       routeKind
 	inference  bool // limits count it
+	embeds     bool // the answer is no text: it has no output tokens and no temperature
 	hasModel   bool // pathModel
 	hasVersion bool // pathVersion
 }
@@ -22,23 +23,24 @@ const (
 
 // Paths of the OpenAI API whose body names the model.
 var bodyPaths = [...]string{
-	"/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses", "/v1/messages",
+	"/v1/chat/completions", "/v1/completions", pathEmbeddings, "/v1/responses", "/v1/messages",
 }
 
 // Parts of paths of the OpenAI API and of the Open Inference Protocol v2.
 const (
-	pathModels   = "/v1/models"
-	pathServer   = "/v2"
-	pathLive     = "/v2/health/live"
-	pathReady    = "/v2/health/ready"
-	pathV2Models = "/v2/models/"
-	partVersions = "/versions/"
-	actionReady  = "ready"
-	actionConfig = "config"
-	actionStats  = "stats"
-	actionInfer  = "infer"
-	actionText   = "generate"
-	actionStream = "generate_stream"
+	pathEmbeddings = "/v1/embeddings"
+	pathModels     = "/v1/models"
+	pathServer     = "/v2"
+	pathLive       = "/v2/health/live"
+	pathReady      = "/v2/health/ready"
+	pathV2Models   = "/v2/models/"
+	partVersions   = "/versions/"
+	actionReady    = "ready"
+	actionConfig   = "config"
+	actionStats    = "stats"
+	actionInfer    = "infer"
+	actionText     = "generate"
+	actionStream   = "generate_stream"
 )
 
 // Answers to the server paths of the Open Inference Protocol v2: they are about
@@ -59,7 +61,7 @@ func (s *Stream) classify() route {
 	if f.method == methodPost {
 		for _, p := range bodyPaths {
 			if path == p {
-				return route{kind: routeUpstream, inference: true}
+				return route{kind: routeUpstream, inference: true, embeds: p == pathEmbeddings}
 			}
 		}
 	}
