@@ -18,11 +18,9 @@ func bootstrap(c Config) object {
 	if limit == 0 {
 		limit = 1 << 20
 	}
-	return object{
-		"node": object{"id": "static", "cluster": "static"},
-		// Envoy's allocator keeps what it once needed; given back, resident memory is what is in use.
-		"memory_allocator_manager": object{"bytes_to_release": 64 << 20, "memory_release_interval": "0.2s"},
-		"admin":                    object{"address": address("127.0.0.1", 0)},
+	b := object{
+		"node":  object{"id": "static", "cluster": "static"},
+		"admin": object{"address": address("127.0.0.1", 0)},
 		"static_resources": object{
 			"listeners": []any{object{
 				"name": listenerName, "address": address("127.0.0.1", 0),
@@ -32,6 +30,10 @@ func bootstrap(c Config) object {
 			"clusters": []any{cluster(c.Upstream)},
 		},
 	}
+	if c.ReleaseMemory {
+		b["memory_allocator_manager"] = object{"bytes_to_release": 16 << 20, "memory_release_interval": "1s"}
+	}
+	return b
 }
 
 func address(host string, port int) object {

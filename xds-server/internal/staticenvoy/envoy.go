@@ -25,6 +25,8 @@ type Config struct {
 	Components  string // Envoy's --component-log-level; empty: none
 	Log         io.Writer
 	BufferLimit int // per_connection_buffer_limit_bytes; 0: Envoy's default of 1 MiB
+	// ReleaseMemory gives free pages back, as the bootstrap of package bootstrap does.
+	ReleaseMemory bool
 }
 
 // Envoy is a running Envoy. Stop ends it.
