@@ -62,6 +62,7 @@ func Bench(ctx context.Context, o BenchOptions, out io.Writer) error {
 			{name: "Envoy alone"},
 			{name: "Envoy + empty wasm", filter: staticenvoy.Wasm(floor, "")},
 			{name: "Envoy + filter.wasm", filter: staticenvoy.Wasm(o.Module, string(spec.Encode(policy(spec.OverflowRefuse, false))))},
+			{name: "the same, no limit, no redaction", filter: staticenvoy.Wasm(o.Module, string(spec.Encode(routingOnly())))},
 			{name: "Envoy + filter.wasm, records on", filter: staticenvoy.Wasm(o.Module, string(spec.Encode(policy(spec.OverflowRefuse, true))))},
 			{name: "Envoy + Lua", filter: staticenvoy.Lua(equivalentLua)},
 		}

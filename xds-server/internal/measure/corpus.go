@@ -69,6 +69,14 @@ func policy(overflow spec.Overflow, record bool) *spec.Document {
 	}
 }
 
+// routingOnly is the policy without its limit and its redaction: what is left is
+// finding the model and setting the headers that choose the route.
+func routingOnly() *spec.Document {
+	d := policy(spec.OverflowRefuse, false)
+	d.Limits, d.Redactions = nil, nil
+	return d
+}
+
 // largestPolicy is a policy document just under the largest allowed size,
 // different for each i.
 func largestPolicy(i int) string {
