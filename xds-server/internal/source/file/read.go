@@ -34,7 +34,7 @@ func Read(files fs.FS) ([]source.Document, error) {
 		case err != nil:
 			return nil, fmt.Errorf("read resources: %w", err)
 		}
-		documents = append(documents, source.Document{Name: entry.Name(), Data: data})
+		documents = append(documents, source.Document{Name: entry.Name(), Origin: entry.Name(), Data: data})
 	}
 	return documents, nil
 }
