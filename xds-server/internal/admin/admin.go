@@ -5,45 +5,7 @@ package admin
 import (
 	"encoding/json"
 	"net/http"
-	"time"
-
-	"github.com/weirmesh/weir/xds-server/internal/deltaxds"
 )
-
-// Status is the answer of /status.
-type Status struct {
-	Config   ConfigStatus            `json:"config"`
-	Identity IdentityStatus          `json:"identity"`
-	Nodes    []deltaxds.StreamStatus `json:"nodes"` // one for each stream of an Envoy
-}
-
-// ConfigStatus says which resources are in force.
-type ConfigStatus struct {
-	// Versions are the snapshots in force, by the SPIFFE ID that gets them.
-	Versions map[string]string `json:"versions"`
-	LoadedAt time.Time         `json:"loadedAt"` // when they were put in force
-	// Problems of the resources on disk, if those are not in force.
-	Problems      []Problem `json:"problems"`
-	ProblemsSince time.Time `json:"problemsSince,omitzero"`
-}
-
-// Problem is one thing that is wrong with a resource.
-type Problem struct {
-	File     string `json:"file,omitempty"`
-	Line     int    `json:"line,omitempty"`
-	Column   int    `json:"column,omitempty"`
-	Resource string `json:"resource,omitempty"`
-	Field    string `json:"field,omitempty"`
-	Message  string `json:"message"`
-	Hint     string `json:"hint,omitempty"`
-}
-
-// IdentityStatus says who the server is.
-type IdentityStatus struct {
-	Source   string    `json:"source"` // development CA, or the address of a Workload API
-	SPIFFEID string    `json:"spiffeID"`
-	Expires  time.Time `json:"expires"` // end of the server's current SVID
-}
 
 // Config is what the interface shows. All fields are required.
 type Config struct {
