@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -62,23 +64,34 @@ func (p *Process) Listener(ctx context.Context, name string) (string, error) {
 // Counter returns the counter or gauge with exactly this name; 0 when Envoy
 // has none yet.
 func (p *Process) Counter(ctx context.Context, name string) (int64, error) {
-	body, err := p.Admin(ctx, "/stats?format=json&filter=^"+strings.ReplaceAll(name, ".", `\.`)+"$")
+	stats, err := p.Stats(ctx, "^"+regexp.QuoteMeta(name)+"$")
+	return stats[name], err
+}
+
+// Stats returns the counters and gauges whose names the RE2 expression matches
+// anywhere.
+func (p *Process) Stats(ctx context.Context, expression string) (map[string]int64, error) {
+	body, err := p.Admin(ctx, "/stats?format=json&type=All&filter="+url.QueryEscape(expression))
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	var stats struct {
 		Stats []struct {
-			Name  string `json:"name"`
-			Value int64  `json:"value"`
+			Name  string           `json:"name"`
+			Value *json.RawMessage `json:"value"` // a histogram has none
 		} `json:"stats"`
 	}
 	if err := json.Unmarshal(body, &stats); err != nil {
-		return 0, fmt.Errorf("read counter %s: %w", name, err)
+		return nil, fmt.Errorf("read envoy's statistics: %w", err)
 	}
+	values := make(map[string]int64, len(stats.Stats))
 	for _, s := range stats.Stats {
-		if s.Name == name {
-			return s.Value, nil
+		if s.Value == nil {
+			continue
+		}
+		if n, err := strconv.ParseInt(string(*s.Value), 10, 64); err == nil { // else a text readout
+			values[s.Name] = n
 		}
 	}
-	return 0, nil
+	return values, nil
 }

@@ -6,7 +6,6 @@ package envoyproc
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -23,13 +22,14 @@ import (
 
 // Config is one Envoy to start.
 type Config struct {
-	Binary      string // Envoy's path
-	Dir         string // an existing directory for its files; the caller removes it
-	Bootstrap   []byte // YAML or JSON; the admin address is in it, and its port may be 0
-	Concurrency int    // workers; 0: 1
-	CPUs        []int  // processors it may use; empty: all
-	LogLevel    string // empty: warning
-	Components  string // Envoy's --component-log-level; empty: none
+	Binary      string   // Envoy's path
+	Dir         string   // an existing directory for its files; the caller removes it
+	Bootstrap   []byte   // YAML or JSON; the admin address is in it, and its port may be 0
+	Concurrency int      // workers; 0: 1
+	CPUs        []int    // processors it may use; empty: all
+	LogLevel    string   // empty: warning
+	Components  string   // Envoy's --component-log-level; empty: none
+	Disable     []string // extensions that this Envoy is to lack, such as envoy.health_checkers.http
 	Log         io.Writer
 }
 
@@ -49,9 +49,25 @@ const (
 	stopTimeout  = 10 * time.Second // from SIGTERM to SIGKILL
 )
 
-// Start writes the bootstrap, starts Envoy and returns when it is ready: its
-// first configuration and the secrets in it have come, and its listeners are open.
+// Start launches Envoy and returns when it is ready: its first configuration and
+// the secrets in it have come, and its listeners are open.
 func Start(ctx context.Context, c Config) (*Process, error) {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	p, err := Launch(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.AwaitReady(ctx); err != nil {
+		p.Stop()
+		return nil, err
+	}
+	return p, nil
+}
+
+// Launch writes the bootstrap, starts Envoy and returns when its administration
+// interface answers: it may still wait for its configuration.
+func Launch(ctx context.Context, c Config) (*Process, error) {
 	bootstrap, admin := filepath.Join(c.Dir, bootstrapFile), filepath.Join(c.Dir, "admin-address")
 	if err := os.WriteFile(bootstrap, c.Bootstrap, 0o600); err != nil {
 		return nil, fmt.Errorf("write envoy's bootstrap: %w", err)
@@ -61,13 +77,28 @@ func Start(ctx context.Context, c Config) (*Process, error) {
 	if err := p.spawn(c.CPUs); err != nil {
 		return nil, fmt.Errorf("start %s: %w", c.Binary, err)
 	}
-	ready, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	if err := p.awaitReady(ready, admin); err != nil {
+	err := p.poll(ctx, "envoy's admin interface does not answer", func() error {
+		address, err := os.ReadFile(admin)
+		if err != nil {
+			return fmt.Errorf("read envoy's admin address: %w", err)
+		}
+		p.admin = strings.TrimSpace(string(address))
+		_, err = p.Admin(ctx, "/server_info")
+		return err
+	})
+	if err != nil {
 		p.Stop()
 		return nil, err
 	}
 	return p, nil
+}
+
+// AwaitReady returns when Envoy says that it is ready, see Start.
+func (p *Process) AwaitReady(ctx context.Context) error {
+	return p.poll(ctx, "envoy is not ready", func() error {
+		_, err := p.Admin(ctx, "/ready")
+		return err
+	})
 }
 
 func (c Config) arguments(bootstrap, admin string) []string {
@@ -79,6 +110,9 @@ func (c Config) arguments(bootstrap, admin string) []string {
 		"--log-level", level, "--admin-address-path", admin, "--drain-time-s", "1"}
 	if c.Components != "" {
 		args = append(args, "--component-log-level", c.Components)
+	}
+	if len(c.Disable) > 0 {
+		args = append(args, "--disable-extensions", strings.Join(c.Disable, ","))
 	}
 	return args
 }
@@ -122,32 +156,21 @@ func pin(cpus []int) error {
 	return nil
 }
 
-// awaitReady polls until Envoy has written its admin address and says that it is
-// ready.
-func (p *Process) awaitReady(ctx context.Context, adminFile string) error {
-	var last error
+// poll tries again and again until try succeeds; otherwise says what is amiss.
+func (p *Process) poll(ctx context.Context, otherwise string, try func() error) error {
 	for wait := 2 * time.Millisecond; ; wait = min(2*wait, 100*time.Millisecond) {
-		if last = p.probe(ctx, adminFile); last == nil {
+		err := try()
+		if err == nil {
 			return nil
 		}
 		select {
 		case <-p.exited:
-			return errors.New("envoy ended before it was ready; its log says why")
+			return fmt.Errorf("%s: it has ended; its log says why", otherwise)
 		case <-ctx.Done():
-			return fmt.Errorf("envoy is not ready: %w", last)
+			return fmt.Errorf("%s: %w", otherwise, err)
 		case <-time.After(wait):
 		}
 	}
-}
-
-func (p *Process) probe(ctx context.Context, adminFile string) error {
-	address, err := os.ReadFile(adminFile)
-	if err != nil {
-		return fmt.Errorf("read envoy's admin address: %w", err)
-	}
-	p.admin = strings.TrimSpace(string(address))
-	_, err = p.Admin(ctx, "/ready")
-	return err
 }
 
 // Exited is closed when the process has ended.

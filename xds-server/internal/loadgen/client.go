@@ -6,6 +6,7 @@ package loadgen
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -22,13 +23,35 @@ type Options struct {
 	Total   int64    // requests in all
 	Rate    float64  // requests per second over all connections; 0: as fast as they are answered
 	Bodies  [][]byte // whole HTTP/1.1 requests, sent in turn; see Request
+	// PerConn is after how many answers a connection is closed and opened anew;
+	// 0: never.
+	PerConn int
+	// TLS makes every connection TLS; nil: plaintext.
+	TLS *tls.Config
+	// Want is the status of a good answer: the first few others are kept in
+	// Report.Odd. 0: any is good.
+	Want int
+	// Timeout bounds one exchange; 0: DefaultTimeout. A request that was not
+	// answered by then counts as broken.
+	Timeout time.Duration
 }
+
+// DefaultTimeout is the Timeout of Options that set none.
+const DefaultTimeout = 30 * time.Second
 
 // Run sends the load and returns what came back. A connection that breaks is
 // counted in Report.Broken and opened anew.
+//
+// With a Rate, each request is due at its own time, whatever became of those
+// before, and its latency counts from then: a server that stalls is not spared
+// the requests that it would have got, as long as there are free connections,
+// and waiting for one counts, too.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	if err := o.check(); err != nil {
 		return nil, err
+	}
+	if o.Timeout == 0 {
+		o.Timeout = DefaultTimeout
 	}
 	r := &run{Options: o, started: time.Now()}
 	parts := make([]*Report, o.Conns)
@@ -67,47 +90,61 @@ func (r *run) connection(ctx context.Context, out *Report) {
 	defer func() { c.close() }()
 	for ctx.Err() == nil {
 		n := r.next.Add(1) - 1
-		if n >= r.Total || !r.await(ctx, n) {
+		if n >= r.Total {
+			return
+		}
+		due, ok := r.await(ctx, n)
+		if !ok {
 			return
 		}
 		if c == nil {
 			var err error
-			if c, err = dial(ctx, r.Address); err != nil {
-				out.Broken++
+			if c, err = dial(ctx, r.Options); err != nil {
+				out.broke(r.started, err)
 				continue
 			}
 		}
-		began := time.Now()
-		status, keep, err := c.exchange(r.Bodies[n%int64(len(r.Bodies))])
-		if err != nil {
-			out.Broken++
-		} else {
-			out.add(status, time.Since(began))
-		}
-		if err != nil || !keep {
+		if !r.exchange(c, n, due, out) || c.answers == r.PerConn {
 			c.close()
 			c = nil
 		}
 	}
 }
 
-// await paces request n when a rate is set. It reports false if the run ended.
-func (r *run) await(ctx context.Context, n int64) bool {
+// exchange sends request n and notes what became of it. It reports whether the
+// connection can carry another.
+func (r *run) exchange(c *conn, n int64, due time.Time, out *Report) bool {
+	a, err := c.exchange(r.Bodies[n%int64(len(r.Bodies))], r.Want)
+	if err != nil {
+		out.broke(r.started, fmt.Errorf("request %d of the connection: %w", c.answers+1, err))
+		return false
+	}
+	c.answers++
+	out.add(a.status, time.Since(due))
+	if r.Want != 0 && a.status != r.Want {
+		out.odd(r.started, Odd{Status: a.status, Text: a.text})
+	}
+	return a.keep
+}
+
+// await returns the time at which request n is due, once it has come: now,
+// unless a rate is set. It reports false if the run ended.
+func (r *run) await(ctx context.Context, n int64) (time.Time, bool) {
 	if r.Rate <= 0 {
-		return true
+		return time.Now(), true
 	}
 	due := r.started.Add(time.Duration(float64(n) / r.Rate * float64(time.Second)))
 	d := time.Until(due)
 	if d <= 0 {
-		return true
+		return due, true
 	}
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
-		return true
+		return due, true
 	case <-ctx.Done():
-		return false
+		return due, false
 	}
 }
 

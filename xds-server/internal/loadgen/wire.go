@@ -4,26 +4,39 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"strconv"
+	"time"
 )
 
 // conn is one HTTP/1.1 connection with no request in flight between exchanges.
 type conn struct {
-	nc net.Conn
-	r  *bufio.Reader
+	nc      net.Conn
+	r       *bufio.Reader
+	timeout time.Duration
+	answers int
 }
 
-func dial(ctx context.Context, address string) (*conn, error) {
+func dial(ctx context.Context, o Options) (*conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
+	defer cancel()
 	var d net.Dialer
-	nc, err := d.DialContext(ctx, "tcp", address)
+	nc, err := d.DialContext(ctx, "tcp", o.Address)
 	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", address, err)
+		return nil, fmt.Errorf("connect to %s: %w", o.Address, err)
 	}
-	return &conn{nc: nc, r: bufio.NewReaderSize(nc, 32<<10)}, nil
+	if o.TLS != nil {
+		secure := tls.Client(nc, o.TLS)
+		if err := secure.HandshakeContext(ctx); err != nil {
+			return nil, errors.Join(fmt.Errorf("TLS handshake with %s: %w", o.Address, err), nc.Close())
+		}
+		nc = secure
+	}
+	return &conn{nc: nc, r: bufio.NewReaderSize(nc, 32<<10), timeout: o.Timeout}, nil
 }
 
 func (c *conn) close() {
@@ -32,27 +45,42 @@ func (c *conn) close() {
 	}
 }
 
-// exchange sends one request and reads its whole answer. keep is false when
-// the server will close the connection.
-func (c *conn) exchange(request []byte) (status int, keep bool, err error) {
+// answered is what a request was answered with.
+type answered struct {
+	status int
+	keep   bool   // the server will not close the connection
+	text   string // the start of the body, if the status is not the one that was wanted
+}
+
+// maxText bounds answered.text, in bytes.
+const maxText = 512
+
+// exchange sends one request and reads its whole answer. want is the status
+// whose body nobody needs; 0 stands for all.
+func (c *conn) exchange(request []byte, want int) (answered, error) {
+	if err := c.nc.SetDeadline(time.Now().Add(c.timeout)); err != nil {
+		return answered{}, fmt.Errorf("set deadline: %w", err)
+	}
 	if _, err := c.nc.Write(request); err != nil {
-		return 0, false, fmt.Errorf("send request: %w", err)
+		return answered{}, fmt.Errorf("send request: %w", err)
 	}
 	m, err := readHead(c.r)
 	if err != nil {
-		return 0, false, err
+		return answered{}, err
 	}
 	if len(m.start) < 12 || !bytes.HasPrefix(m.start, []byte("HTTP/1.")) {
-		return 0, false, fmt.Errorf("status line %q", m.start)
+		return answered{}, fmt.Errorf("status line %q", m.start)
 	}
-	status, err = strconv.Atoi(string(m.start[9:12]))
+	status, err := strconv.Atoi(string(m.start[9:12]))
 	if err != nil {
-		return 0, false, fmt.Errorf("status line %q: %w", m.start, err)
+		return answered{}, fmt.Errorf("status line %q: %w", m.start, err)
 	}
-	if err := m.discardBody(c.r); err != nil {
-		return 0, false, err
+	if want == 0 || status == want {
+		return answered{status: status, keep: !m.close}, m.copyBody(io.Discard, c.r)
 	}
-	return status, !m.close, nil
+	var body bytes.Buffer
+	err = m.copyBody(&body, c.r)
+	return answered{status: status, keep: !m.close, text: string(body.Next(maxText))}, err
 }
 
 // head is what framing needs of a message's start line and header section
@@ -106,15 +134,15 @@ func (h *head) field(line []byte) error {
 	return nil
 }
 
-// discardBody reads the body off r. A message with neither length nor
+// copyBody moves the body from r to w. A message with neither length nor
 // chunking has none: the load never speaks to servers that end a body by
 // closing.
-func (h *head) discardBody(r *bufio.Reader) error {
+func (h *head) copyBody(w io.Writer, r *bufio.Reader) error {
 	if !h.chunked {
 		if h.length <= 0 {
 			return nil
 		}
-		_, err := io.CopyN(io.Discard, r, h.length)
+		_, err := io.CopyN(w, r, h.length)
 		return err
 	}
 	for {
@@ -127,8 +155,11 @@ func (h *head) discardBody(r *bufio.Reader) error {
 		if err != nil || n < 0 {
 			return errors.New("chunk size is not a number")
 		}
-		if _, err := io.CopyN(io.Discard, r, n+2); err != nil {
+		if _, err := io.CopyN(w, r, n); err != nil {
 			return fmt.Errorf("read chunk: %w", err)
+		}
+		if _, err := r.Discard(len("\r\n")); err != nil {
+			return fmt.Errorf("read end of chunk: %w", err)
 		}
 		if n == 0 {
 			return nil
