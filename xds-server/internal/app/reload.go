@@ -146,7 +146,7 @@ func (r *reloader) put(next prepared) error {
 	r.problems, r.since = nil, time.Time{}
 	r.metrics.Reloaded(r.loadedAt)
 	for id, snap := range next.snapshots {
-		r.log.Info("configuration in force", "spiffe_id", id.String(), "version", snap.Version(), "resources", snap.Len())
+		r.log.Info("configuration in force", "spiffe_id", id.String(), "version", snap.Version(), "resources", snap.Size())
 	}
 	return nil
 }

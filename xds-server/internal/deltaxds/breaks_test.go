@@ -174,7 +174,7 @@ func TestMakeBeforeBreak(t *testing.T) {
 				}
 				e.drain(nil, seed)
 				for name := range e.warming {
-					if _, wanted := e.server.snap.Resources(snapshot.ClusterType)[name]; wanted {
+					if _, wanted := resourcesOf(e.server.snap, snapshot.ClusterType)[name]; wanted {
 						t.Fatalf("seed %d: cluster %s warms for ever", seed, name)
 					}
 				}

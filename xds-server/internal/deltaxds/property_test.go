@@ -196,7 +196,7 @@ func (c *client) settle(trace func() string) {
 		if !ct.begun {
 			continue
 		}
-		resources := c.snapshot.Resources(url)
+		resources := resourcesOf(c.snapshot, url)
 		for name := range ct.names {
 			r, exists := resources[name]
 			switch {

@@ -35,3 +35,12 @@ func actionLeadsTo(action *routev3.RouteAction, clusters set) bool {
 	}
 	return false
 }
+
+// resourcesOf returns the resources of a type by name.
+func resourcesOf(s *snapshot.Snapshot, typeURL string) map[string]*snapshot.Resource {
+	named := make(map[string]*snapshot.Resource, s.Len(typeURL))
+	for r := range s.All(typeURL) {
+		named[r.Name] = r
+	}
+	return named
+}

@@ -69,7 +69,7 @@ func (s *stream) report() (types []TypeStatus, inSync bool) {
 		if !ok {
 			continue
 		}
-		t := sub.report(s.snap.Resources(url))
+		t := sub.report(resourcesOf(s.snap, url))
 		inSync = inSync && !t.Waiting && t.Pending == 0 && len(t.Parked) == 0
 		types = append(types, t)
 	}

@@ -95,7 +95,7 @@ func (s *stream) subscriptionChanged(sub *subscription, req *discoveryv3.DeltaDi
 		sub.forgetUnwanted()
 	}
 	if first || again || sub.wildcard != had {
-		sub.markAll(s.snap.Resources(sub.typeURL))
+		sub.markAll(resourcesOf(s.snap, sub.typeURL))
 	}
 	if again {
 		maps.Copy(sub.force, sub.dirty)
@@ -140,7 +140,7 @@ func (s *stream) publish(snap, before *snapshot.Snapshot, changes []snapshot.Cha
 	s.snap = snap
 	if !incremental {
 		for url, sub := range s.types {
-			sub.markAll(snap.Resources(url))
+			sub.markAll(resourcesOf(snap, url))
 		}
 		return
 	}
@@ -179,7 +179,7 @@ func (s *stream) next(now time.Time) *discoveryv3.DeltaDiscoveryResponse {
 		if sub.inflight != nil {
 			return nil
 		}
-		updates, _ := sub.plan(s.snap.Resources(url))
+		updates, _ := sub.plan(resourcesOf(s.snap, url))
 		if url == snapshot.RouteType {
 			updates = s.holdBack(sub, updates)
 		}
@@ -210,7 +210,7 @@ func (s *stream) takeAway(now time.Time) *discoveryv3.DeltaDiscoveryResponse {
 		if !ok || clinging && !refersToNothing(url) {
 			continue
 		}
-		if _, gone := sub.plan(s.snap.Resources(url)); len(gone) > 0 {
+		if _, gone := sub.plan(resourcesOf(s.snap, url)); len(gone) > 0 {
 			return s.respond(sub, gone, now)
 		}
 	}
@@ -229,7 +229,7 @@ func (s *stream) clinging() bool {
 			return true
 		}
 		for name := range sub.parked {
-			if _, wanted := s.snap.Resources(url)[name]; wanted {
+			if _, wanted := resourcesOf(s.snap, url)[name]; wanted {
 				return true
 			}
 		}
@@ -253,7 +253,7 @@ func (s *stream) holdBack(routes *subscription, updates []string) []string {
 	}
 	var ready []string
 	for _, name := range updates {
-		resource := s.snap.Resources(snapshot.RouteType)[name]
+		resource := resourcesOf(s.snap, snapshot.RouteType)[name]
 		_, forced := routes.force[name]
 		if resource != nil && routes.told[name] != absent && !forced && leadsTo(resource, missing) {
 			routes.held[name] = struct{}{}
@@ -286,7 +286,7 @@ func (s *stream) warm(resp *discoveryv3.DeltaDiscoveryResponse) {
 		}
 	case snapshot.ListenerType:
 		if scopes, ok := s.types[snapshot.ScopedRouteType]; ok && len(resp.GetResources()) > 0 {
-			for name := range s.snap.Resources(snapshot.ScopedRouteType) {
+			for name := range resourcesOf(s.snap, snapshot.ScopedRouteType) {
 				scopes.again([]string{name})
 			}
 		}

@@ -73,7 +73,7 @@ func TestReconnectWithEqualVersionsSendsEndpointsOnly(t *testing.T) {
 	snap := oneModel(0).snapshot(t)
 	versions := func(url string) map[string]string {
 		m := map[string]string{}
-		for name, r := range snap.Resources(url) {
+		for name, r := range resourcesOf(snap, url) {
 			m[name] = r.Version
 		}
 		return m
@@ -95,7 +95,7 @@ func TestVanishedWhileAwayIsRemoved(t *testing.T) {
 	s := newStream(oneModel(0).snapshot(t))
 	mustRequest(t, s, &discoveryv3.DeltaDiscoveryRequest{
 		TypeUrl:                 snapshot.ClusterType,
-		InitialResourceVersions: map[string]string{"gone@v1": "x", "m@v1": s.snap.Resources(snapshot.ClusterType)["m@v1"].Version},
+		InitialResourceVersions: map[string]string{"gone@v1": "x", "m@v1": resourcesOf(s.snap, snapshot.ClusterType)["m@v1"].Version},
 	})
 	resp := mustNext(t, s, snapshot.ClusterType)
 	if got := resp.GetRemovedResources(); len(got) != 1 || got[0] != "gone@v1" || len(resp.GetResources()) != 0 {

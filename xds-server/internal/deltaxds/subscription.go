@@ -211,7 +211,7 @@ func (s *subscription) respond(snap *snapshot.Snapshot, names []string, nonce st
 	resp := &discoveryv3.DeltaDiscoveryResponse{TypeUrl: s.typeURL, Nonce: nonce, SystemVersionInfo: snap.Version()}
 	s.inflight = &inflight{nonce: nonce, version: snap.Version(), sent: now, updated: map[string]string{}, fresh: set{}}
 	s.answer = false
-	resources, size := snap.Resources(s.typeURL), 0
+	resources, size := resourcesOf(snap, s.typeURL), 0
 	for _, name := range names {
 		resource, exists := resources[name]
 		if !exists {

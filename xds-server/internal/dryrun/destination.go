@@ -38,7 +38,7 @@ func Follow(s *snapshot.Snapshot, headers wasmhost.Headers) (*Destination, error
 }
 
 func routesOf(s *snapshot.Snapshot, model string) (*routev3.RouteConfiguration, error) {
-	for _, r := range s.Resources(snapshot.ScopedRouteType) {
+	for r := range s.All(snapshot.ScopedRouteType) {
 		scope := &routev3.ScopedRouteConfiguration{}
 		if err := r.Body.UnmarshalTo(scope); err != nil {
 			return nil, fmt.Errorf("decode scope %q: %w", r.Name, err)
@@ -46,8 +46,8 @@ func routesOf(s *snapshot.Snapshot, model string) (*routev3.RouteConfiguration, 
 		if fragments := scope.GetKey().GetFragments(); len(fragments) != 1 || fragments[0].GetStringKey() != model {
 			continue
 		}
-		found, ok := s.Resources(snapshot.RouteType)[scope.GetRouteConfigurationName()]
-		if !ok {
+		found := s.Get(snapshot.RouteType, scope.GetRouteConfigurationName())
+		if found == nil {
 			break
 		}
 		config := &routev3.RouteConfiguration{}

@@ -29,7 +29,7 @@ func (r *Report) Format() string {
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(r.Snapshots), func(a, b spiffeid.ID) int { return strings.Compare(a.String(), b.String()) }) {
 		s := r.Snapshots[id]
-		fmt.Fprintf(&out, "%s: %s, version %s\n", id, count(s.Len(), "resource"), s.Version())
+		fmt.Fprintf(&out, "%s: %s, version %s\n", id, count(s.Size(), "resource"), s.Version())
 	}
 	return out.String()
 }

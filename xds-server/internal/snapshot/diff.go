@@ -1,47 +1,93 @@
 package snapshot
 
-import (
-	"maps"
-	"slices"
-)
+import "slices"
 
 // Change is what separates the resources of one type in two snapshots. All
 // names are sorted.
 type Change struct {
+	// TypeURL is one of Types.
 	TypeURL string
-	Added   []string // in the new snapshot only
-	Changed []string // in both, with another version
-	Removed []string // in the old snapshot only
+	// Added are in the new snapshot only.
+	Added []string
+	// Changed are in both, with another version.
+	Changed []string
+	// Removed are in the old snapshot only.
+	Removed []string
 }
 
 // Diff returns what changes from before to after, one entry for each type in
-// which something does, in the order of Types. Either may be nil.
+// which something does, in the order of Types. Either may be nil. What the two
+// have in common costs nothing, however each was made.
 func Diff(before, after *Snapshot) []Change {
+	if before == nil {
+		before = &Snapshot{}
+	}
+	if after == nil {
+		after = &Snapshot{}
+	}
 	var changes []Change
-	for _, url := range Types() {
-		change := diffType(url, before.Resources(url), after.Resources(url))
-		if len(change.Added)+len(change.Changed)+len(change.Removed) > 0 {
-			changes = append(changes, change)
+	for k := range kinds {
+		change := Change{TypeURL: typeURLs[k]}
+		change.branches(before.roots[k], after.roots[k])
+		if len(change.Added)+len(change.Changed)+len(change.Removed) == 0 {
+			continue
 		}
+		slices.Sort(change.Added)
+		slices.Sort(change.Changed)
+		slices.Sort(change.Removed)
+		changes = append(changes, change)
 	}
 	return changes
 }
 
-func diffType(url string, before, after map[string]*Resource) Change {
-	change := Change{TypeURL: url}
-	for _, name := range slices.Sorted(maps.Keys(after)) {
-		old, had := before[name]
-		switch {
-		case !had:
-			change.Added = append(change.Added, name)
-		case old.Version != after[name].Version:
-			change.Changed = append(change.Changed, name)
-		}
+func (c *Change) branches(before, after *branch) {
+	if before == after || before.sum() == after.sum() {
+		return
 	}
-	for _, name := range slices.Sorted(maps.Keys(before)) {
-		if _, has := after[name]; !has {
-			change.Removed = append(change.Removed, name)
-		}
+	for nibble := range 16 {
+		c.children(before.at(nibble), after.at(nibble))
 	}
-	return change
+}
+
+func (c *Change) children(before, after child) {
+	switch {
+	case before.empty():
+		after.each(c.added)
+	case after.empty():
+		before.each(c.removed)
+	case before.branch != nil && after.branch != nil:
+		c.branches(before.branch, after.branch)
+	case before.slot != nil:
+		c.one(before.slot, after, c.removed, c.added)
+	default:
+		c.one(after.slot, before, c.added, c.removed)
+	}
+}
+
+// one compares a slot with all of the other side.
+func (c *Change) one(own *slot, others child, alone, other func(*slot) bool) {
+	met := false
+	others.each(func(s *slot) bool {
+		if s.key != own.key {
+			return other(s)
+		}
+		met = true
+		if s.content != own.content {
+			c.Changed = append(c.Changed, s.resource.Name)
+		}
+		return true
+	})
+	if !met {
+		alone(own)
+	}
+}
+
+func (c *Change) added(s *slot) bool {
+	c.Added = append(c.Added, s.resource.Name)
+	return true
+}
+
+func (c *Change) removed(s *slot) bool {
+	c.Removed = append(c.Removed, s.resource.Name)
+	return true
 }

@@ -76,21 +76,21 @@ func validate(t *testing.T, envoy string, bootstrap *bootstrapv3.Bootstrap) {
 func wrap(t *testing.T, s *snapshot.Snapshot, withModule bool) *bootstrapv3.Bootstrap {
 	t.Helper()
 	static := &bootstrapv3.Bootstrap_StaticResources{Clusters: []*clusterv3.Cluster{local("workload_api"), local("xds")}}
-	for _, r := range s.Resources(snapshot.ListenerType) {
+	for r := range s.All(snapshot.ListenerType) {
 		static.Listeners = append(static.Listeners, decode(t, r, &listenerv3.Listener{}))
 	}
-	for _, r := range s.Resources(snapshot.ClusterType) {
+	for r := range s.All(snapshot.ClusterType) {
 		static.Clusters = append(static.Clusters, decode(t, r, &clusterv3.Cluster{}))
 	}
-	for _, r := range s.Resources(snapshot.EndpointType) {
+	for r := range s.All(snapshot.EndpointType) {
 		c := local("endpoints of " + r.Name)
 		c.LoadAssignment = decode(t, r, &endpointv3.ClusterLoadAssignment{})
 		static.Clusters = append(static.Clusters, c)
 	}
-	for _, r := range s.Resources(snapshot.RouteType) {
+	for r := range s.All(snapshot.RouteType) {
 		static.Listeners = append(static.Listeners, inline("routes of "+r.Name, decode(t, r, &routev3.RouteConfiguration{}), nil))
 	}
-	for _, r := range s.Resources(snapshot.ExtensionType) {
+	for r := range s.All(snapshot.ExtensionType) {
 		extension := decode(t, r, &corev3.TypedExtensionConfig{})
 		if withModule {
 			if err := extension.GetTypedConfig().UnmarshalTo(&httpwasmv3.Wasm{}); err != nil {

@@ -30,7 +30,7 @@ func FuzzTranslate(f *testing.F) {
 		}
 		for _, gateway := range built.Gateways {
 			for _, id := range gateway.Envoys {
-				if snapshots[id].Len() == 0 {
+				if snapshots[id].Size() == 0 {
 					t.Errorf("%s gets nothing", id)
 				}
 			}

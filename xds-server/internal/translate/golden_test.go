@@ -3,10 +3,8 @@ package translate_test
 import (
 	"bytes"
 	"flag"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -69,7 +67,7 @@ func TestGolden(t *testing.T) {
 			for url, part := range goldenTypes {
 				file := filepath.Join("testdata/out", strings.Join([]string{name, envoyName(id), part, "yaml"}, "."))
 				expected[file] = true
-				compare(t, file, render(t, s.Resources(url)))
+				compare(t, file, render(t, s, url))
 			}
 		}
 	}
@@ -81,11 +79,11 @@ func envoyName(id spiffeid.ID) string {
 	return strings.ReplaceAll(strings.TrimPrefix(id.Path(), "/"), "/", "-")
 }
 
-func render(t *testing.T, resources map[string]*snapshot.Resource) []byte {
+func render(t *testing.T, s *snapshot.Snapshot, typeURL string) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	for _, name := range slices.Sorted(maps.Keys(resources)) {
-		message, err := resources[name].Body.UnmarshalNew()
+	for _, name := range s.Names(typeURL) {
+		message, err := s.Get(typeURL, name).Body.UnmarshalNew()
 		if err != nil {
 			t.Fatal(err)
 		}
