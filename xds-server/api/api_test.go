@@ -100,6 +100,8 @@ func TestIdentifiers(t *testing.T) {
 			[]string{"unix:uid:0", "unix:gid:1000", "unix:path:/bin/x", "unix:sha256:" + stringOf('0', 64)},
 			[]string{"", "unix:uid:", "unix:uid:-1", "unix:uid:01", "unix:path:x", "unix:sha256:0", "unix:user:root", "k8s:ns:x"}},
 		{"address", func() parser { return new(api.IP) }, []string{"127.0.0.1", "::", "::1"}, []string{"", "localhost", "127.0.0.1:80", "fe80::1%eth0"}},
+		{"file", func() parser { return new(api.FileName) }, []string{"a", "tls.crt", "www.example.com.key", "_a-b.pem", long(128)}, []string{"", ".", "..", ".a", "a/b", "../a", "a b", "a\x00", "-a", long(129)}},
+		{"absence", func() parser { return new(api.WhenAbsent) }, []string{"wait", "proceed"}, []string{"", "go"}},
 		{"endpoint", func() parser { return new(api.Endpoint) },
 			[]string{"127.0.0.1:80", "[::1]:80", "a:1", "a.b.svc.cluster.local:65535", "a.b.:80", "1a.test:80"},
 			[]string{"", "a", "a:", ":80", "a:0", "a:65536", "a:http", "::1:80", "127.0.0.256:80", "1.2.3:80", "a b:80", "-a:80", "a..b:80"}},

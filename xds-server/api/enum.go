@@ -79,6 +79,22 @@ func (s *IdentitySource) ParseString(text string) error {
 	return err
 }
 
+// WhenAbsent is what a new configuration does while no canary is connected.
+type WhenAbsent int
+
+// What there is to do without a canary.
+const (
+	AbsentWait    WhenAbsent = iota // wait: until one comes, at most for the canary's timeout
+	AbsentProceed                   // proceed: to all others at once
+)
+
+// ParseString reads wait or proceed.
+func (w *WhenAbsent) ParseString(text string) error {
+	i, err := choose("what to do without a canary", text, []string{"wait", "proceed"})
+	*w = WhenAbsent(i)
+	return err
+}
+
 // RetryCondition is a condition of Envoy's retry policy.
 type RetryCondition struct{ text string }
 

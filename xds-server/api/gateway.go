@@ -12,6 +12,19 @@ type GatewaySpec struct {
 	// AccessLog writes one JSON line per request to Envoy's standard output; default false.
 	AccessLog *bool   `yaml:"accessLog,optional"`
 	Filter    *Filter `yaml:"filter,optional"`
+	// Canary lets some of the Envoys try each new configuration before the others; default: none.
+	Canary *Canary `yaml:"canary,optional"`
+}
+
+// Canary says which Envoys get a new configuration first, and when the others
+// follow: when every one of them has taken it without an objection.
+type Canary struct {
+	// Envoys are some of the gateway's envoys, but not all.
+	Envoys []SPIFFEID `yaml:"envoys"`
+	// WhenAbsent is what happens while none of them is connected; default wait.
+	WhenAbsent *WhenAbsent `yaml:"whenAbsent,optional"`
+	// Timeout is how long they may take; after it the new configuration is held back and shown; default 1m.
+	Timeout *Duration `yaml:"timeout,optional"`
 }
 
 // Listener is one socket.
@@ -19,7 +32,7 @@ type Listener struct {
 	Name    Name `yaml:"name"`
 	Address IP   `yaml:"address"`
 	Port    Port `yaml:"port"`
-	// TLS makes the listener speak mutual TLS with the Envoy's own SVID; default: plaintext.
+	// TLS makes the listener speak TLS, with the Envoy's own SVID or with a certificate; default: plaintext.
 	TLS *ListenerTLS `yaml:"tls,optional"`
 	// MaxRequestHeadersKB bounds all request headers together, in KiB; default 96.
 	MaxRequestHeadersKB *int `yaml:"maxRequestHeadersKB,optional"`
@@ -31,10 +44,19 @@ type Listener struct {
 
 // ListenerTLS is how a listener proves itself and whom it lets in.
 type ListenerTLS struct {
-	// RequireClientCertificate refuses peers without an SVID; default true.
+	// Certificate is shown to clients that have no SVIDs; default: the Envoy's own SVID.
+	Certificate *ServerCertificate `yaml:"certificate,optional"`
+	// RequireClientCertificate refuses peers without an SVID; default true, with a Certificate false.
 	RequireClientCertificate *bool `yaml:"requireClientCertificate,optional"`
 	// AllowedClients are the SPIFFE IDs that may connect; default: the whole trust domain.
 	AllowedClients []SPIFFEID `yaml:"allowedClients,optional"`
+}
+
+// ServerCertificate is a certificate for the public: files of the folder that
+// the xds-server is given with --certificates. A change of them is followed.
+type ServerCertificate struct {
+	CertificateFile FileName `yaml:"certificateFile"` // PEM: the leaf first, then its issuers
+	KeyFile         FileName `yaml:"keyFile"`         // PEM: the leaf's private key
 }
 
 // Identity says how a request names its tenant and its user.

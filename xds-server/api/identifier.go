@@ -66,6 +66,24 @@ func (a Alias) String() string { return a.text }
 // wrote one can be told what to write instead.
 type ModelRef struct{ Alias }
 
+// FileName is the name of a file in a folder that is known: without a path, so
+// that it leads nowhere else.
+type FileName struct{ text string }
+
+var fileSyntax = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
+
+// ParseString accepts letters, digits, '.', '_' and '-'.
+func (f *FileName) ParseString(text string) error {
+	if !fileSyntax.MatchString(text) {
+		return fmt.Errorf("%q is not the name of a file: use 1 to 128 letters, digits, '.', '_' and '-', without a folder, and no '.' first", text)
+	}
+	f.text = text
+	return nil
+}
+
+// String is the name.
+func (f FileName) String() string { return f.text }
+
 // SPIFFEID is the identity of a workload: an ID with a path.
 type SPIFFEID struct{ id spiffeid.ID }
 

@@ -39,7 +39,7 @@ type loader struct {
 
 func (l loader) prepare(documents []source.Document) (prepared, []catalog.Problem) {
 	entries, problems := readEntries(l.entriesPath)
-	built, wrong := catalog.Build(documents)
+	built, wrong := catalog.Build(source.Set{Documents: documents})
 	if problems = append(problems, wrong...); len(problems) > 0 {
 		return prepared{}, problems
 	}
@@ -56,7 +56,7 @@ func (l loader) prepare(documents []source.Document) (prepared, []catalog.Proble
 
 func (l loader) translate(built *catalog.Catalog) (map[spiffeid.ID]*snapshot.Snapshot, error) {
 	var options translate.Options
-	if slices.ContainsFunc(built.Gateways, func(g catalog.Gateway) bool { return g.ModuleFile == "" }) {
+	if slices.ContainsFunc(built.Gateways, func(g *catalog.Gateway) bool { return g.ModuleFile == "" }) {
 		module, err := os.ReadFile(l.modulePath)
 		if err != nil {
 			return nil, fmt.Errorf("read the filter: %w: build it with `make filter` and name it with --filter-module, or set spec.filter.module.file of every Gateway", err)

@@ -6,7 +6,9 @@
 package catalog
 
 import (
+	"cmp"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
@@ -22,10 +24,22 @@ type Problem = strictyaml.Problem
 // Catalog is a complete, consistent configuration. It must not be changed.
 type Catalog struct {
 	TrustDomain TrustDomain
-	Gateways    []Gateway        // sorted by Name; at least one
-	Models      []Model          // sorted by Name; at least one
-	Limits      []spec.Limit     // sorted by Name, in which order they are charged
-	Redactions  []spec.Redaction // sorted by Name; at most one for each model
+	Gateways    []*Gateway   // sorted by Name; at least one
+	Models      []*Model     // sorted by Name; at least one
+	Limits      []*Limit     // sorted by Name, in which order they are charged
+	Redactions  []*Redaction // sorted by Name; at most one for each model
+}
+
+// Limit is a token budget.
+type Limit struct {
+	spec.Limit
+	Origin string // of the TokenLimit: "document:line"
+}
+
+// Redaction is a rule set for personal data.
+type Redaction struct {
+	spec.Redaction
+	Origin string // of the RedactionPolicy: "document:line"
 }
 
 // TrustDomain is where identities come from.
@@ -34,6 +48,13 @@ type TrustDomain struct {
 	Source    api.IdentitySource
 	XDSServer spiffeid.ID
 	Entries   []Entry
+	Operators Operators
+}
+
+// Operators may use the admin API from elsewhere than the server's own machine.
+type Operators struct {
+	Read  []spiffeid.ID // may see everything; who may write may read
+	Write []spiffeid.ID // may roll back and resume
 }
 
 // Entry gives ID to processes that all Selectors match.
@@ -52,6 +73,15 @@ type Gateway struct {
 	// ModuleFile is the path of filter.wasm on the Envoy's machine; empty: it is
 	// sent with the configuration.
 	ModuleFile string
+	Canary     *Canary // nil: every Envoy gets a new configuration at once
+	Origin     string  // of the Gateway: "document:line"
+}
+
+// Canary says which Envoys get a new configuration first.
+type Canary struct {
+	Envoys     []spiffeid.ID // some of the gateway's, never all
+	WhenAbsent api.WhenAbsent
+	Timeout    time.Duration // above 0
 }
 
 // Listener is one socket.
@@ -64,10 +94,17 @@ type Listener struct {
 	ConnectionBuffer    uint32        // bytes
 }
 
-// ListenerTLS is mutual TLS with the Envoy's own SVID.
+// ListenerTLS is mutual TLS, with the Envoy's own SVID or a certificate for the
+// public.
 type ListenerTLS struct {
+	Certificate              *Certificate // nil: the SVID
 	RequireClientCertificate bool
 	AllowedClients           []spiffeid.ID // empty: every member of the trust domain
+}
+
+// Certificate is a certificate chain and its private key, which belong together.
+type Certificate struct {
+	Chain, Key []byte // PEM
 }
 
 // Model is a model with its versions and the way to them.
@@ -76,6 +113,9 @@ type Model struct {
 	Aliases  []string
 	Versions []Version // at least one
 	Route    Route
+	// Origin is of the Model, RouteOrigin of its ModelRoute or, without one, of
+	// the Model: "document:line".
+	Origin, RouteOrigin string
 }
 
 // Version is one version of a model, and where it is served.
@@ -120,10 +160,9 @@ type Retries struct {
 
 // Model returns the model of a canonical name, or nil.
 func (c *Catalog) Model(name string) *Model {
-	for i := range c.Models {
-		if c.Models[i].Name == name {
-			return &c.Models[i]
-		}
+	at, found := slices.BinarySearchFunc(c.Models, name, func(m *Model, name string) int { return cmp.Compare(m.Name, name) })
+	if !found {
+		return nil
 	}
-	return nil
+	return c.Models[at]
 }

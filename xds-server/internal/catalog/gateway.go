@@ -22,23 +22,25 @@ const (
 	defaultMaxRequestHeadersKB = 96
 	defaultStreamIdleTimeout   = 5 * time.Minute
 	defaultConnectionBuffer    = 1 << 20
+	defaultCanaryTimeout       = time.Minute
 )
 
 // maxEnvoyHeadersKB is Envoy's own limit of max_request_headers_kb.
 const maxEnvoyHeadersKB = 8192
 
 // gateways builds the gateways.
-func (c *checker) gateways(all *resources) []Gateway {
+func (c *checker) gateways(all *resources) []*Gateway {
 	if len(all.gateways) == 0 {
 		c.whole("there is no Gateway: no Envoy would get a configuration", "add a resource of kind Gateway")
 	}
-	var gateways []Gateway
+	var gateways []*Gateway
 	for _, e := range all.gateways {
-		gateway := Gateway{Name: e.name, Envoys: c.members(all, e.doc, "spec.envoys", e.value.Spec.Envoys)}
+		gateway := &Gateway{Name: e.name, Envoys: c.members(all, e.doc, "spec.envoys", e.value.Spec.Envoys)}
 		gateway.Listeners = c.listeners(all, e)
 		gateway.Settings = c.settings(all, e)
 		gateway.AccessLog = e.value.Spec.AccessLog != nil && *e.value.Spec.AccessLog
 		gateway.ModuleFile = c.moduleFile(e)
+		gateway.Canary = c.canary(all, e)
 		gateways = append(gateways, gateway)
 		c.sockets(e, gateway, gateways[:len(gateways)-1])
 	}
@@ -84,7 +86,7 @@ func (c *checker) listenerTLS(all *resources, doc *strictyaml.Document, field st
 }
 
 // sockets refuses two listeners of one Envoy on one socket.
-func (c *checker) sockets(e entry[api.Gateway], gateway Gateway, earlier []Gateway) {
+func (c *checker) sockets(e entry[api.Gateway], gateway *Gateway, earlier []*Gateway) {
 	type socket struct {
 		by      string
 		address netip.AddrPort
@@ -185,6 +187,37 @@ func (c *checker) amount(doc *strictyaml.Document, field string, written *api.By
 		c.at(doc, field, fmt.Sprintf("%d bytes are not from %dKiB to %dKiB", count, low>>10, high>>10), fmt.Sprintf("the default is %dKiB", otherwise>>10))
 	}
 	return int(written.Count())
+}
+
+// canary builds the group of Envoys that go first. They must be able to save
+// somebody else from what they find out.
+func (c *checker) canary(all *resources, e entry[api.Gateway]) *Canary {
+	written := e.value.Spec.Canary
+	if written == nil {
+		return nil
+	}
+	canary := &Canary{
+		Envoys:  c.members(all, e.doc, "spec.canary.envoys", written.Envoys),
+		Timeout: c.positive(e.doc, "spec.canary.timeout", written.Timeout, defaultCanaryTimeout),
+	}
+	if written.WhenAbsent != nil {
+		canary.WhenAbsent = *written.WhenAbsent
+	}
+	if e.doc.Failed("spec.envoys") {
+		return canary
+	}
+	others := len(e.value.Spec.Envoys)
+	for i, id := range written.Envoys {
+		if !slices.Contains(e.value.Spec.Envoys, id) {
+			c.at(e.doc, fmt.Sprintf("spec.canary.envoys[%d]", i), id.ID().String()+" is not an Envoy of this gateway", "add it to spec.envoys")
+			continue
+		}
+		others--
+	}
+	if others <= 0 {
+		c.at(e.doc, "spec.canary.envoys", "every Envoy of the gateway is a canary: nobody is left to wait for them", "leave at least one of spec.envoys out")
+	}
+	return canary
 }
 
 // moduleFile is the path of the module on the Envoy's machine, or "".

@@ -31,18 +31,18 @@ var knownModels = []spec.SemanticModel{
 }
 
 // limits builds the token limits.
-func (c *checker) limits(all *resources) []spec.Limit {
-	var limits []spec.Limit
+func (c *checker) limits(all *resources) []*Limit {
+	var limits []*Limit
 	for _, e := range all.limits {
-		limit := spec.Limit{Name: e.name, Models: c.modelRefs(all, e.doc, "spec.models", e.value.Spec.Models)}
+		limit := &Limit{Limit: spec.Limit{Name: e.name, Models: c.modelRefs(all, e.doc, "spec.models", e.value.Spec.Models)}}
 		limit.Key = c.key(all, e)
 		if e.value.Spec.OnFailure != nil {
 			limit.OnFailure = e.value.Spec.OnFailure.Failure
 		}
-		c.budget(all, e, &limit)
+		c.budget(all, e, &limit.Limit)
 		limits = append(limits, limit)
 	}
-	slices.SortFunc(limits, func(a, b spec.Limit) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(limits, func(a, b *Limit) int { return cmp.Compare(a.Name, b.Name) })
 	return limits
 }
 

@@ -16,14 +16,14 @@ func Load(files fs.FS) (*Catalog, []Problem) {
 	if err != nil {
 		return nil, []Problem{{Message: err.Error()}}
 	}
-	return Build(documents)
+	return Build(source.Set{Documents: documents})
 }
 
-// Build checks the documents and builds the catalog. It returns all problems
+// Build checks a set from scratch and builds the catalog. It returns all problems
 // that it can tell apart from their consequences, sorted, and then no catalog.
-func Build(documents []source.Document) (*Catalog, []Problem) {
+func Build(set source.Set) (*Catalog, []Problem) {
 	c := &checker{origins: make(map[string]origin)}
-	all := c.read(documents)
+	all := c.read(set.Documents)
 	built := c.build(all)
 	if len(c.problems) == 0 {
 		c.policies(all, built)
@@ -42,7 +42,7 @@ func (c *checker) build(all *resources) *Catalog {
 	built.Gateways = c.gateways(all)
 	built.Limits = c.limits(all)
 	built.Redactions = c.redactions(all)
-	slices.SortFunc(built.Models, func(a, b Model) int { return cmp.Compare(a.Name, b.Name) })
-	slices.SortFunc(built.Gateways, func(a, b Gateway) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(built.Models, func(a, b *Model) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(built.Gateways, func(a, b *Gateway) int { return cmp.Compare(a.Name, b.Name) })
 	return built
 }

@@ -19,15 +19,15 @@ const (
 )
 
 // models builds the models and joins each with its route.
-func (c *checker) models(all *resources) []Model {
+func (c *checker) models(all *resources) []*Model {
 	if len(all.models) == 0 {
 		c.whole("there is no Model: every request would be answered 404", "add a resource of kind Model")
 	}
 	c.modelNames(all)
 	routes := c.routes(all)
-	var models []Model
+	var models []*Model
 	for _, e := range all.models {
-		model := Model{Name: e.name}
+		model := &Model{Name: e.name}
 		for _, alias := range e.value.Spec.Aliases {
 			model.Aliases = append(model.Aliases, alias.String())
 		}

@@ -12,10 +12,14 @@ import (
 // Policy is the document by which a gateway's filter decides.
 func (c *Catalog) Policy(gateway *Gateway) *spec.Document {
 	document := &spec.Document{
-		Version:    spec.Version,
-		Settings:   gateway.Settings,
-		Limits:     c.Limits,
-		Redactions: c.Redactions,
+		Version:  spec.Version,
+		Settings: gateway.Settings,
+	}
+	for _, limit := range c.Limits {
+		document.Limits = append(document.Limits, limit.Limit)
+	}
+	for _, redaction := range c.Redactions {
+		document.Redactions = append(document.Redactions, redaction.Redaction)
 	}
 	for _, m := range c.Models {
 		model := spec.Model{
@@ -36,8 +40,7 @@ func (c *Catalog) Policy(gateway *Gateway) *spec.Document {
 // policies asks the filter's own rules about each gateway's document, and finds
 // the resource that an objection is about.
 func (c *checker) policies(all *resources, built *Catalog) {
-	for i := range built.Gateways {
-		gateway := &built.Gateways[i]
+	for _, gateway := range built.Gateways {
 		document := built.Policy(gateway)
 		err := spec.Validate(document)
 		if err == nil {

@@ -42,7 +42,7 @@ func compareProblems(t *testing.T, input, golden string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	built, problems := catalog.Build([]source.Document{{Name: filepath.Base(input), Data: data}})
+	built, problems := catalog.Build(source.Set{Documents: []source.Document{{Name: filepath.Base(input), Data: data}}})
 	if (built == nil) != (len(problems) > 0) {
 		t.Errorf("catalog %v with %d problems", built, len(problems))
 	}

@@ -11,14 +11,14 @@ import (
 
 // redactions builds the redaction policies; two for one model would leave it
 // open which decides.
-func (c *checker) redactions(all *resources) []spec.Redaction {
-	var redactions []spec.Redaction
+func (c *checker) redactions(all *resources) []*Redaction {
+	var redactions []*Redaction
 	for _, e := range all.redactions {
-		redaction := spec.Redaction{
+		redaction := &Redaction{Redaction: spec.Redaction{
 			Name:     e.name,
 			Models:   c.modelRefs(all, e.doc, "spec.models", e.value.Spec.Models),
 			Entities: c.entities(e),
-		}
+		}}
 		if e.value.Spec.OnFailure != nil {
 			redaction.OnFailure = e.value.Spec.OnFailure.Failure
 		}
@@ -31,7 +31,7 @@ func (c *checker) redactions(all *resources) []spec.Redaction {
 		}
 		redactions = append(redactions, redaction)
 	}
-	slices.SortFunc(redactions, func(a, b spec.Redaction) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(redactions, func(a, b *Redaction) int { return cmp.Compare(a.Name, b.Name) })
 	return redactions
 }
 

@@ -35,6 +35,10 @@ func (c *checker) trustDomain(all *resources) TrustDomain {
 	for i, written := range e.value.Spec.Entries {
 		c.member(all, e.doc, fmt.Sprintf("spec.entries[%d].id", i), written.ID.ID())
 	}
+	if operators := e.value.Spec.Operators; operators != nil {
+		domain.Operators.Read = c.members(all, e.doc, "spec.operators.read", operators.Read)
+		domain.Operators.Write = c.members(all, e.doc, "spec.operators.write", operators.Write)
+	}
 	entries, problems := Entries(e.doc, "spec.entries", e.value.Spec.Entries)
 	domain.Entries, c.problems = entries, append(c.problems, problems...)
 	return domain

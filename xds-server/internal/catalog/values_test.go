@@ -36,7 +36,7 @@ func model(name string) string {
 
 func build(t *testing.T, text string) *catalog.Catalog {
 	t.Helper()
-	built, problems := catalog.Build([]source.Document{{Name: "f.yaml", Data: []byte(text)}})
+	built, problems := catalog.Build(source.Set{Documents: []source.Document{{Name: "f.yaml", Data: []byte(text)}}})
 	for _, p := range problems {
 		t.Error(p)
 	}
@@ -111,7 +111,7 @@ func TestOrder(t *testing.T) {
 	for i := len(parts) - 1; i >= 0; i-- {
 		documents = append(documents, source.Document{Name: string(rune('a'+len(documents))) + ".yaml", Data: parts[i]})
 	}
-	got, problems := catalog.Build(documents)
+	got, problems := catalog.Build(source.Set{Documents: documents})
 	if len(problems) > 0 || !reflect.DeepEqual(got, want) {
 		t.Errorf("catalog is %+v with problems %v, want %+v", got, problems, want)
 	}
@@ -141,7 +141,7 @@ func FuzzBuild(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		built, problems := catalog.Build([]source.Document{{Name: "f.yaml", Data: data}})
+		built, problems := catalog.Build(source.Set{Documents: []source.Document{{Name: "f.yaml", Data: data}}})
 		if (built == nil) == (len(problems) == 0) {
 			t.Fatalf("catalog %v with problems %v", built, problems)
 		}
@@ -153,8 +153,8 @@ func FuzzBuild(f *testing.F) {
 		if built == nil {
 			return
 		}
-		for i := range built.Gateways {
-			if _, err := spec.Parse(spec.Encode(built.Policy(&built.Gateways[i]))); err != nil {
+		for _, gateway := range built.Gateways {
+			if _, err := spec.Parse(spec.Encode(built.Policy(gateway))); err != nil {
 				t.Errorf("the filter refuses what the catalog accepts: %v", err)
 			}
 		}

@@ -47,12 +47,12 @@ func Check(ctx context.Context, files fs.FS, module []byte) (*Report, error) {
 		return nil, fmt.Errorf("load the filter module: %w", err)
 	}
 	defer filter.Close(ctx)
-	for i := range built.Gateways {
-		size, err := accept(ctx, filter, built, &built.Gateways[i])
+	for _, gateway := range built.Gateways {
+		size, err := accept(ctx, filter, built, gateway)
 		if err != nil {
-			return nil, fmt.Errorf("policy of Gateway/%s: %w", built.Gateways[i].Name, err)
+			return nil, fmt.Errorf("policy of Gateway/%s: %w", gateway.Name, err)
 		}
-		report.Gateways = append(report.Gateways, Accepted{Gateway: built.Gateways[i].Name, PolicyBytes: size})
+		report.Gateways = append(report.Gateways, Accepted{Gateway: gateway.Name, PolicyBytes: size})
 	}
 	return report, nil
 }

@@ -115,11 +115,12 @@ func record(c *catalog.Catalog, name string) (*catalog.Catalog, *catalog.Gateway
 	recording := *c
 	recording.Gateways = slices.Clone(c.Gateways)
 	var names []string
-	for i := range recording.Gateways {
-		gateway := &recording.Gateways[i]
+	for i, original := range c.Gateways {
+		gateway := *original
 		gateway.Settings.Record = true
+		recording.Gateways[i] = &gateway
 		if gateway.Name == name || name == "" && len(c.Gateways) == 1 {
-			return &recording, gateway, nil
+			return &recording, &gateway, nil
 		}
 		names = append(names, gateway.Name)
 	}

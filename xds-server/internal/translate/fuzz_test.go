@@ -20,7 +20,7 @@ func FuzzTranslate(f *testing.F) {
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		built, problems := catalog.Build([]source.Document{{Name: "f.yaml", Data: data}})
+		built, problems := catalog.Build(source.Set{Documents: []source.Document{{Name: "f.yaml", Data: data}}})
 		if len(problems) > 0 {
 			return
 		}

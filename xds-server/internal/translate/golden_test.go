@@ -36,7 +36,7 @@ func load(t *testing.T, path string) *catalog.Catalog {
 	if err != nil {
 		t.Fatal(err)
 	}
-	built, problems := catalog.Build([]source.Document{{Name: filepath.Base(path), Data: data}})
+	built, problems := catalog.Build(source.Set{Documents: []source.Document{{Name: filepath.Base(path), Data: data}}})
 	for _, p := range problems {
 		t.Error(p)
 	}

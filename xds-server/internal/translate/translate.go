@@ -22,17 +22,36 @@ type Options struct {
 	Module []byte
 }
 
+// Translator makes the snapshots of one catalog after the other, at the price of
+// what changed: the resources of a model that is the same pointer as before are
+// the same too. It is not safe for concurrent use.
+type Translator struct {
+	options Options
+}
+
+// NewTranslator returns a translator.
+func NewTranslator(o Options) *Translator { return &Translator{options: o} }
+
+// SetModule replaces the module from the next translation on.
+func (t *Translator) SetModule(module []byte) { t.options.Module = module }
+
 // Translate returns a consistent snapshot for each SPIFFE ID that a gateway
 // lists. Errors are of what the catalog cannot know: a missing module, or a
-// policy document that the filter's own parser refuses.
+// policy document that the filter's own parser refuses. After an error the next
+// translation starts from where the last good one ended.
+func (t *Translator) Translate(c *catalog.Catalog) (map[spiffeid.ID]*snapshot.Snapshot, error) {
+	return Translate(c, t.options)
+}
+
+// Translate makes the snapshots of one catalog from scratch; see
+// Translator.Translate.
 func Translate(c *catalog.Catalog, o Options) (map[spiffeid.ID]*snapshot.Snapshot, error) {
 	shared, err := forAll(c)
 	if err != nil {
 		return nil, err
 	}
 	filters := make(map[string]*snapshot.Resource, len(c.Gateways))
-	for i := range c.Gateways {
-		gateway := &c.Gateways[i]
+	for _, gateway := range c.Gateways {
 		if filters[gateway.Name], err = filterConfig(c, gateway, o); err != nil {
 			return nil, fmt.Errorf("filter configuration of Gateway/%s: %w", gateway.Name, err)
 		}
@@ -71,8 +90,7 @@ func envoys(c *catalog.Catalog) []spiffeid.ID {
 // forAll makes the resources that do not depend on who gets them.
 func forAll(c *catalog.Catalog) ([]*snapshot.Resource, error) {
 	var set resourceSet
-	for i := range c.Models {
-		model := &c.Models[i]
+	for _, model := range c.Models {
 		set.add(model.Name, scope(model))
 		set.add(model.Name, routes(model))
 		for j := range model.Versions {
@@ -89,14 +107,12 @@ func forAll(c *catalog.Catalog) ([]*snapshot.Resource, error) {
 // forEnvoy makes the resources that name the Envoy's own identity.
 func forEnvoy(c *catalog.Catalog, id spiffeid.ID) ([]*snapshot.Resource, error) {
 	var set resourceSet
-	for i := range c.Models {
-		model := &c.Models[i]
+	for _, model := range c.Models {
 		for j := range model.Versions {
 			set.add(ClusterName(model.Name, model.Versions[j].Name), cluster(model, &model.Versions[j], id))
 		}
 	}
-	for i := range c.Gateways {
-		gateway := &c.Gateways[i]
+	for _, gateway := range c.Gateways {
 		if !slices.Contains(gateway.Envoys, id) {
 			continue
 		}
