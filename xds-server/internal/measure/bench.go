@@ -49,7 +49,12 @@ func Bench(ctx context.Context, o BenchOptions, out io.Writer) error {
 	if err := confine(); err != nil {
 		return err
 	}
-	floor, remove, err := writeFloor()
+	empty, remove, err := writeModule(emptyModule())
+	if err != nil {
+		return err
+	}
+	defer remove()
+	calling, remove, err := writeModule(callingModule())
 	if err != nil {
 		return err
 	}
@@ -60,7 +65,8 @@ func Bench(ctx context.Context, o BenchOptions, out io.Writer) error {
 	}{{"1 KB chat, clean", clean()}, {"1 KB chat, four entities", withPersonal(1024)}} {
 		vs := []*variant{
 			{name: "Envoy alone"},
-			{name: "Envoy + empty wasm", filter: staticenvoy.Wasm(floor, "")},
+			{name: "Envoy + empty wasm", filter: staticenvoy.Wasm(empty, "")},
+			{name: "Envoy + wasm with the filter's host calls alone", filter: staticenvoy.Wasm(calling, "")},
 			{name: "Envoy + filter.wasm", filter: staticenvoy.Wasm(o.Module, string(spec.Encode(policy(spec.OverflowRefuse, false))))},
 			{name: "the same, no limit, no redaction", filter: staticenvoy.Wasm(o.Module, string(spec.Encode(routingOnly())))},
 			{name: "Envoy + filter.wasm, records on", filter: staticenvoy.Wasm(o.Module, string(spec.Encode(policy(spec.OverflowRefuse, true))))},
@@ -76,15 +82,15 @@ func Bench(ctx context.Context, o BenchOptions, out io.Writer) error {
 	return nil
 }
 
-// writeFloor puts the empty module where Envoy can read it.
-func writeFloor() (path string, remove func(), err error) {
+// writeModule puts a module where Envoy can read it.
+func writeModule(module []byte) (path string, remove func(), err error) {
 	f, err := os.CreateTemp("", "weir-floor-*.wasm")
 	if err != nil {
-		return "", nil, fmt.Errorf("make a file for the empty module: %w", err)
+		return "", nil, fmt.Errorf("make a file for a module: %w", err)
 	}
-	_, err = f.Write(floorModule())
+	_, err = f.Write(module)
 	if err = errors.Join(err, f.Close()); err != nil {
-		return "", nil, fmt.Errorf("write the empty module: %w", err)
+		return "", nil, fmt.Errorf("write a module: %w", err)
 	}
 	return f.Name(), func() { _ = os.Remove(f.Name()) }, nil // a leftover temporary file is not worth failing for
 }
