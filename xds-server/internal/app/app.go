@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"github.com/spiffe/go-spiffe/v2/workloadapi"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/keepalive"
@@ -21,6 +22,7 @@ import (
 	"github.com/weirmesh/weir/xds-server/internal/deltaxds"
 	"github.com/weirmesh/weir/xds-server/internal/identity"
 	"github.com/weirmesh/weir/xds-server/internal/metrics"
+	"github.com/weirmesh/weir/xds-server/internal/snapshot"
 	"github.com/weirmesh/weir/xds-server/internal/source/file"
 )
 
@@ -41,7 +43,7 @@ type server struct {
 // Run serves until ctx ends. It fails if it cannot start (the resources have
 // problems, an address is taken, no identity is to be had) or if a part breaks.
 func Run(ctx context.Context, o Options, log *slog.Logger) error {
-	s := &server{options: o, log: log, metrics: metrics.New(), group: newGroup(ctx), registry: deltaxds.NewRegistry()}
+	s := &server{options: o, log: log, metrics: metrics.New(), group: newGroup(ctx), registry: deltaxds.NewRegistry(time.Now)}
 	defer s.group.stop()
 	watcher, err := file.NewWatcher(o.Resources, file.DefaultTiming())
 	if err != nil {
@@ -67,7 +69,7 @@ func Run(ctx context.Context, o Options, log *slog.Logger) error {
 func (s *server) firstLoad() (prepared, error) {
 	s.reloads = &reloader{
 		loader:  loader{modulePath: s.options.FilterModule, entriesPath: s.options.IdentityEntries},
-		publish: s.registry.Publish, metrics: s.metrics, log: s.log, now: time.Now,
+		publish: s.publish, metrics: s.metrics, log: s.log, now: time.Now,
 	}
 	documents, err := file.Read(os.DirFS(s.options.Resources))
 	if err != nil {
@@ -78,6 +80,15 @@ func (s *server) firstLoad() (prepared, error) {
 		return prepared{}, asError(s.options.Resources, problems)
 	}
 	return first, nil
+}
+
+// publish gives each identity its snapshot, of all types.
+func (s *server) publish(snapshots map[spiffeid.ID]*snapshot.Snapshot) {
+	entitlements := make(map[spiffeid.ID]deltaxds.Entitlement, len(snapshots))
+	for id, snap := range snapshots {
+		entitlements[id] = deltaxds.Entitlement{Snapshot: snap}
+	}
+	s.registry.Publish(entitlements)
 }
 
 // start brings up the parts, each when what it needs is there.

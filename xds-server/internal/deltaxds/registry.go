@@ -1,64 +1,107 @@
 package deltaxds
 
 import (
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
 	"github.com/weirmesh/weir/xds-server/internal/snapshot"
 )
 
-// Registry holds the snapshot of every entitled identity. An identity that is
-// not in it is entitled to nothing. It is safe for concurrent use.
-type Registry struct {
-	mu      sync.Mutex
-	entries map[spiffeid.ID]entry
-	changed chan struct{} // closed at the next Publish
+// Entitlement is what one identity may have.
+type Entitlement struct {
+	Snapshot *snapshot.Snapshot
+	// Types are the type URLs that the identity may ask for, of those that
+	// snapshots hold; nil: all of them. A stream that asks for another ends.
+	Types []string
 }
 
-// entry is an identity's snapshot and how it came from the one before, worked
-// out once for all streams.
+// allows reports whether the type may be asked for. Types that no snapshot
+// holds are no secret: there is nothing of them, for anyone.
+func (e Entitlement) allows(typeURL string) bool {
+	return e.Types == nil || slices.Contains(e.Types, typeURL) || !ordered(typeURL)
+}
+
+// Registry holds the entitlement of every identity. An identity that is not in
+// it is entitled to nothing. It is safe for concurrent use.
+type Registry struct {
+	now func() time.Time
+
+	mu      sync.Mutex
+	entries map[spiffeid.ID]*entry
+}
+
+// entry is an identity's entitlement and how its snapshot came from the one
+// before, worked out once for all streams.
 type entry struct {
-	snap    *snapshot.Snapshot
+	Entitlement
 	before  *snapshot.Snapshot
 	changes []snapshot.Change
+	at      time.Time     // when Snapshot was published
+	changed chan struct{} // closed when another entry, or none, takes this one's place
 }
 
-// NewRegistry returns a registry that entitles nobody.
-func NewRegistry() *Registry {
-	return &Registry{changed: make(chan struct{})}
+// NewRegistry returns a registry that entitles nobody. now stamps what is
+// published.
+func NewRegistry(now func() time.Time) *Registry {
+	return &Registry{now: now}
 }
 
-// Publish replaces the snapshots of all identities. It never waits for a
-// client. An identity that is no longer in snapshots loses its streams; one
-// whose snapshot has the version that it had is left alone.
-func (r *Registry) Publish(snapshots map[spiffeid.ID]*snapshot.Snapshot) {
+// Publish replaces the entitlements of all identities. It never waits for a
+// client. An identity that is no longer among them loses its streams at once;
+// one whose entitlement is what it was is left alone.
+func (r *Registry) Publish(entitlements map[spiffeid.ID]Entitlement) {
+	at := r.now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	next := make(map[spiffeid.ID]entry, len(snapshots))
+	next := make(map[spiffeid.ID]*entry, len(entitlements))
 	diffs := make(map[[2]*snapshot.Snapshot][]snapshot.Change) // identities share snapshots
-	for id, snap := range snapshots {
-		old, had := r.entries[id]
-		if had && old.snap.Version() == snap.Version() {
+	for id, e := range entitlements {
+		old := r.entries[id]
+		if old != nil && old.same(e) {
 			next[id] = old
 			continue
 		}
-		pair := [2]*snapshot.Snapshot{old.snap, snap}
-		if _, done := diffs[pair]; !done {
-			diffs[pair] = snapshot.Diff(old.snap, snap)
+		next[id] = old.followed(e, at, diffs)
+	}
+	for id, old := range r.entries {
+		if next[id] != old {
+			close(old.changed)
 		}
-		next[id] = entry{snap: snap, before: old.snap, changes: diffs[pair]}
 	}
 	r.entries = next
-	close(r.changed)
-	r.changed = make(chan struct{})
 }
 
-// lookup returns what id is entitled to and a channel that is closed when that
-// may have changed.
-func (r *Registry) lookup(id spiffeid.ID) (e entry, entitled bool, changed <-chan struct{}) {
+func (e *entry) same(next Entitlement) bool {
+	return slices.Equal(e.Types, next.Types) && (e.Types == nil) == (next.Types == nil) &&
+		(e.Snapshot == next.Snapshot || e.Snapshot.Version() == next.Snapshot.Version())
+}
+
+// followed is the entry that takes e's place; e is nil where there was none.
+func (e *entry) followed(next Entitlement, at time.Time, diffs map[[2]*snapshot.Snapshot][]snapshot.Change) *entry {
+	made := &entry{Entitlement: next, at: at, changed: make(chan struct{})}
+	if e == nil {
+		return made
+	}
+	if e.Snapshot == next.Snapshot || e.Snapshot.Version() == next.Snapshot.Version() { // the types changed
+		made.Snapshot, made.before, made.changes, made.at = e.Snapshot, e.before, e.changes, e.at
+		return made
+	}
+	pair := [2]*snapshot.Snapshot{e.Snapshot, next.Snapshot}
+	changes, done := diffs[pair]
+	if !done {
+		changes = snapshot.Diff(e.Snapshot, next.Snapshot)
+		diffs[pair] = changes
+	}
+	made.before, made.changes = e.Snapshot, changes
+	return made
+}
+
+// lookup returns what id is entitled to, nil if to nothing.
+func (r *Registry) lookup(id spiffeid.ID) *entry {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	e, entitled = r.entries[id]
-	return e, entitled, r.changed
+	return r.entries[id]
 }

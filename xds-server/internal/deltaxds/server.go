@@ -27,16 +27,36 @@ type Peer struct {
 }
 
 // Observer is told of what happens on the streams. Its methods must not block
-// and are called from many goroutines.
+// and are called from many goroutines. A version without a type is that of a
+// whole snapshot.
 type Observer interface {
 	StreamOpened()
+	// StreamClosed gives the reason in a few words of a small set.
 	StreamClosed(reason string)
 	ResponseSent(typeURL string, updated, removed, bytes int)
 	Acked(typeURL string, took time.Duration)
 	Nacked(typeURL string)
+	// Suppressed counts refused resources that would have gone out once more,
+	// unchanged, had they not been parked.
+	Suppressed(typeURL string, resources int)
+	// Parked names the resources of a snapshot that a client refused.
+	Parked(id spiffeid.ID, node, version, typeURL string, names []string, message string)
+	// Pushed is the first response of a snapshot to a client; took counts from its
+	// publication, or from the opening of the stream if that was later.
+	Pushed(id spiffeid.ID, node, version string, took time.Duration)
+	// Converged is the ACK by which a client has all additions and changes of a
+	// snapshot, none refused or held back; took counts as for Pushed. What the
+	// snapshot no longer has may still be there, until the drain delay is over.
+	Converged(id spiffeid.ID, node, version string, took time.Duration)
 }
 
-// Config is what a Server needs. All fields are required.
+// Defaults of a Config.
+const (
+	DefaultDrain       = 5 * time.Second
+	DefaultSendTimeout = 30 * time.Second
+)
+
+// Config is what a Server needs. Fields are required unless they say otherwise.
 type Config struct {
 	Registry *Registry
 	// Peer returns the identity that the client of a stream proved. An error
@@ -45,6 +65,22 @@ type Config struct {
 	Observer Observer
 	Log      *slog.Logger
 	Now      func() time.Time
+	// Timer returns a channel on which a value comes after d, and what releases
+	// it before. Nil: the clock of the machine.
+	Timer func(d time.Duration) (fired <-chan time.Time, stop func())
+	// Drain is how long what a snapshot no longer has stays with a client after
+	// the client acknowledged what replaces it. Zero: DefaultDrain; negative: not
+	// at all.
+	Drain time.Duration
+	// SendTimeout is how long a client may take to read one response before it is
+	// dropped. Zero: DefaultSendTimeout.
+	SendTimeout time.Duration
+	// Warm is asked when a client that serves has acknowledged new or changed
+	// clusters which are not ready by that alone: those with health checks or
+	// DNS. What leads to them waits until the channel yields or is closed. An
+	// error is logged and shown, and the wait ends all the same: the hook bounds
+	// it. The context ends with the stream. Nil: nothing waits.
+	Warm func(ctx context.Context, peer Peer, node string, clusters []string) <-chan error
 }
 
 // Server is the aggregated discovery service. The stream's snapshot is chosen by
@@ -90,12 +126,12 @@ func (s *Server) DeltaAggregatedResources(grpcStream discoveryv3.AggregatedDisco
 	if !s.config.Now().Before(peer.Renew) {
 		return renew(peer)
 	}
-	entry, entitled, changed := s.config.Registry.lookup(peer.ID)
-	if !entitled {
+	entry := s.config.Registry.lookup(peer.ID)
+	if entry == nil {
 		s.config.Log.Warn("refused an xDS stream: identity is not entitled", "spiffe_id", peer.ID.String(), "address", peer.Address)
 		return notEntitled(peer.ID)
 	}
-	c := s.open(peer, entry, changed, grpcStream)
+	c := s.open(peer, entry, grpcStream)
 	log := s.config.Log.With("spiffe_id", peer.ID.String(), "stream", c.number)
 	log.Info("xDS stream opened", "address", peer.Address)
 	s.config.Observer.StreamOpened()
@@ -133,13 +169,13 @@ func (s *Server) Status() []StreamStatus {
 	return reports
 }
 
-func (s *Server) open(peer Peer, e entry, changed <-chan struct{}, g discoveryv3.AggregatedDiscoveryService_DeltaAggregatedResourcesServer) *session {
+func (s *Server) open(peer Peer, e *entry, g discoveryv3.AggregatedDiscoveryService_DeltaAggregatedResourcesServer) *session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.last++
 	c := &session{
 		server: s, grpc: g, number: s.last, peer: peer, connected: s.config.Now(),
-		state: newStream(e.snap), changed: changed,
+		state: newStream(e.Snapshot), entry: e,
 	}
 	s.sessions[c.number] = c
 	return c

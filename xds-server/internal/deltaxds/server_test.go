@@ -31,11 +31,15 @@ type recorder struct {
 	nacks  int
 }
 
-func (r *recorder) StreamOpened()                      {}
-func (r *recorder) StreamClosed(reason string)         { r.closed <- reason }
-func (r *recorder) ResponseSent(string, int, int, int) {}
-func (r *recorder) Acked(string, time.Duration)        {}
-func (r *recorder) Nacked(string)                      { r.mu.Lock(); r.nacks++; r.mu.Unlock() }
+func (r *recorder) StreamOpened()                                                {}
+func (r *recorder) StreamClosed(reason string)                                   { r.closed <- reason }
+func (r *recorder) ResponseSent(string, int, int, int)                           {}
+func (r *recorder) Acked(string, time.Duration)                                  {}
+func (r *recorder) Suppressed(string, int)                                       {}
+func (r *recorder) Parked(spiffeid.ID, string, string, string, []string, string) {}
+func (r *recorder) Pushed(spiffeid.ID, string, string, time.Duration)            {}
+func (r *recorder) Converged(spiffeid.ID, string, string, time.Duration)         {}
+func (r *recorder) Nacked(string)                                                { r.mu.Lock(); r.nacks++; r.mu.Unlock() }
 
 type bench struct {
 	left     chan struct{} // one for each time that a client was told to leave its connection
@@ -51,7 +55,7 @@ func inAnHour() time.Time { return time.Now().Add(time.Hour) }
 // header, in the place of a certificate.
 func startServer(t *testing.T, renew func() time.Time) *bench {
 	t.Helper()
-	b := &bench{left: make(chan struct{}, 16), registry: NewRegistry(), observer: &recorder{closed: make(chan string, 16)}}
+	b := &bench{left: make(chan struct{}, 16), registry: NewRegistry(time.Now), observer: &recorder{closed: make(chan string, 16)}}
 	b.server = NewServer(Config{
 		Registry: b.registry,
 		Peer: func(ctx context.Context) (Peer, error) {
@@ -106,7 +110,7 @@ func exchange(t *testing.T, c discoveryv3.AggregatedDiscoveryService_DeltaAggreg
 
 func (b *bench) publish(t *testing.T, m mesh) {
 	t.Helper()
-	b.registry.Publish(map[spiffeid.ID]*snapshot.Snapshot{envoyID: m.snapshot(t)})
+	b.registry.Publish(map[spiffeid.ID]Entitlement{envoyID: {Snapshot: m.snapshot(t)}})
 }
 
 func TestStateOfTheWorldIsRefused(t *testing.T) {

@@ -20,7 +20,7 @@ type session struct {
 	number    uint64
 	peer      Peer
 	connected time.Time
-	changed   <-chan struct{}
+	entry     *entry // what the peer was entitled to when last looked
 
 	mu    sync.Mutex // guards what follows; never held while sending
 	state *stream
@@ -47,7 +47,7 @@ func (c *session) run(log *slog.Logger) (reason string, err error) {
 			if err := c.request(r.req, log); err != nil {
 				return "refused request", status.Error(codes.InvalidArgument, err.Error())
 			}
-		case <-c.changed:
+		case <-c.entry.changed:
 			if !c.refresh() {
 				return "entitlement removed", notEntitled(c.peer.ID)
 			}
@@ -107,15 +107,15 @@ func (c *session) request(req *discoveryv3.DeltaDiscoveryRequest, log *slog.Logg
 
 // refresh takes the newest snapshot; false if there is none for the client.
 func (c *session) refresh() bool {
-	e, entitled, changed := c.server.config.Registry.lookup(c.peer.ID)
-	if !entitled {
+	e := c.server.config.Registry.lookup(c.peer.ID)
+	if e == nil {
 		return false
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.changed = changed
-	if e.snap != c.state.snap {
-		c.state.publish(e.snap, e.before, e.changes)
+	c.entry = e
+	if e.Snapshot != c.state.snap {
+		c.state.publish(e.Snapshot, e.before, e.changes)
 	}
 	return true
 }

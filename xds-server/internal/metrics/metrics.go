@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
 )
 
 // Metrics are the counters of one server. They are safe for concurrent use.
@@ -28,6 +29,11 @@ type Metrics struct {
 	bytes     *prometheus.CounterVec
 	nacks     *prometheus.CounterVec
 	acks      *prometheus.HistogramVec
+
+	suppressed *prometheus.CounterVec
+	parked     *prometheus.CounterVec
+	pushes     prometheus.Histogram
+	converged  prometheus.Histogram
 
 	issued   prometheus.Counter
 	refused  prometheus.Counter
@@ -53,6 +59,10 @@ func New() *Metrics {
 		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 	}, []string{"type"})
 	m.registry.MustRegister(m.acks)
+	m.suppressed = counters(m, "weir_xds_resends_suppressed_total", "Refused resources that were not sent again because nothing in them changed, by type.", "type")
+	m.parked = counters(m, "weir_xds_resources_refused_total", "Resources that an Envoy refused, by type.", "type")
+	m.pushes = seconds(m, "weir_xds_push_seconds", "Time from the publication of a snapshot to its first response to an Envoy.")
+	m.converged = seconds(m, "weir_xds_convergence_seconds", "Time from the publication of a snapshot until an Envoy acknowledged all of it.")
 	m.issued = counter(m, "weir_identity_svids_issued_total", "SVIDs made by the development CA.")
 	m.refused = counter(m, "weir_identity_refusals_total", "Requests for identities that a process has no right to.")
 	m.rejected = counter(m, "weir_identity_secret_nacks_total", "Secrets that an Envoy refused.")
@@ -75,6 +85,14 @@ func counters(m *Metrics, name, help, label string) *prometheus.CounterVec {
 	c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{label})
 	m.registry.MustRegister(c)
 	return c
+}
+
+// seconds is a histogram of times that are milliseconds when all is well.
+func seconds(m *Metrics, name, help string) prometheus.Histogram {
+	h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help,
+		Buckets: []float64{.001, .0025, .005, .01, .02, .03, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}})
+	m.registry.MustRegister(h)
+	return h
 }
 
 // Handler serves the metrics in Prometheus' text formats.
@@ -121,6 +139,26 @@ func (m *Metrics) Acked(typeURL string, took time.Duration) {
 // Nacked notes a NACK.
 func (m *Metrics) Nacked(typeURL string) { m.nacks.WithLabelValues(typeLabel(typeURL)).Inc() }
 
+// Suppressed notes refused resources that were not sent again.
+func (m *Metrics) Suppressed(typeURL string, resources int) {
+	m.suppressed.WithLabelValues(typeLabel(typeURL)).Add(float64(resources))
+}
+
+// Parked notes the resources that an Envoy refused.
+func (m *Metrics) Parked(_ spiffeid.ID, _, _, typeURL string, names []string, _ string) {
+	m.parked.WithLabelValues(typeLabel(typeURL)).Add(float64(len(names)))
+}
+
+// Pushed notes the first response of a snapshot to an Envoy.
+func (m *Metrics) Pushed(_ spiffeid.ID, _, _ string, took time.Duration) {
+	m.pushes.Observe(took.Seconds())
+}
+
+// Converged notes that an Envoy acknowledged all of a snapshot.
+func (m *Metrics) Converged(_ spiffeid.ID, _, _ string, took time.Duration) {
+	m.converged.Observe(took.Seconds())
+}
+
 // Issued notes an SVID that was made.
 func (m *Metrics) Issued() { m.issued.Inc() }
 
@@ -134,7 +172,7 @@ func (m *Metrics) Rejected() { m.rejected.Inc() }
 // that only known ones become labels.
 func typeLabel(typeURL string) string {
 	switch name := typeURL[strings.LastIndexByte(typeURL, '.')+1:]; name {
-	case "Cluster", "ClusterLoadAssignment", "Listener", "ScopedRouteConfiguration", "RouteConfiguration", "TypedExtensionConfig":
+	case "Cluster", "ClusterLoadAssignment", "Listener", "ScopedRouteConfiguration", "RouteConfiguration", "TypedExtensionConfig", "Secret":
 		return name
 	default:
 		return "other"
