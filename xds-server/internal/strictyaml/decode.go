@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/goccy/go-yaml/ast"
 )
@@ -28,7 +29,7 @@ type FromNumber interface {
 // slices, strings, bools, ints, FromString and FromNumber. What cannot be read
 // keeps its zero value and is among Problems.
 func (d *Document) Decode(target any) {
-	d.decodeMap("", d.root, reflect.ValueOf(target).Elem())
+	d.decodeMap("", d.start, d.tree(), reflect.ValueOf(target).Elem())
 }
 
 // Problems are what Decode found.
@@ -42,11 +43,10 @@ func (d *Document) Name(resource string) {
 	}
 }
 
-// Text returns the string at the path of keys, if there is one, and remembers
-// where it stands.
+// Text returns the string at the path of keys, if there is one.
 func (d *Document) Text(path ...string) (string, bool) {
 	var node ast.Node
-	enclosing, isMap := d.root, true
+	enclosing, isMap := d.tree(), true
 	for _, key := range path {
 		if !isMap {
 			return "", false
@@ -56,19 +56,7 @@ func (d *Document) Text(path ...string) (string, bool) {
 		}
 		enclosing, isMap = node.(ast.MapNode)
 	}
-	d.positions[strings.Join(path, ".")] = nodePosition(node)
 	return text(node)
-}
-
-// Position is where a field stands; of a field that is not there, where the
-// nearest enclosing one stands.
-func (d *Document) Position(field string) Position {
-	for path := field; path != ""; path = parent(path) {
-		if p, ok := d.positions[path]; ok {
-			return p
-		}
-	}
-	return d.start
 }
 
 // Failed reports whether Decode found a problem at the field, inside it, or in
@@ -95,7 +83,6 @@ func (d *Document) report(field string, position Position, message, hint string)
 }
 
 func (d *Document) decode(path string, node ast.Node, target reflect.Value) {
-	d.positions[path] = nodePosition(node)
 	if target.Kind() == reflect.Pointer {
 		target.Set(reflect.New(target.Type().Elem()))
 		target = target.Elem()
@@ -106,7 +93,7 @@ func (d *Document) decode(path string, node ast.Node, target reflect.Value) {
 	switch target.Kind() {
 	case reflect.Struct:
 		if m, ok := node.(ast.MapNode); ok {
-			d.decodeMap(path, m, target)
+			d.decodeMap(path, nodePosition(node), m, target)
 			return
 		}
 		d.mismatch(path, node, "a map of fields")
@@ -187,7 +174,7 @@ func (d *Document) decodeList(path string, node ast.Node, target reflect.Value) 
 	target.Set(values)
 }
 
-func (d *Document) decodeMap(path string, node ast.MapNode, target reflect.Value) {
+func (d *Document) decodeMap(path string, start Position, node ast.MapNode, target reflect.Value) {
 	fields := fieldsOf(target.Type())
 	seen := make(map[string]Position)
 	for iter := node.MapRange(); iter.Next(); {
@@ -211,7 +198,7 @@ func (d *Document) decodeMap(path string, node ast.MapNode, target reflect.Value
 		d.decode(child, iter.Value(), target.Field(fields[at].index))
 		d.requireEntry(child, iter.Value(), fields[at])
 	}
-	d.requireFields(path, d.Position(path), fields, seen)
+	d.requireFields(path, start, fields, seen)
 }
 
 // requireFields reports the fields that are not there and have to be.
@@ -246,7 +233,14 @@ type field struct {
 	optional bool
 }
 
+// knownFields holds what fieldsOf found, by reflect.Type: thousands of documents
+// are read into a few types.
+var knownFields sync.Map
+
 func fieldsOf(t reflect.Type) []field {
+	if known, ok := knownFields.Load(t); ok {
+		return known.([]field)
+	}
 	var fields []field
 	for i := range t.NumField() {
 		name, option, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
@@ -254,6 +248,7 @@ func fieldsOf(t reflect.Type) []field {
 			fields = append(fields, field{name: name, index: i, optional: option == "optional"})
 		}
 	}
+	knownFields.Store(t, fields)
 	return fields
 }
 
@@ -279,11 +274,6 @@ func join(path, name string) string {
 		return name
 	}
 	return path + "." + name
-}
-
-// parent cuts the last step, .name or [index], off a path.
-func parent(path string) string {
-	return path[:max(0, strings.LastIndexAny(path, ".["))]
 }
 
 // within reports whether the field inner is outer or inside it.

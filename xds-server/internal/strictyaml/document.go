@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -34,19 +35,28 @@ const (
 	maxDepth = 64
 )
 
-// Document is one YAML document of a file, and where its fields stand.
+// Document is one YAML document of a file, and where its fields stand. It is
+// not safe for concurrent use.
 type Document struct {
-	file      string
-	root      ast.MapNode
-	start     Position
-	resource  string
-	positions map[string]Position
-	problems  []Problem
+	file     string
+	part     Part
+	root     ast.MapNode // nil: released
+	start    Position
+	resource string
+	problems []Problem
 }
 
-// Parse splits a file into its documents. Documents that are empty are left
-// out. Problems are of syntax only; if there are any, no documents are returned.
-func Parse(file string, data []byte) ([]*Document, []Problem) {
+// Part is the text of one YAML document of a file, with its marker.
+type Part struct {
+	Text string
+	// Before is the number of lines before it in the file.
+	Before int
+}
+
+// Split cuts a file into the parts that hold one document each, or none, without
+// reading them: a mistake in one is none of the others. Problems are of the file
+// as a whole; then there are no parts.
+func Split(file string, data []byte) ([]Part, []Problem) {
 	if len(data) > MaxFileBytes {
 		return nil, []Problem{{
 			File:    file,
@@ -57,11 +67,19 @@ func Parse(file string, data []byte) ([]*Document, []Problem) {
 	if problem := checkText(file, data); problem != nil {
 		return nil, []Problem{*problem}
 	}
+	return slices.Collect(parts(string(data))), nil
+}
+
+// Parse splits a file into its documents. Documents that are empty are left
+// out. Problems are of syntax only; if there are any, no documents are returned.
+func Parse(file string, data []byte) ([]*Document, []Problem) {
+	parts, problems := Split(file, data)
 	var documents []*Document
-	var problems []Problem
-	for part := range parts(string(data)) {
-		parsed, wrong := parsePart(file, part)
-		documents = append(documents, parsed...)
+	for _, part := range parts {
+		document, wrong := part.Parse(file)
+		if document != nil {
+			documents = append(documents, document)
+		}
 		problems = append(problems, wrong...)
 	}
 	if len(problems) > 0 {
@@ -95,49 +113,49 @@ func checkText(file string, data []byte) *Problem {
 	}
 }
 
-// part is the text from one document marker to the next.
-type part struct {
-	text  string
-	lines int // lines before it
-}
-
-// parts cuts a file at the lines that begin with the marker ---. YAML allows
-// them nowhere inside a document (YAML 1.2.2, section 9.1.2).
-func parts(text string) iter.Seq[part] {
-	return func(yield func(part) bool) {
-		current, lines, start := 0, 0, 0
+// parts cuts a file before the lines that begin with the marker --- and after
+// those that begin with the marker .... YAML allows neither inside a document
+// (YAML 1.2.2, section 9.1.2).
+func parts(text string) iter.Seq[Part] {
+	return func(yield func(Part) bool) {
+		current, lines, before, start := 0, 0, 0, 0
+		cut := func() bool {
+			part := Part{text[current:start], before}
+			current, before = start, lines
+			return part.Text == "" || yield(part)
+		}
 		for line := range strings.Lines(text) {
-			if isMarker(line) && start > current {
-				if !yield(part{text[current:start], lines}) {
-					return
-				}
-				lines += strings.Count(text[current:start], "\n")
-				current = start
+			if isMarker(line, "---") && !cut() {
+				return
 			}
 			start += len(line)
+			lines++
+			if isMarker(line, "...") && !cut() {
+				return
+			}
 		}
-		if start > current {
-			yield(part{text[current:], lines})
-		}
+		cut()
 	}
 }
 
-func isMarker(line string) bool {
-	rest, ok := strings.CutPrefix(line, "---")
+func isMarker(line, marker string) bool {
+	rest, ok := strings.CutPrefix(line, marker)
 	return ok && (rest == "" || strings.IndexByte(" \t\r\n", rest[0]) >= 0)
 }
 
-func parsePart(file string, p part) ([]*Document, []Problem) {
-	if len(p.text) > MaxDocumentBytes {
+// Parse reads the part's document; a part may have none. Problems are of syntax
+// only; if there are any, there is no document.
+func (p Part) Parse(file string) (*Document, []Problem) {
+	if len(p.Text) > MaxDocumentBytes {
 		return nil, []Problem{{
-			File: file, Position: Position{Line: p.lines + 1, Column: 1},
-			Message: fmt.Sprintf("document has %d bytes, more than the limit of %d", len(p.text), MaxDocumentBytes),
+			File: file, Position: Position{Line: p.Before + 1, Column: 1},
+			Message: fmt.Sprintf("document has %d bytes, more than the limit of %d", len(p.Text), MaxDocumentBytes),
 			Hint:    "split it into several resources",
 		}}
 	}
-	tokens := lexer.Tokenize(p.text)
+	tokens := lexer.Tokenize(p.Text)
 	for _, t := range tokens {
-		t.Position.Line += p.lines // the nodes that are made of them show where they stand in the file
+		t.Position.Line += p.Before // the nodes that are made of them show where they stand in the file
 	}
 	if problems := checkTokens(file, tokens); len(problems) > 0 {
 		return nil, problems
@@ -146,17 +164,19 @@ func parsePart(file string, p part) ([]*Document, []Problem) {
 	if problem != nil {
 		return nil, []Problem{*problem}
 	}
-	var documents []*Document
-	var problems []Problem
+	var document *Document
 	for _, doc := range tree.Docs {
-		d, problem := newDocument(file, doc)
-		if problem != nil {
-			problems = append(problems, *problem)
-		} else if d != nil {
-			documents = append(documents, d)
+		next, problem := newDocument(file, p, doc)
+		switch {
+		case problem != nil:
+			return nil, []Problem{*problem}
+		case next != nil && document != nil:
+			return nil, []Problem{{File: file, Position: next.start, Message: "another document starts here without a marker", Hint: "put a line --- before it"}}
+		case next != nil:
+			document = next
 		}
 	}
-	return documents, problems
+	return document, nil
 }
 
 // parseTokens turns the parser's error, or its panic on input that it did not
@@ -181,14 +201,14 @@ func parseTokens(file string, tokens token.Tokens) (tree *ast.File, problem *Pro
 	return nil, &p
 }
 
-func newDocument(file string, doc *ast.DocumentNode) (*Document, *Problem) {
+func newDocument(file string, part Part, doc *ast.DocumentNode) (*Document, *Problem) {
 	switch body := doc.Body.(type) {
 	case nil, *ast.NullNode, *ast.CommentGroupNode, *ast.CommentNode:
 		return nil, nil
 	case *ast.MappingNode:
-		return &Document{file: file, root: body, start: nodePosition(body), positions: make(map[string]Position)}, nil
+		return &Document{file: file, part: part, root: body, start: nodePosition(body)}, nil
 	case *ast.MappingValueNode:
-		return &Document{file: file, root: body, start: nodePosition(body), positions: make(map[string]Position)}, nil
+		return &Document{file: file, part: part, root: body, start: nodePosition(body)}, nil
 	default:
 		return nil, &Problem{
 			File: file, Position: nodePosition(body),
