@@ -101,6 +101,11 @@ func (p *phase) run(ctx context.Context, o SoakOptions, out io.Writer) (err erro
 	return s.measure(ctx)
 }
 
+// warmingConns is by how much more connections a phase warms up than it is
+// measured with: pools grow to the largest load at one time, and how four
+// connections fall to two workers is chance.
+const warmingConns = 4
+
 // soak is one phase on its running Envoy.
 type soak struct {
 	*phase
@@ -118,7 +123,7 @@ type reading struct {
 }
 
 func (s *soak) measure(ctx context.Context) error {
-	if _, err := s.load(ctx, s.warm); err != nil {
+	if _, err := s.load(ctx, s.warm, warmingConns*s.conns); err != nil {
 		return err
 	}
 	if s.updates > 0 { // the first updates size the buffers that later ones reuse
@@ -176,7 +181,7 @@ func (s *soak) loadWhileUpdating(ctx context.Context) (*loadgen.Report, error) {
 	updated := make(chan error, 1)
 	go func() { updated <- s.update(ctx, s.updates) }()
 	for {
-		r, err := s.load(ctx, s.total)
+		r, err := s.load(ctx, s.total, s.conns)
 		if err != nil {
 			return nil, errors.Join(err, <-updated)
 		}
@@ -188,8 +193,8 @@ func (s *soak) loadWhileUpdating(ctx context.Context) (*loadgen.Report, error) {
 	}
 }
 
-func (s *soak) load(ctx context.Context, n int64) (*loadgen.Report, error) {
-	r, err := loadgen.Run(ctx, loadgen.Options{Address: s.envoy.Address(), Conns: s.conns, Total: n, Bodies: s.bodies})
+func (s *soak) load(ctx context.Context, n int64, conns int) (*loadgen.Report, error) {
+	r, err := loadgen.Run(ctx, loadgen.Options{Address: s.envoy.Address(), Conns: conns, Total: n, Bodies: s.bodies})
 	if err != nil {
 		return nil, err
 	}
