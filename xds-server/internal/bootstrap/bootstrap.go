@@ -15,6 +15,8 @@ import (
 	"text/template"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
+
+	"github.com/weirmesh/weir/xds-server/internal/serving"
 )
 
 //go:embed bootstrap.yaml.tmpl
@@ -85,6 +87,18 @@ func (c Config) check() error {
 		return fmt.Errorf("%s and %s are of different trust domains", c.Envoy, c.XDSServer)
 	}
 	return nil
+}
+
+// AdminKey is the field of node.metadata with AdminPort.
+func (Config) AdminKey() string { return serving.MetadataKey }
+
+// AdminPort is the port of the admin interface if the xds-server can reach it at
+// the address that Envoy connects to it from; 0 if not.
+func (c Config) AdminPort() uint16 {
+	if c.Admin.Addr().IsLoopback() && c.Admin.Addr() != c.XDS.Addr() {
+		return 0 // a connection to elsewhere does not come from loopback
+	}
+	return c.Admin.Port()
 }
 
 // TrustDomain is the SDS name of the bundle, as SPIRE names it: spiffe://td.

@@ -95,6 +95,32 @@ func TestValuesAreQuoted(t *testing.T) {
 	}
 }
 
+// The xds-server asks at the address that Envoy connects from, so the port is
+// said only where that can be answered.
+func TestAdminPort(t *testing.T) {
+	for _, tc := range []struct {
+		admin, xds string
+		want       uint16
+	}{
+		{"127.0.0.1:9901", "127.0.0.1:18000", 9901},
+		{"127.0.0.1:0", "127.0.0.1:18000", 0},
+		{"127.0.0.1:9901", "10.0.0.1:18000", 0},
+		{"127.0.0.1:9901", "[::1]:18000", 0},
+		{"10.0.0.2:9901", "10.0.0.1:18000", 9901},
+		{"0.0.0.0:9901", "127.0.0.1:18000", 9901},
+	} {
+		c := local()
+		c.Admin, c.XDS = netip.MustParseAddrPort(tc.admin), netip.MustParseAddrPort(tc.xds)
+		doc, err := c.YAML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if said := bytes.Contains(doc, []byte("metadata: {\"weir.dev/admin-port\": 9901}")); c.AdminPort() != tc.want || said != (tc.want != 0) {
+			t.Errorf("admin %s, xDS %s: port %d, said %t", tc.admin, tc.xds, c.AdminPort(), said)
+		}
+	}
+}
+
 func TestRefusesWhatCannotWork(t *testing.T) {
 	for name, tc := range map[string]struct {
 		change func(*bootstrap.Config)
