@@ -1,8 +1,8 @@
 // Package catalog turns resources, as people write them, into values that are
 // known to be right: every default applied, every reference resolved, every
 // rule able to match. It is pure: the same documents give the same catalog or
-// the same problems. Whoever holds an older catalog keeps it when there are
-// problems.
+// the same problems. A Builder makes one catalog after the other at the price of
+// what changed, and keeps single resources at their last good version.
 package catalog
 
 import (
@@ -28,6 +28,8 @@ type Catalog struct {
 	Models      []*Model     // sorted by Name; at least one
 	Limits      []*Limit     // sorted by Name, in which order they are charged
 	Redactions  []*Redaction // sorted by Name; at most one for each model
+
+	policies map[string]policy // by gateway
 }
 
 // Limit is a token budget.

@@ -7,7 +7,6 @@ import (
 
 	"github.com/weirmesh/weir/filter/policy/spec"
 	"github.com/weirmesh/weir/xds-server/api"
-	"github.com/weirmesh/weir/xds-server/internal/strictyaml"
 )
 
 // Defaults of the semantic mode, in thousandths where a name says so.
@@ -31,118 +30,121 @@ var knownModels = []spec.SemanticModel{
 }
 
 // limits builds the token limits.
-func (c *checker) limits(all *resources) []*Limit {
+func (c *checker) limits() []*Limit {
 	var limits []*Limit
-	for _, e := range all.limits {
-		limit := &Limit{Limit: spec.Limit{Name: e.name, Models: c.modelRefs(all, e.doc, "spec.models", e.value.Spec.Models)}}
-		limit.Key = c.key(all, e)
+	for _, u := range c.all(api.KindTokenLimit) {
+		e := as[api.TokenLimit](u)
+		limit := &Limit{Limit: spec.Limit{Name: e.name, Models: c.modelRefs(e.unit, "spec.models", e.value.Spec.Models)}, Origin: e.origin()}
+		limit.Key = c.key(e)
 		if e.value.Spec.OnFailure != nil {
 			limit.OnFailure = e.value.Spec.OnFailure.Failure
 		}
-		c.budget(all, e, &limit.Limit)
+		c.budget(e, &limit.Limit)
 		limits = append(limits, limit)
 	}
-	slices.SortFunc(limits, func(a, b *Limit) int { return cmp.Compare(a.Name, b.Name) })
 	return limits
 }
 
 // key builds the bucket's key. A part that some gateway never fills would
 // throw all its requests into one bucket without saying so.
-func (c *checker) key(all *resources, e entry[api.TokenLimit]) []spec.KeySource {
+func (c *checker) key(e entry[api.TokenLimit]) []spec.KeySource {
 	var key []spec.KeySource
 	for i, written := range e.value.Spec.Key {
 		field := fmt.Sprintf("spec.key[%d]", i)
 		if slices.Contains(key, written.KeySource) {
-			c.at(e.doc, field, fmt.Sprintf("%q is listed twice", written), "remove one of the two")
+			c.at(e.unit, field, fmt.Sprintf("%q is listed twice", written), "remove one of the two")
 		}
 		key = append(key, written.KeySource)
 		if e.doc.Failed(field) {
 			continue
 		}
-		for _, gateway := range all.gateways {
-			c.keyHasValue(gateway, e.doc, field, written.KeySource)
+		for _, gateway := range c.all(api.KindGateway) {
+			c.keyHasValue(as[api.Gateway](gateway), e.unit, field, written.KeySource)
 		}
 	}
 	return key
 }
 
-func (c *checker) keyHasValue(gateway entry[api.Gateway], doc *strictyaml.Document, field string, source spec.KeySource) {
+func (c *checker) keyHasValue(gateway entry[api.Gateway], u *unit, field string, source spec.KeySource) {
 	if gateway.broken() {
 		return
 	}
 	identity, listeners := gateway.value.Spec.Identity, gateway.value.Spec.Listeners
 	switch {
 	case source == spec.KeyTenant && (identity == nil || identity.Tenant == nil):
-		c.at(doc, field, fmt.Sprintf("Gateway/%s names no tenants: all requests would share one budget", gateway.name),
-			"set spec.identity.tenant.header there")
+		c.at(u, field, fmt.Sprintf("Gateway/%s names no tenants: all requests would share one budget", gateway.name),
+			"set spec.identity.tenant.header there", gateway.key)
 	case source == spec.KeyPeer && slices.ContainsFunc(listeners, anonymous):
-		c.at(doc, field, fmt.Sprintf("Gateway/%s has a listener that peers can use without a certificate: they would share one budget", gateway.name),
-			"set tls on its listeners")
+		c.at(u, field, fmt.Sprintf("Gateway/%s has a listener that peers can use without a certificate: they would share one budget", gateway.name),
+			"set tls on its listeners", gateway.key)
 	}
 }
 
 func anonymous(l api.Listener) bool {
-	return l.TLS == nil || (l.TLS.RequireClientCertificate != nil && !*l.TLS.RequireClientCertificate)
+	return l.TLS == nil || optionalClient(l.TLS)
 }
 
 // budget builds the numbers of the one mode that is set.
-func (c *checker) budget(all *resources, e entry[api.TokenLimit], limit *spec.Limit) {
+func (c *checker) budget(e entry[api.TokenLimit], limit *spec.Limit) {
 	semantic, tokens := e.value.Spec.Semantic, e.value.Spec.Tokens
 	switch {
 	case semantic != nil && tokens != nil:
-		c.at(e.doc, "spec.tokens", "semantic and tokens are both set", "remove one of the two")
+		c.at(e.unit, "spec.tokens", "semantic and tokens are both set", "remove one of the two")
 	case semantic != nil:
 		limit.Mode = spec.LimitSemantic
-		limit.Semantic = c.semantic(all, e, semantic, limit.Models)
+		limit.Semantic = c.semantic(e, semantic, limit.Models)
 	case tokens != nil:
 		limit.Mode = spec.LimitTokens
-		limit.Tokens = c.tokens(e.doc, tokens)
+		limit.Tokens = c.tokens(e.unit, tokens)
 	case !e.doc.Failed("spec.tokens"):
-		c.at(e.doc, "spec.semantic", "neither semantic nor tokens is set: there is no budget", "semantic: {} has the defaults")
+		c.at(e.unit, "spec.semantic", "neither semantic nor tokens is set: there is no budget", "semantic: {} has the defaults")
 	}
 }
 
-func (c *checker) semantic(all *resources, e entry[api.TokenLimit], written *api.SemanticBudget, counted []string) spec.Semantic {
+func (c *checker) semantic(e entry[api.TokenLimit], written *api.SemanticBudget, counted []string) spec.Semantic {
 	const field = "spec.semantic"
 	budget := spec.Semantic{
 		FloorMilli:    milli(written.Floor, defaultFloorMilli),
 		RefillMilli:   milli(written.Refill, defaultRefillMilli),
-		TokensPerUnit: int64(c.inRange(e.doc, field+".tokensPerUnit", written.TokensPerUnit, defaultTokensPerUnit, 1, maxTokenCount)),
-		MaxTokens:     int64(c.inRange(e.doc, field+".maxTokens", written.MaxTokens, defaultMaxTokens, 1, maxTokenCount)),
-		DefaultOutput: int64(c.inRange(e.doc, field+".defaultOutput", written.DefaultOutput, defaultOutput, 0, maxTokenCount)),
+		TokensPerUnit: int64(c.inRange(e.unit, field+".tokensPerUnit", written.TokensPerUnit, defaultTokensPerUnit, 1, maxTokenCount)),
+		MaxTokens:     int64(c.inRange(e.unit, field+".maxTokens", written.MaxTokens, defaultMaxTokens, 1, maxTokenCount)),
+		DefaultOutput: int64(c.inRange(e.unit, field+".defaultOutput", written.DefaultOutput, defaultOutput, 0, maxTokenCount)),
 		DefaultKMilli: milli(written.DefaultTemperatureSensitivity, defaultKMilli),
 	}
 	if budget.RefillMilli == 0 {
-		c.at(e.doc, field+".refill", "a bucket that never refills refuses every request once it is empty", "use a number above 0")
+		c.at(e.unit, field+".refill", "a bucket that never refills refuses every request once it is empty", "use a number above 0")
 	}
 	if budget.FloorMilli == 0 {
-		c.at(e.doc, field+".floor", "a model without an entry would have an empty bucket", "use a number above 0")
+		c.at(e.unit, field+".floor", "a model without an entry would have an empty bucket", "use a number above 0")
 	}
-	budget.Models = c.semanticModels(all, e, written, counted)
+	budget.Models = c.semanticModels(e, written, counted)
 	return budget
 }
 
 // semanticModels are the models that are written, and those that are known and
 // counted but not written.
-func (c *checker) semanticModels(all *resources, e entry[api.TokenLimit], written *api.SemanticBudget, counted []string) []spec.SemanticModel {
+func (c *checker) semanticModels(e entry[api.TokenLimit], written *api.SemanticBudget, counted []string) []spec.SemanticModel {
 	var rows []spec.SemanticModel
-	has := func(name string) bool {
-		return slices.ContainsFunc(rows, func(r spec.SemanticModel) bool { return r.Model == name })
+	has := make(map[string]bool, len(written.Models))
+	counts := func(name string) bool {
+		_, listed := slices.BinarySearch(counted, name)
+		return len(counted) == 0 || listed
 	}
 	for i, row := range written.Models {
 		field := fmt.Sprintf("spec.semantic.models[%d].model", i)
 		name := row.Model.String()
-		if has(name) {
-			c.at(e.doc, field, fmt.Sprintf("model %q is listed twice", name), "remove one of the two")
+		if has[name] {
+			c.at(e.unit, field, fmt.Sprintf("model %q is listed twice", name), "remove one of the two")
 		}
-		if _, found := c.modelRef(all, e.doc, field, name); found && len(counted) > 0 && !slices.Contains(counted, name) && !e.doc.Failed("spec.models") {
-			c.at(e.doc, field, fmt.Sprintf("entry can never match: the limit does not count model %q", name), "add it to spec.models, or remove the entry")
+		if _, found := c.modelRef(e.unit, field, name); found && !counts(name) && !e.doc.Failed("spec.models") {
+			c.at(e.unit, field, fmt.Sprintf("entry can never match: the limit does not count model %q", name), "add it to spec.models, or remove the entry")
 		}
+		has[name] = true
 		rows = append(rows, spec.SemanticModel{Model: name, BaseMilli: row.Base.Milli(), KMilli: row.TemperatureSensitivity.Milli()})
 	}
 	for _, known := range knownModels {
-		exists := slices.ContainsFunc(all.models, func(m entry[api.Model]) bool { return m.name == known.Model })
-		if exists && !has(known.Model) && (len(counted) == 0 || slices.Contains(counted, known.Model)) {
+		exists := c.units[api.KindModel][known.Model] != nil
+		if exists && !has[known.Model] && counts(known.Model) {
 			rows = append(rows, known)
 		}
 	}
@@ -150,15 +152,15 @@ func (c *checker) semanticModels(all *resources, e entry[api.TokenLimit], writte
 	return rows
 }
 
-func (c *checker) tokens(doc *strictyaml.Document, written *api.TokenBudget) spec.Tokens {
+func (c *checker) tokens(u *unit, written *api.TokenBudget) spec.Tokens {
 	const field = "spec.tokens"
 	if written.RefillPerSecond.Milli() == 0 {
-		c.at(doc, field+".refillPerSecond", "a bucket that never refills refuses every request once it is empty", "use a number above 0")
+		c.at(u, field+".refillPerSecond", "a bucket that never refills refuses every request once it is empty", "use a number above 0")
 	}
 	return spec.Tokens{
-		Capacity:      int64(c.bounded(doc, field+".capacity", written.Capacity, 1, maxTokenCount)),
+		Capacity:      int64(c.bounded(u, field+".capacity", written.Capacity, 1, maxTokenCount)),
 		RefillMilli:   written.RefillPerSecond.Milli(),
-		DefaultOutput: int64(c.inRange(doc, field+".defaultOutput", written.DefaultOutput, defaultOutput, 0, maxTokenCount)),
+		DefaultOutput: int64(c.inRange(u, field+".defaultOutput", written.DefaultOutput, defaultOutput, 0, maxTokenCount)),
 	}
 }
 

@@ -1,12 +1,12 @@
 package catalog
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/weirmesh/weir/xds-server/api"
-	"github.com/weirmesh/weir/xds-server/internal/strictyaml"
 )
 
 // Defaults of a model's version.
@@ -18,139 +18,138 @@ const (
 	defaultHealthyThreshold   = 1
 )
 
-// models builds the models and joins each with its route.
-func (c *checker) models(all *resources) []*Model {
-	if len(all.models) == 0 {
-		c.whole("there is no Model: every request would be answered 404", "add a resource of kind Model")
+// model builds a model and joins it with its route.
+func (c *checker) model(e entry[api.Model]) *Model {
+	c.modelNames(e)
+	model := &Model{Name: e.name, Origin: e.origin(), RouteOrigin: e.origin(), Versions: c.versions(e)}
+	for _, alias := range e.value.Spec.Aliases {
+		model.Aliases = append(model.Aliases, alias.String())
 	}
-	c.modelNames(all)
-	routes := c.routes(all)
-	var models []*Model
-	for _, e := range all.models {
-		model := &Model{Name: e.name}
-		for _, alias := range e.value.Spec.Aliases {
-			model.Aliases = append(model.Aliases, alias.String())
-		}
-		model.Versions = c.versions(all, e)
-		route, routed := routes[e.name]
-		if !routed {
-			route = c.soleRoute(e, model.Versions)
-		}
-		model.Route = route
-		models = append(models, model)
+	if route := c.routeOf(e.name); route != nil {
+		model.Route, model.RouteOrigin = c.found.routes[route.name], route.origin()
+	} else {
+		model.Route = c.soleRoute(e, model.Versions)
 	}
-	return models
+	return model
 }
 
-// modelNames checks that each name and alias means one model.
-func (c *checker) modelNames(all *resources) {
-	owner := make(map[string]string)
-	for _, e := range all.models {
-		owner[e.name] = e.name
-	}
-	for _, e := range all.models {
-		for i, alias := range e.value.Spec.Aliases {
-			field := fmt.Sprintf("spec.aliases[%d]", i)
-			switch other, taken := owner[alias.String()]; {
-			case !taken:
-				owner[alias.String()] = e.name
-			case other == e.name:
-				c.at(e.doc, field, fmt.Sprintf("%q already means this model", alias), "remove it")
-			default:
-				c.at(e.doc, field, fmt.Sprintf("%q already means Model/%s", alias, other), "remove it from one of the two")
-			}
+// modelNames checks that each alias means this model alone.
+func (c *checker) modelNames(e entry[api.Model]) {
+	for i, alias := range e.value.Spec.Aliases {
+		field := fmt.Sprintf("spec.aliases[%d]", i)
+		switch owner := c.owner(alias.String()); {
+		case owner == (meaning{e.name, i}):
+		case owner.model == e.name:
+			c.at(e.unit, field, fmt.Sprintf("%q already means this model", alias), "remove it")
+		default:
+			c.at(e.unit, field, fmt.Sprintf("%q already means Model/%s", alias, owner.model), "remove it from one of the two",
+				key{api.KindModel, owner.model})
 		}
 	}
 }
 
-func (c *checker) versions(all *resources, e entry[api.Model]) []Version {
+// owner is what counts of the meanings of a name: a model's own name, or the
+// alias that is written first. The name has at least one.
+func (c *checker) owner(name string) meaning {
+	return slices.MinFunc(c.meanings[name], func(a, b meaning) int {
+		if own := cmp.Compare(min(a.alias, 0), min(b.alias, 0)); own != 0 {
+			return own
+		}
+		models := c.units[api.KindModel]
+		return cmp.Or(models[a.model].compare(models[b.model]), cmp.Compare(a.alias, b.alias))
+	})
+}
+
+func (c *checker) versions(e entry[api.Model]) []Version {
 	var versions []Version
 	for i, written := range e.value.Spec.Versions {
 		field := fmt.Sprintf("spec.versions[%d]", i)
 		if slices.ContainsFunc(versions, func(v Version) bool { return v.Name == written.Name.String() }) {
-			c.at(e.doc, field+".name", fmt.Sprintf("version %q is defined twice", written.Name), "rename or remove one of the two")
+			c.at(e.unit, field+".name", fmt.Sprintf("version %q is defined twice", written.Name), "rename or remove one of the two")
 		}
 		version := Version{
 			Name:           written.Name.String(),
-			Endpoints:      c.endpoints(e.doc, field, written.Endpoints),
-			ConnectTimeout: c.positive(e.doc, field+".connectTimeout", written.ConnectTimeout, defaultConnectTimeout),
-			HealthCheck:    c.healthCheck(e.doc, field+".healthCheck", written.HealthCheck),
+			Endpoints:      c.endpoints(e.unit, field, written.Endpoints),
+			ConnectTimeout: c.positive(e.unit, field+".connectTimeout", written.ConnectTimeout, defaultConnectTimeout),
+			HealthCheck:    c.healthCheck(e.unit, field+".healthCheck", written.HealthCheck),
 		}
 		switch {
 		case written.TLS != nil && written.Insecure:
-			c.at(e.doc, field+".insecure", "tls and insecure are both set", "remove one of the two")
+			c.at(e.unit, field+".insecure", "tls and insecure are both set", "remove one of the two")
 		case written.TLS != nil:
 			version.Peer = written.TLS.SPIFFEID.ID()
-			c.member(all, e.doc, field+".tls.spiffeID", version.Peer)
+			c.member(e.unit, field+".tls.spiffeID", version.Peer)
 		case !written.Insecure && !e.doc.Failed(field+".insecure"):
-			c.at(e.doc, field+".tls", "neither tls nor insecure is set", "set tls.spiffeID to the identity that the endpoints prove, or insecure: true for plaintext")
+			c.at(e.unit, field+".tls", "neither tls nor insecure is set", "set tls.spiffeID to the identity that the endpoints prove, or insecure: true for plaintext")
 		}
 		versions = append(versions, version)
 	}
 	return versions
 }
 
-func (c *checker) endpoints(doc *strictyaml.Document, field string, written []api.Endpoint) []api.Endpoint {
+func (c *checker) endpoints(u *unit, field string, written []api.Endpoint) []api.Endpoint {
 	for i, endpoint := range written {
 		if slices.Contains(written[:i], endpoint) {
-			c.at(doc, fmt.Sprintf("%s.endpoints[%d]", field, i), fmt.Sprintf("endpoint %s is listed twice", endpoint), "remove one of the two")
+			c.at(u, fmt.Sprintf("%s.endpoints[%d]", field, i), fmt.Sprintf("endpoint %s is listed twice", endpoint), "remove one of the two")
 		}
 	}
 	return written
 }
 
-func (c *checker) healthCheck(doc *strictyaml.Document, field string, written *api.HealthCheck) *HealthCheck {
+func (c *checker) healthCheck(u *unit, field string, written *api.HealthCheck) *HealthCheck {
 	if written == nil {
 		return nil
 	}
 	return &HealthCheck{
 		Path:               written.Path.String(),
-		Interval:           c.positive(doc, field+".interval", written.Interval, defaultCheckInterval),
-		Timeout:            c.positive(doc, field+".timeout", written.Timeout, defaultCheckTimeout),
-		UnhealthyThreshold: uint32(c.inRange(doc, field+".unhealthyThreshold", written.UnhealthyThreshold, defaultUnhealthyThreshold, 1, 100)),
-		HealthyThreshold:   uint32(c.inRange(doc, field+".healthyThreshold", written.HealthyThreshold, defaultHealthyThreshold, 1, 100)),
+		Interval:           c.positive(u, field+".interval", written.Interval, defaultCheckInterval),
+		Timeout:            c.positive(u, field+".timeout", written.Timeout, defaultCheckTimeout),
+		UnhealthyThreshold: uint32(c.inRange(u, field+".unhealthyThreshold", written.UnhealthyThreshold, defaultUnhealthyThreshold, 1, 100)),
+		HealthyThreshold:   uint32(c.inRange(u, field+".healthyThreshold", written.HealthyThreshold, defaultHealthyThreshold, 1, 100)),
 	}
 }
 
 // positive is a duration above 0, or its default.
-func (c *checker) positive(doc *strictyaml.Document, field string, written *api.Duration, otherwise time.Duration) time.Duration {
+func (c *checker) positive(u *unit, field string, written *api.Duration, otherwise time.Duration) time.Duration {
 	if written == nil {
 		return otherwise
 	}
 	if written.Span() == 0 {
-		c.at(doc, field, "duration must be above 0s", "remove the field for the default of "+otherwise.String())
+		c.at(u, field, "duration must be above 0s", "remove the field for the default of "+otherwise.String())
 	}
 	return written.Span()
 }
 
 // inRange is a whole number from low to high, or its default.
-func (c *checker) inRange(doc *strictyaml.Document, field string, written *int, otherwise, low, high int) int {
+func (c *checker) inRange(u *unit, field string, written *int, otherwise, low, high int) int {
 	if written == nil {
 		return otherwise
 	}
 	if *written < low || *written > high {
-		c.at(doc, field, fmt.Sprintf("%d is not from %d to %d", *written, low, high), fmt.Sprintf("the default is %d", otherwise))
+		c.at(u, field, fmt.Sprintf("%d is not from %d to %d", *written, low, high), fmt.Sprintf("the default is %d", otherwise))
 	}
 	return *written
 }
 
 // bounded is a whole number from low to high that has no default.
-func (c *checker) bounded(doc *strictyaml.Document, field string, written, low, high int) int {
+func (c *checker) bounded(u *unit, field string, written, low, high int) int {
 	if written < low || written > high {
-		c.at(doc, field, fmt.Sprintf("%d is not from %d to %d", written, low, high), "")
+		c.at(u, field, fmt.Sprintf("%d is not from %d to %d", written, low, high), "")
 	}
 	return written
 }
 
 // modelRefs checks references to models and returns their names.
-func (c *checker) modelRefs(all *resources, doc *strictyaml.Document, field string, written []api.ModelRef) []string {
+func (c *checker) modelRefs(u *unit, field string, written []api.ModelRef) []string {
 	var names []string
+	seen := make(map[string]bool, len(written))
 	for i, name := range written {
 		at := fmt.Sprintf("%s[%d]", field, i)
-		if slices.Contains(names, name.String()) {
-			c.at(doc, at, fmt.Sprintf("model %q is listed twice", name), "remove one of the two")
+		if seen[name.String()] {
+			c.at(u, at, fmt.Sprintf("model %q is listed twice", name), "remove one of the two")
 		}
-		c.modelRef(all, doc, at, name.String())
+		seen[name.String()] = true
+		c.modelRef(u, at, name.String())
 		names = append(names, name.String())
 	}
 	slices.Sort(names)
@@ -158,22 +157,18 @@ func (c *checker) modelRefs(all *resources, doc *strictyaml.Document, field stri
 }
 
 // modelRef checks a reference to a model and returns it.
-func (c *checker) modelRef(all *resources, doc *strictyaml.Document, field, name string) (entry[api.Model], bool) {
-	var known []string
-	for _, e := range all.models {
-		if e.name == name {
-			return e, true
-		}
-		known = append(known, e.name)
-		for _, alias := range e.value.Spec.Aliases {
-			if alias.String() == name {
-				c.at(doc, field, fmt.Sprintf("%q is an alias", name), "write "+e.name)
-				return entry[api.Model]{}, false
-			}
-		}
+func (c *checker) modelRef(u *unit, field, name string) (entry[api.Model], bool) {
+	if found := c.units[api.KindModel][name]; found != nil {
+		return as[api.Model](found), true
 	}
-	if !c.incomplete {
-		c.at(doc, field, fmt.Sprintf("there is no Model %q", name), strictyaml.DidYouMean(name, known))
+	self := key{api.KindModel, name}
+	if len(c.meanings[name]) > 0 {
+		owner := c.owner(name).model
+		c.at(u, field, fmt.Sprintf("%q is an alias", name), "write "+owner, self, key{api.KindModel, owner})
+		return entry[api.Model]{}, false
+	}
+	if c.missing(u, field, fmt.Sprintf("there is no Model %q", name), "", self) {
+		c.issues[len(c.issues)-1].model = name
 	}
 	return entry[api.Model]{}, false
 }

@@ -3,10 +3,12 @@ package catalog
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/weirmesh/weir/filter/policy/spec"
+	"github.com/weirmesh/weir/xds-server/api"
 )
 
 // Policy is the document by which a gateway's filter decides.
@@ -37,53 +39,93 @@ func (c *Catalog) Policy(gateway *Gateway) *spec.Document {
 	return document
 }
 
-// policies asks the filter's own rules about each gateway's document, and finds
-// the resource that an objection is about.
-func (c *checker) policies(all *resources, built *Catalog) {
-	for _, gateway := range built.Gateways {
-		document := built.Policy(gateway)
-		err := spec.Validate(document)
-		if err == nil {
-			if size := len(spec.Encode(document)); size > spec.MaxDocumentBytes {
-				c.whole(fmt.Sprintf("the policy of Gateway/%s has %d bytes, more than the filter's limit of %d", gateway.Name, size, spec.MaxDocumentBytes),
-					"remove models, limits or policies")
-			}
-			continue
-		}
-		c.problems = append(c.problems, c.locate(all, document, gateway.Name, err))
-		return // the documents share models and policies: the others would object to the same
+// PolicyDocument is the encoded policy document of a gateway. It has been read
+// back by the filter's own parser, so that what is published is what the filter
+// accepts; the error says why it would not.
+func (c *Catalog) PolicyDocument(gateway *Gateway) ([]byte, error) {
+	if known := c.policies[gateway.Name]; known.gateway == gateway {
+		return known.encoded, nil
 	}
+	return encodePolicy(c.Policy(gateway))
 }
 
-// locate makes a problem of the filter's objection, at the resource that it is about.
-func (c *checker) locate(all *resources, document *spec.Document, gateway string, err error) Problem {
-	problem := Problem{Message: "the filter would refuse it: " + err.Error()}
+// policy is an encoded document and the gateway that it was made for.
+type policy struct {
+	gateway *Gateway
+	encoded []byte
+}
+
+func encodePolicy(document *spec.Document) ([]byte, error) {
+	encoded := spec.Encode(document)
+	if len(encoded) > spec.MaxDocumentBytes {
+		return nil, fmt.Errorf("policy document has %d bytes, more than the filter's limit of %d", len(encoded), spec.MaxDocumentBytes)
+	}
+	if _, err := spec.Parse(encoded); err != nil {
+		return nil, fmt.Errorf("read the policy document as the filter does: %w", err)
+	}
+	return encoded, nil
+}
+
+// encodePolicies makes the documents of a catalog that has passed all other
+// checks, and finds the resource that the filter objects to. The documents of
+// current, which may be nil, are taken if they would come out the same.
+func (w *world) encodePolicies(built, current *Catalog) []issue {
+	if current != nil && samePolicies(built, current) {
+		built.policies = current.policies
+		return nil
+	}
+	built.policies = make(map[string]policy, len(built.Gateways))
+	for _, gateway := range built.Gateways {
+		document := built.Policy(gateway)
+		encoded, err := encodePolicy(document)
+		if err == nil {
+			built.policies[gateway.Name] = policy{gateway, encoded}
+			continue
+		}
+		if objection := spec.Validate(document); objection != nil {
+			// The documents share models and policies: the others would meet the same objection.
+			return []issue{w.locate(document, gateway.Name, objection)}
+		}
+		return []issue{{Problem: Problem{
+			Message: fmt.Sprintf("the policy of Gateway/%s: %s", gateway.Name, err), Hint: "remove models, limits or policies",
+		}}}
+	}
+	return nil
+}
+
+// samePolicies reports whether all gateways of two catalogs have the same documents.
+func samePolicies(a, b *Catalog) bool {
+	return slices.Equal(a.Gateways, b.Gateways) && slices.Equal(a.Limits, b.Limits) && slices.Equal(a.Redactions, b.Redactions) &&
+		slices.EqualFunc(a.Models, b.Models, (*Model).samePolicy)
+}
+
+// locate makes an issue of the filter's objection, at the resource that it is about.
+func (w *world) locate(document *spec.Document, gateway string, err error) issue {
+	unknown := issue{Problem: Problem{Message: "the filter would refuse it: " + err.Error()}}
 	var objection *spec.Error
 	if !errors.As(err, &objection) {
-		return problem
+		return unknown
 	}
 	section, rest, _ := strings.Cut(objection.Path, "[")
 	digits, _, _ := strings.Cut(rest, "]")
 	i, err := strconv.Atoi(digits)
+	var about key
 	switch {
 	case section == "models" && err == nil:
-		return about(all.models, document.Models[i].Name, problem)
+		about = key{api.KindModel, document.Models[i].Name}
 	case section == "limits" && err == nil:
-		return about(all.limits, document.Limits[i].Name, problem)
+		about = key{api.KindTokenLimit, document.Limits[i].Name}
 	case section == "redactions" && err == nil:
-		return about(all.redactions, document.Redactions[i].Name, problem)
+		about = key{api.KindRedactionPolicy, document.Redactions[i].Name}
 	case strings.HasPrefix(section, "settings"):
-		return about(all.gateways, gateway, problem)
+		about = key{api.KindGateway, gateway}
 	default:
-		return problem
+		return unknown
 	}
-}
-
-func about[T any](entries []entry[T], name string, problem Problem) Problem {
-	for _, e := range entries {
-		if e.name == name {
-			return e.doc.At("metadata.name", problem.Message, problem.Hint)
-		}
+	// A limit may be one too many because of others, a model because of its route.
+	involves := []key{{kind: api.KindTokenLimit}, {kind: api.KindRedactionPolicy}}
+	if about.kind == api.KindModel {
+		involves = []key{{routesOfModel, about.name}}
 	}
-	return problem
+	return issue{Problem: w.problem(w.get(about), "metadata.name", unknown.Message, ""), about: about, involves: involves}
 }

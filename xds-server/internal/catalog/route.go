@@ -10,23 +10,14 @@ import (
 	"github.com/weirmesh/weir/xds-server/internal/strictyaml"
 )
 
-// routes builds the routes by model.
-func (c *checker) routes(all *resources) map[string]Route {
-	routes := make(map[string]Route)
-	owner := make(map[string]string)
-	for _, e := range all.routes {
-		model, found := c.modelRef(all, e.doc, "spec.model", e.value.Spec.Model.String())
-		name := e.value.Spec.Model.String()
-		if other, twice := owner[name]; twice {
-			c.at(e.doc, "spec.model", fmt.Sprintf("ModelRoute/%s already routes Model/%s", other, name), "merge the two")
-		}
-		owner[name] = e.name
-		routes[name] = c.route(e, versionRefs{checker: c, doc: e.doc, model: model, check: found && !model.broken()})
+// route builds a route and checks that it is the model's only one.
+func (c *checker) route(e entry[api.ModelRoute]) Route {
+	name := e.value.Spec.Model.String()
+	model, found := c.modelRef(e.unit, "spec.model", name)
+	if first := c.routeOf(name); first != e.unit {
+		c.at(e.unit, "spec.model", fmt.Sprintf("ModelRoute/%s already routes Model/%s", first.name, name), "merge the two", first.key)
 	}
-	return routes
-}
-
-func (c *checker) route(e entry[api.ModelRoute], refs versionRefs) Route {
+	refs := versionRefs{checker: c, from: e.unit, model: model, check: found && !model.broken()}
 	written := e.value.Spec
 	route := Route{Salt: written.Model.String()}
 	if written.Salt != nil {
@@ -40,15 +31,18 @@ func (c *checker) route(e entry[api.ModelRoute], refs versionRefs) Route {
 	if written.Timeout != nil {
 		route.Timeout = written.Timeout.Span()
 	}
-	route.Retries = c.retries(e.doc, written.Retries, route.Timeout)
+	route.Retries = c.retries(e.unit, written.Retries, route.Timeout)
 	return route
 }
 
+// routesOfModel is the kind of all ModelRoutes of one model, for issues.
+const routesOfModel = "routes of Model"
+
 // soleRoute is the route of a model that has no ModelRoute.
 func (c *checker) soleRoute(e entry[api.Model], versions []Version) Route {
-	if len(versions) > 1 && !c.incomplete {
-		c.at(e.doc, "metadata.name", fmt.Sprintf("model has %d versions, but no ModelRoute says how requests are split", len(versions)),
-			"add a ModelRoute with a split")
+	if len(versions) > 1 {
+		c.missing(e.unit, "metadata.name", fmt.Sprintf("model has %d versions, but no ModelRoute says how requests are split", len(versions)),
+			"add a ModelRoute with a split", key{routesOfModel, e.name})
 	}
 	if len(versions) == 0 {
 		return Route{}
@@ -67,11 +61,11 @@ func (c *checker) rules(e entry[api.ModelRoute], refs versionRefs, versionHeader
 			Version: written.Version.String(),
 		}
 		if rule.Header == versionHeader && versionHeader != "" {
-			c.at(e.doc, field+".match.header", "header is the versionHeader: its value already names a version", "use another header")
+			c.at(e.unit, field+".match.header", "header is the versionHeader: its value already names a version", "use another header")
 		}
 		earlier := slices.IndexFunc(rules, func(r spec.VersionRule) bool { return r.Header == rule.Header && r.Value == rule.Value })
 		if earlier >= 0 {
-			c.at(e.doc, field+".match", fmt.Sprintf("rule can never match: spec.rules[%d] matches the same requests and comes first", earlier), "remove one of the two")
+			c.at(e.unit, field+".match", fmt.Sprintf("rule can never match: spec.rules[%d] matches the same requests and comes first", earlier), "remove one of the two")
 		}
 		refs.resolve(field+".version", rule.Version)
 		rules = append(rules, rule)
@@ -86,7 +80,7 @@ func (c *checker) split(e entry[api.ModelRoute], refs versionRefs) []Share {
 		field := fmt.Sprintf("spec.split[%d]", i)
 		share := Share{Version: written.Version.String(), Weight: written.Weight.Hundredths()}
 		if slices.ContainsFunc(shares, func(s Share) bool { return s.Version == share.Version }) {
-			c.at(e.doc, field+".version", fmt.Sprintf("version %q has a share already", share.Version), "add the two weights up")
+			c.at(e.unit, field+".version", fmt.Sprintf("version %q has a share already", share.Version), "add the two weights up")
 		}
 		refs.resolve(field+".version", share.Version)
 		total += int64(share.Weight)
@@ -95,9 +89,9 @@ func (c *checker) split(e entry[api.ModelRoute], refs versionRefs) []Share {
 	switch {
 	case len(shares) == 0: // reported as a missing field or an empty list
 	case total == 0:
-		c.at(e.doc, "spec.split", "every weight is 0: no version would get a request", "give 100 to one version")
+		c.at(e.unit, "spec.split", "every weight is 0: no version would get a request", "give 100 to one version")
 	case total != api.WholeWeight:
-		c.at(e.doc, "spec.split", fmt.Sprintf("weights add up to %s, not to 100", api.FormatHundredths(total)), "weights are percent")
+		c.at(e.unit, "spec.split", fmt.Sprintf("weights add up to %s, not to 100", api.FormatHundredths(total)), "weights are percent")
 	}
 	return shares
 }
@@ -105,16 +99,16 @@ func (c *checker) split(e entry[api.ModelRoute], refs versionRefs) []Share {
 // maxAttempts bounds retries: each is a whole request to a model.
 const maxAttempts = 5
 
-func (c *checker) retries(doc *strictyaml.Document, written *api.Retries, timeout time.Duration) *Retries {
+func (c *checker) retries(u *unit, written *api.Retries, timeout time.Duration) *Retries {
 	if written == nil {
 		return nil
 	}
 	const field = "spec.retries"
-	attempts := c.bounded(doc, field+".attempts", written.Attempts, 1, maxAttempts)
+	attempts := c.bounded(u, field+".attempts", written.Attempts, 1, maxAttempts)
 	retries := &Retries{Attempts: uint32(attempts)}
 	for i, condition := range written.On {
 		if slices.Contains(retries.On, condition.String()) {
-			c.at(doc, fmt.Sprintf("%s.on[%d]", field, i), "condition is listed twice", "remove one of the two")
+			c.at(u, fmt.Sprintf("%s.on[%d]", field, i), "condition is listed twice", "remove one of the two")
 		}
 		retries.On = append(retries.On, condition.String())
 	}
@@ -125,7 +119,7 @@ func (c *checker) retries(doc *strictyaml.Document, written *api.Retries, timeou
 		retries.PerTryTimeout = written.PerTryTimeout.Span()
 	}
 	if timeout > 0 && retries.PerTryTimeout >= timeout {
-		c.at(doc, field+".perTryTimeout", fmt.Sprintf("%s can never pass: spec.timeout of %s comes first", retries.PerTryTimeout, timeout),
+		c.at(u, field+".perTryTimeout", fmt.Sprintf("%s can never pass: spec.timeout of %s comes first", retries.PerTryTimeout, timeout),
 			"make it shorter than spec.timeout")
 	}
 	return retries
@@ -134,7 +128,7 @@ func (c *checker) retries(doc *strictyaml.Document, written *api.Retries, timeou
 // versionRefs checks references to the versions of one model.
 type versionRefs struct {
 	checker *checker
-	doc     *strictyaml.Document
+	from    *unit
 	model   entry[api.Model]
 	check   bool // false: the model or its versions could not be read
 }
@@ -150,5 +144,5 @@ func (r versionRefs) resolve(field, version string) {
 		}
 		known = append(known, v.Name.String())
 	}
-	r.checker.at(r.doc, field, fmt.Sprintf("Model/%s has no version %q", r.model.name, version), strictyaml.DidYouMean(version, known))
+	r.checker.at(r.from, field, fmt.Sprintf("Model/%s has no version %q", r.model.name, version), strictyaml.DidYouMean(version, known), r.model.key)
 }

@@ -13,34 +13,39 @@ import (
 
 // trustDomain builds the one trust domain. Peers of other trust domains would
 // need their bundles, which nothing configures.
-func (c *checker) trustDomain(all *resources) TrustDomain {
-	if len(all.trustDomains) == 0 {
-		c.whole("there is no TrustDomain: identities have nowhere to come from",
+func (c *checker) trustDomain() TrustDomain {
+	all := c.all(api.KindTrustDomain)
+	if len(all) == 0 {
+		c.whole(api.KindTrustDomain, "there is no TrustDomain: identities have nowhere to come from",
 			"add a resource of kind TrustDomain with source: development")
 		return TrustDomain{}
 	}
-	for _, second := range all.trustDomains[1:] {
-		c.at(second.doc, "kind", "there is already a trust domain, "+all.trustDomains[0].name, "remove one of the two")
+	for _, second := range all[1:] {
+		c.at(second, "kind", "there is already a trust domain, "+all[0].name, "remove one of the two", all[0].key)
 	}
-	e := all.trustDomains[0]
+	e := as[api.TrustDomain](all[0])
 	domain := TrustDomain{
 		Name:      e.value.Metadata.Name.TrustDomain(),
 		Source:    e.value.Spec.Source,
 		XDSServer: e.value.Spec.XDSServer.ID(),
 	}
-	c.member(all, e.doc, "spec.xdsServer", domain.XDSServer)
+	c.member(e.unit, "spec.xdsServer", domain.XDSServer)
 	if domain.Source == api.SourceSPIRE && len(e.value.Spec.Entries) > 0 {
-		c.at(e.doc, "spec.entries", "entries have no effect with source: spire", "register the workloads with the SPIRE server")
+		c.at(e.unit, "spec.entries", "entries have no effect with source: spire", "register the workloads with the SPIRE server")
 	}
 	for i, written := range e.value.Spec.Entries {
-		c.member(all, e.doc, fmt.Sprintf("spec.entries[%d].id", i), written.ID.ID())
+		c.member(e.unit, fmt.Sprintf("spec.entries[%d].id", i), written.ID.ID())
 	}
 	if operators := e.value.Spec.Operators; operators != nil {
-		domain.Operators.Read = c.members(all, e.doc, "spec.operators.read", operators.Read)
-		domain.Operators.Write = c.members(all, e.doc, "spec.operators.write", operators.Write)
+		domain.Operators.Read = c.members(e.unit, "spec.operators.read", operators.Read)
+		domain.Operators.Write = c.members(e.unit, "spec.operators.write", operators.Write)
 	}
+	c.opened = append(c.opened, e.doc)
 	entries, problems := Entries(e.doc, "spec.entries", e.value.Spec.Entries)
-	domain.Entries, c.problems = entries, append(c.problems, problems...)
+	for _, p := range problems {
+		c.issues = append(c.issues, issue{Problem: p, about: e.key})
+	}
+	domain.Entries = entries
 	return domain
 }
 
@@ -83,24 +88,26 @@ func selectorKind(selector string) string {
 }
 
 // member checks that an ID is in the trust domain.
-func (c *checker) member(all *resources, doc *strictyaml.Document, field string, id spiffeid.ID) {
-	if len(all.trustDomains) == 0 || all.trustDomains[0].doc.Failed("metadata.name") || id.IsZero() {
+func (c *checker) member(u *unit, field string, id spiffeid.ID) {
+	e := as[api.TrustDomain](c.domain())
+	if e.unit == nil || e.doc.Failed("metadata.name") || id.IsZero() {
 		return
 	}
-	if domain := all.trustDomains[0].value.Metadata.Name.TrustDomain(); !id.MemberOf(domain) {
-		c.at(doc, field, fmt.Sprintf("%s is not in the trust domain %s", id, domain), "identities of other trust domains cannot be verified")
+	if domain := e.value.Metadata.Name.TrustDomain(); !id.MemberOf(domain) {
+		c.at(u, field, fmt.Sprintf("%s is not in the trust domain %s", id, domain), "identities of other trust domains cannot be verified",
+			key{kind: api.KindTrustDomain})
 	}
 }
 
 // members checks and converts a list of IDs.
-func (c *checker) members(all *resources, doc *strictyaml.Document, field string, written []api.SPIFFEID) []spiffeid.ID {
+func (c *checker) members(u *unit, field string, written []api.SPIFFEID) []spiffeid.ID {
 	var ids []spiffeid.ID
 	for i, w := range written {
 		at := fmt.Sprintf("%s[%d]", field, i)
 		if slices.Contains(ids, w.ID()) {
-			c.at(doc, at, w.ID().String()+" is listed twice", "remove one of the two")
+			c.at(u, at, w.ID().String()+" is listed twice", "remove one of the two")
 		}
-		c.member(all, doc, at, w.ID())
+		c.member(u, at, w.ID())
 		ids = append(ids, w.ID())
 	}
 	return ids

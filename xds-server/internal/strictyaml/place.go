@@ -28,8 +28,16 @@ func (d *Document) Moved(file string, before int) *Document {
 	return &moved
 }
 
+// StandsAt reports whether Moved would change nothing.
+func (d *Document) StandsAt(file string, before int) bool {
+	return d.file == file && d.part.Before == before
+}
+
 // Start is where the document's first field stands.
 func (d *Document) Start() Position { return d.start }
+
+// File is the name of the file, as it was given to Parse.
+func (d *Document) File() string { return d.file }
 
 // tree is the document's syntax tree, read again after a release.
 func (d *Document) tree() ast.MapNode {
