@@ -17,10 +17,6 @@ type Backend interface {
 	Ready() error
 	// Status describes the server now.
 	Status() Status
-	// Changed returns a channel that is closed when Status, Operators or
-	// Revisions may differ from what they returned before this call. Progress of
-	// single Envoys need not be told: watchers look again by themselves.
-	Changed() <-chan struct{}
 	// Operators says who may use the API over mTLS.
 	Operators() Operators
 	// Revisions are the configurations that are kept, newest first.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/weirmesh/weir/xds-server/internal/deltaxds"
+	"github.com/weirmesh/weir/xds-server/internal/stage"
 	"github.com/weirmesh/weir/xds-server/internal/trace"
 )
 
@@ -12,9 +13,10 @@ type Status struct {
 	Config   ConfigStatus            `json:"config"`
 	Identity IdentityStatus          `json:"identity"`
 	Sources  []SourceStatus          `json:"sources,omitempty"`
-	Canary   *CanaryStatus           `json:"canary,omitempty"`  // while a configuration is with the canaries
-	Nodes    []deltaxds.StreamStatus `json:"nodes"`             // one for each stream of an Envoy
-	Changes  []trace.Change          `json:"changes,omitempty"` // traces of the last changes, newest first
+	Canaries []stage.Status          `json:"canaries,omitempty"` // groups of which some Envoys get a configuration first
+	Nodes    []deltaxds.StreamStatus `json:"nodes"`              // one for each stream of an Envoy
+	Serving  map[uint64]Serving      `json:"serving,omitempty"`  // by stream: whether the Envoy serves what it acknowledged
+	Changes  []trace.Change          `json:"changes,omitempty"`  // traces of the last changes, newest first
 }
 
 // ConfigStatus says which resources are in force.
@@ -82,11 +84,12 @@ type SourceStatus struct {
 	Error     string    `json:"error,omitempty"` // why it cannot be read
 }
 
-// CanaryStatus is a configuration that only some Envoys have yet.
-type CanaryStatus struct {
-	Revision   uint64    `json:"revision"`
-	Since      time.Time `json:"since"`
-	Identities []string  `json:"identities"`       // SPIFFE IDs of the canaries
-	Held       bool      `json:"held"`             // it goes no further by itself
-	Reason     string    `json:"reason,omitempty"` // why it waits
+// Serving is what became of the question whether an Envoy serves what it
+// acknowledged.
+type Serving struct {
+	State   string    `json:"state"`             // confirmed, unconfirmed (it cannot be asked) or awaited
+	Version string    `json:"version,omitempty"` // snapshot that was asked about
+	How     string    `json:"how,omitempty"`     // what was asked
+	Detail  string    `json:"detail,omitempty"`  // why it is not confirmed
+	At      time.Time `json:"at,omitzero"`
 }

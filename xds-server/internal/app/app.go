@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -200,20 +199,9 @@ func (s *server) startAdmin() error {
 	if bound, err := netip.ParseAddrPort(listener.Addr().String()); err != nil || !bound.Addr().IsLoopback() {
 		s.log.Warn("the admin interface is not on loopback and asks nobody who they are: keep it behind a firewall", "address", listener.Addr().String())
 	}
-	httpServer := &http.Server{
-		Handler:           admin.New(admin.Config{Ready: s.ready, Status: s.status, Metrics: s.metrics.Handler()}),
-		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
-		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
-		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-	}
-	s.group.run("admin", func(ctx context.Context) error {
-		stop := context.AfterFunc(ctx, func() { _ = httpServer.Close() })
-		defer stop()
-		if err := httpServer.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			return err
-		}
-		return nil
-	})
+	interfaces := admin.New(admin.Config{Backend: operate{s}, Metrics: s.metrics.Handler(), Log: s.log, Now: time.Now})
+	s.metrics.Ask(func() metrics.State { return admin.Gauges(operate{s}) })
+	s.group.run("admin", func(ctx context.Context) error { return interfaces.ServeLoopback(ctx, listener) })
 	return nil
 }
 

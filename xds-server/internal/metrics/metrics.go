@@ -1,5 +1,8 @@
 // Package metrics counts what the xds-server does, for Prometheus. It
 // implements the observers of the packages that do it and imports none of them.
+//
+// No label is a client's to choose: node ids are not among them. What happened at
+// which Envoy stands in the status and in the traces of changes.
 package metrics
 
 import (
@@ -35,6 +38,9 @@ type Metrics struct {
 	pushes     prometheus.Histogram
 	converged  prometheus.Histogram
 
+	changePushed    prometheus.Histogram
+	changeConverged prometheus.Histogram
+
 	issued   prometheus.Counter
 	refused  prometheus.Counter
 	rejected prometheus.Counter
@@ -63,6 +69,8 @@ func New() *Metrics {
 	m.parked = counters(m, "weir_xds_resources_refused_total", "Resources that an Envoy refused, by type.", "type")
 	m.pushes = seconds(m, "weir_xds_push_seconds", "Time from the publication of a snapshot to its first response to an Envoy.")
 	m.converged = seconds(m, "weir_xds_convergence_seconds", "Time from the publication of a snapshot until an Envoy acknowledged all of it.")
+	m.changePushed = seconds(m, "weir_change_push_seconds", "Time from the acceptance of a change to its first response to an Envoy, one observation for each Envoy.")
+	m.changeConverged = seconds(m, "weir_change_convergence_seconds", "Time from the acceptance of a change until an Envoy acknowledged all of it, one observation for each Envoy.")
 	m.issued = counter(m, "weir_identity_svids_issued_total", "SVIDs made by the development CA.")
 	m.refused = counter(m, "weir_identity_refusals_total", "Requests for identities that a process has no right to.")
 	m.rejected = counter(m, "weir_identity_secret_nacks_total", "Secrets that an Envoy refused.")

@@ -4,6 +4,7 @@
 package trace
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -11,12 +12,10 @@ import (
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 )
 
-// Node is a stream of an Envoy.
+// Node is an Envoy.
 type Node struct {
-	ID        spiffeid.ID `json:"spiffeID"`
-	Name      string      `json:"node"`   // node.id as the client claims it
-	Stream    uint64      `json:"stream"` // number of the stream, which no other has
-	Connected time.Time   `json:"-"`      // when it was opened; what was published before is none of its changes
+	ID   spiffeid.ID `json:"spiffeID"`
+	Name string      `json:"node"` // node.id as the client claims it
 }
 
 // Change is the trace of one change. Times that have not come are zero.
@@ -35,9 +34,8 @@ type Change struct {
 type NodeTime struct {
 	Node
 	Sent      time.Time `json:"sent,omitzero"`      // first response
-	Acked     time.Time `json:"acked,omitzero"`     // last ACK
-	Converged time.Time `json:"converged,omitzero"` // it has all of the change
-	Nacks     int       `json:"nacks,omitempty"`
+	Converged time.Time `json:"converged,omitzero"` // the ACK by which it has all of the change
+	Refused   int       `json:"refused,omitempty"`  // resources of the change that it refused
 	// ByRevision is a later change that the node converged with, before it had
 	// the whole of this one by itself; 0 if there is none.
 	ByRevision uint64 `json:"byRevision,omitempty"`
@@ -45,6 +43,11 @@ type NodeTime struct {
 
 // maxNodes bounds the nodes that one change is followed to.
 const maxNodes = 1024
+
+// late is how long after a change was published the stream of a node may have
+// been opened for the change to count as on its way to the node. What is sent to
+// a node that came later is its start, not a change.
+const late = 100 * time.Millisecond
 
 // Log keeps the traces of the last changes. It is safe for concurrent use, and
 // costs O(kept changes) an event.
@@ -58,14 +61,15 @@ type Log struct {
 type followed struct {
 	change   Change
 	versions map[spiffeid.ID]string // snapshots that it brought; identities that it left alone are absent
-	nodes    map[uint64]int         // index in change.Nodes, by stream
+	last     time.Time              // when it was published last
+	nodes    map[Node]int           // index in change.Nodes
 }
 
 // New returns a log of the last keep changes (at least one).
 func New(keep int) *Log { return &Log{keep: max(keep, 1)} }
 
-// Accepted begins a trace: the catalog took a change at a time. An older one of
-// the same revision is replaced.
+// Accepted begins a trace: the catalog took a change. One of the same revision is
+// replaced.
 func (l *Log) Accepted(revision uint64, cause string, at time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -74,7 +78,8 @@ func (l *Log) Accepted(revision uint64, cause string, at time.Time) {
 		l.changes = slices.Delete(l.changes, 0, extra)
 	}
 	l.changes = append(l.changes, &followed{
-		change: Change{Revision: revision, Cause: cause, Accepted: at}, nodes: make(map[uint64]int),
+		change:   Change{Revision: revision, Cause: cause, Accepted: at},
+		versions: make(map[spiffeid.ID]string), nodes: make(map[Node]int),
 	})
 }
 
@@ -87,10 +92,9 @@ func (l *Log) Translated(revision uint64, at time.Time) {
 	}
 }
 
-// Published notes that streams may be told of a change. Versions are the
-// snapshots that it brought, by the identities that get a new one; what a node
-// is sent of them counts to the change from here on. A change that goes to some
-// identities first is published again, with the others.
+// Published notes that streams are told of a change. It comes before they are.
+// Versions are the snapshots that it brings, by the identities that get a new
+// one. A change that goes to canaries first is published again, with the others.
 func (l *Log) Published(revision uint64, versions map[spiffeid.ID]string, at time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -100,20 +104,20 @@ func (l *Log) Published(revision uint64, versions map[spiffeid.ID]string, at tim
 	}
 	if f.change.Published.IsZero() {
 		f.change.Published = at
-		f.versions = make(map[spiffeid.ID]string, len(versions))
 	}
-	for id, version := range versions {
-		f.versions[id] = version
-	}
+	f.last = at
+	maps.Copy(f.versions, versions)
 }
 
-// Sent notes a response to a node on its way to a snapshot. It returns the time
-// since the change was accepted if it is the first that the node gets of it.
-func (l *Log) Sent(node Node, version string, at time.Time) (sinceAccepted time.Duration, first bool) {
+// Pushed notes the first response of a snapshot to a node, took after the
+// snapshot was published or the stream was opened, whichever came later. It
+// returns the time since the change was accepted, unless the node came later or
+// was sent the change before.
+func (l *Log) Pushed(node Node, version string, took time.Duration, at time.Time) (sinceAccepted time.Duration, first bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	f := l.byVersion(node.ID, version)
-	if f == nil {
+	if f == nil || f.cameLater(took, at) {
 		return 0, false
 	}
 	n := f.node(node)
@@ -127,32 +131,22 @@ func (l *Log) Sent(node Node, version string, at time.Time) (sinceAccepted time.
 	return at.Sub(f.change.Accepted), true
 }
 
-// Acked notes an ACK of a node on its way to a snapshot.
-func (l *Log) Acked(node Node, version string, at time.Time) {
+// Refused notes how many resources of a snapshot a node refused.
+func (l *Log) Refused(node Node, version string, resources int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if f := l.byVersion(node.ID, version); f != nil {
-		if n := f.node(node); n != nil {
-			n.Acked = at
-		}
-	}
-}
-
-// Nacked notes a refusal by a node on its way to a snapshot.
-func (l *Log) Nacked(node Node, version string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if f := l.byVersion(node.ID, version); f != nil {
-		if n := f.node(node); n != nil {
-			n.Nacks++
+		if i, followed := f.nodes[node]; followed {
+			f.change.Nodes[i].Refused += resources
 		}
 	}
 }
 
 // Converged notes that a node has all of a snapshot, and with it of the changes
-// before. It returns the time since the change was accepted if the node had not
-// all of it before.
-func (l *Log) Converged(node Node, version string, at time.Time) (sinceAccepted time.Duration, first bool) {
+// before that it was sent a part of; took counts as for Pushed. It returns the
+// time since the change was accepted, unless the node came later or had all of it
+// before.
+func (l *Log) Converged(node Node, version string, took time.Duration, at time.Time) (sinceAccepted time.Duration, first bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	last := l.byVersion(node.ID, version)
@@ -163,13 +157,13 @@ func (l *Log) Converged(node Node, version string, at time.Time) (sinceAccepted 
 		if f == last {
 			break
 		}
-		if _, touched := f.versions[node.ID]; !touched {
-			continue
+		if i, followed := f.nodes[node]; followed && f.change.Nodes[i].Converged.IsZero() {
+			f.converged(&f.change.Nodes[i], at)
+			f.change.Nodes[i].ByRevision = last.change.Revision
 		}
-		if n := f.node(node); n != nil && n.Converged.IsZero() {
-			f.converged(n, at)
-			n.ByRevision = last.change.Revision
-		}
+	}
+	if last.cameLater(took, at) {
+		return 0, false
 	}
 	n := last.node(node)
 	if n == nil || !n.Converged.IsZero() {
@@ -204,23 +198,28 @@ func (l *Log) find(revision uint64) *followed {
 // byVersion returns the newest change that brought an identity a snapshot.
 func (l *Log) byVersion(id spiffeid.ID, version string) *followed {
 	for _, f := range slices.Backward(l.changes) {
-		if have, ok := f.versions[id]; ok && have == version {
+		if have, brought := f.versions[id]; brought && have == version {
 			return f
 		}
 	}
 	return nil
 }
 
-// node returns a node's part of the change; nil if the node came later, or if
-// too many are followed.
+// cameLater says of what happened took after the later of publication and
+// opening of the stream whether that was the opening.
+func (f *followed) cameLater(took time.Duration, at time.Time) bool {
+	return at.Add(-took).After(f.last.Add(late))
+}
+
+// node returns a node's part of the change; nil if too many are followed.
 func (f *followed) node(node Node) *NodeTime {
-	if n, ok := f.nodes[node.Stream]; ok {
-		return &f.change.Nodes[n]
+	if i, followed := f.nodes[node]; followed {
+		return &f.change.Nodes[i]
 	}
-	if node.Connected.After(f.change.Published) || len(f.change.Nodes) == maxNodes {
+	if len(f.change.Nodes) == maxNodes {
 		return nil
 	}
-	f.nodes[node.Stream] = len(f.change.Nodes)
+	f.nodes[node] = len(f.change.Nodes)
 	f.change.Nodes = append(f.change.Nodes, NodeTime{Node: node})
 	return &f.change.Nodes[len(f.change.Nodes)-1]
 }

@@ -81,7 +81,7 @@ func (x ResourceDiff_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ResourceDiff_Kind.Descriptor instead.
 func (ResourceDiff_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_admin_proto_rawDescGZIP(), []int{17, 0}
+	return file_admin_proto_rawDescGZIP(), []int{18, 0}
 }
 
 type ListNodesRequest struct {
@@ -192,6 +192,7 @@ type Node struct {
 	Version       string                 `protobuf:"bytes,7,opt,name=version,proto3" json:"version,omitempty"`              // snapshot that the client is being brought to
 	InSync        bool                   `protobuf:"varint,8,opt,name=in_sync,json=inSync,proto3" json:"in_sync,omitempty"` // the client acknowledged all of version
 	Types         []*TypeState           `protobuf:"bytes,9,rep,name=types,proto3" json:"types,omitempty"`                  // in the order in which they are sent
+	Serving       *Serving               `protobuf:"bytes,10,opt,name=serving,proto3" json:"serving,omitempty"`             // whether the Envoy serves what it acknowledged; absent: not looked into
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -289,6 +290,91 @@ func (x *Node) GetTypes() []*TypeState {
 	return nil
 }
 
+func (x *Node) GetServing() *Serving {
+	if x != nil {
+		return x.Serving
+	}
+	return nil
+}
+
+// Serving is what became of the question whether an Envoy serves what it
+// acknowledged: an ACK says that a resource is valid, not that it is in use.
+type Serving struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	State         string                 `protobuf:"bytes,1,opt,name=state,proto3" json:"state,omitempty"`     // confirmed, unconfirmed (it cannot be asked) or awaited
+	Version       string                 `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"` // snapshot that was asked about
+	How           string                 `protobuf:"bytes,3,opt,name=how,proto3" json:"how,omitempty"`         // what was asked
+	Detail        string                 `protobuf:"bytes,4,opt,name=detail,proto3" json:"detail,omitempty"`   // why it is not confirmed
+	At            *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=at,proto3" json:"at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Serving) Reset() {
+	*x = Serving{}
+	mi := &file_admin_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Serving) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Serving) ProtoMessage() {}
+
+func (x *Serving) ProtoReflect() protoreflect.Message {
+	mi := &file_admin_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Serving.ProtoReflect.Descriptor instead.
+func (*Serving) Descriptor() ([]byte, []int) {
+	return file_admin_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Serving) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *Serving) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *Serving) GetHow() string {
+	if x != nil {
+		return x.How
+	}
+	return ""
+}
+
+func (x *Serving) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+func (x *Serving) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
 // TypeState is what the server knows of one resource type at one client.
 // Versions are those of whole snapshots.
 type TypeState struct {
@@ -312,7 +398,7 @@ type TypeState struct {
 
 func (x *TypeState) Reset() {
 	*x = TypeState{}
-	mi := &file_admin_proto_msgTypes[3]
+	mi := &file_admin_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -324,7 +410,7 @@ func (x *TypeState) String() string {
 func (*TypeState) ProtoMessage() {}
 
 func (x *TypeState) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_proto_msgTypes[3]
+	mi := &file_admin_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -337,7 +423,7 @@ func (x *TypeState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TypeState.ProtoReflect.Descriptor instead.
 func (*TypeState) Descriptor() ([]byte, []int) {
-	return file_admin_proto_rawDescGZIP(), []int{3}
+	return file_admin_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *TypeState) GetType() string {
@@ -443,7 +529,7 @@ type Nack struct {
 
 func (x *Nack) Reset() {
 	*x = Nack{}
-	mi := &file_admin_proto_msgTypes[4]
+	mi := &file_admin_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -455,7 +541,7 @@ func (x *Nack) String() string {
 func (*Nack) ProtoMessage() {}
 
 func (x *Nack) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_proto_msgTypes[4]
+	mi := &file_admin_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -468,7 +554,7 @@ func (x *Nack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Nack.ProtoReflect.Descriptor instead.
 func (*Nack) Descriptor() ([]byte, []int) {
-	return file_admin_proto_rawDescGZIP(), []int{4}
+	return file_admin_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Nack) GetVersion() string {
@@ -507,7 +593,7 @@ type Parked struct {
 
 func (x *Parked) Reset() {
 	*x = Parked{}
-	mi := &file_admin_proto_msgTypes[5]
+	mi := &file_admin_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -519,7 +605,7 @@ func (x *Parked) String() string {
 func (*Parked) ProtoMessage() {}
 
 func (x *Parked) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_proto_msgTypes[5]
+	mi := &file_admin_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -532,7 +618,7 @@ func (x *Parked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Parked.ProtoReflect.Descriptor instead.
 func (*Parked) Descriptor() ([]byte, []int) {
-	return file_admin_proto_rawDescGZIP(), []int{5}
+	return file_admin_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Parked) GetName() string {
@@ -585,7 +671,7 @@ type ListResourcesRequest struct {
 
 func (x *ListResourcesRequest) Reset() {
 	*x = ListResourcesRequest{}
-	mi := &file_admin_proto_msgTypes[6]
+	mi := &file_admin_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -597,7 +683,7 @@ func (x *ListResourcesRequest) String() string {
 func (*ListResourcesRequest) ProtoMessage() {}
 
 func (x *ListResourcesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_proto_msgTypes[6]
+	mi := &file_admin_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -610,7 +696,7 @@ func (x *ListResourcesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResourcesRequest.ProtoReflect.Descriptor instead.
 func (*ListResourcesRequest) Descriptor() ([]byte, []int) {
-	return file_admin_proto_rawDescGZIP(), []int{6}
+	return file_admin_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListResourcesRequest) GetIdentity() string {
@@ -672,7 +758,7 @@ type ListResourcesResponse struct {
 
 func (x *ListResourcesResponse) Reset() {
 	*x = ListResourcesResponse{}
-	mi := &file_admin_proto_msgTypes[7]
+	mi := &file_admin_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -684,7 +770,7 @@ func (x *ListResourcesResponse) String() string {
 func (*ListResourcesResponse) ProtoMessage() {}
 
 func (x *ListResourcesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_proto_msgTypes[7]
+	mi := &file_admin_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -697,7 +783,7 @@ func (x *ListResourcesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResourcesResponse.ProtoReflect.Descriptor instead.
 func (*ListResourcesResponse) Descriptor() ([]byte, []int) {
-	return file_admin_proto_rawDescGZIP(), []int{7}
+	return file_admin_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListResourcesResponse) GetResources() []*Resource {
@@ -730,7 +816,7 @@ type Resource struct {
 
 func (x *Resource) Reset() {
 	*x = Resource{}
-	mi := &file_admin_proto_msgTypes[8]
+	mi := &file_admin_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -742,7 +828,7 @@ func (x *Resource) String() string {
 func (*Resource) ProtoMessage() {}
 
 func (x *Resource) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_proto_msgTypes[8]
+	mi := &file_admin_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -755,7 +841,7 @@ func (x *Resource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resource.ProtoReflect.Descriptor instead.
 func (*Resource) Descriptor() ([]byte, []int) {
-	return file_admin_proto_rawDescGZIP(), []int{8}
+	return file_admin_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Resource) GetIdentity() string {
@@ -820,7 +906,7 @@ type ParkedAt struct {
 
 func (x *ParkedAt) Reset() {
 	*x = ParkedAt{}
-	mi := &file_admin_proto_msgTypes[9]
+	mi := &file_admin_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -832,7 +918,7 @@ func (x *ParkedAt) String() string {
 func (*ParkedAt) ProtoMessage() {}
 
 func (x *ParkedAt) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_proto_msgTypes[9]
+	mi := &file_admin_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -845,7 +931,7 @@ func (x *ParkedAt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ParkedAt.ProtoReflect.Descriptor instead.
 func (*ParkedAt) Descriptor() ([]byte, []int) {
-	return file_admin_proto_rawDescGZIP(), []int{9}
+	return file_admin_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ParkedAt) GetStream() uint64 {
@@ -884,7 +970,7 @@ type ListSnapshotsRequest struct {
 
 func (x *ListSnapshotsRequest) Reset() {
 	*x = ListSnapshotsRequest{}
-	mi := &file_admin_proto_msgTypes[10]
+	mi := &file_admin_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -896,7 +982,7 @@ func (x *ListSnapshotsRequest) String() string {
 func (*ListSnapshotsRequest) ProtoMessage() {}
 
 func (x *ListSnapshotsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_proto_msgTypes[10]
+	mi := &file_admin_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -909,7 +995,7 @@ func (x *ListSnapshotsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSnapshotsRequest.ProtoReflect.Descriptor instead.
 func (*ListSnapshotsRequest) Descriptor() ([]byte, []int) {
-	return file_admin_proto_rawDescGZIP(), []int{10}
+	return file_admin_proto_rawDescGZIP(), []int{11}
 }
 
 type ListSnapshotsResponse struct {
@@ -923,7 +1009,7 @@ type ListSnapshotsResponse struct {
 
 func (x *ListSnapshotsResponse) Reset() {
 	*x = ListSnapshotsResponse{}
-	mi := &file_admin_proto_msgTypes[11]
+	mi := &file_admin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -935,7 +1021,7 @@ func (x *ListSnapshotsResponse) String() string {
 func (*ListSnapshotsResponse) ProtoMessage() {}
 
 func (x *ListSnapshotsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_proto_msgTypes[11]
+	mi := &file_admin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -948,7 +1034,7 @@ func (x *ListSnapshotsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSnapshotsResponse.ProtoReflect.Descriptor instead.
 func (*ListSnapshotsResponse) Descriptor() ([]byte, []int) {
-	return file_admin_proto_rawDescGZIP(), []int{11}
+	return file_admin_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListSnapshotsResponse) GetRevisions() []*Revision {
@@ -989,7 +1075,7 @@ type Revision struct {
 
 func (x *Revision) Reset() {
 	*x = Revision{}
-	mi := &file_admin_proto_msgTypes[12]
+	mi := &file_admin_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1001,7 +1087,7 @@ func (x *Revision) String() string {
 func (*Revision) ProtoMessage() {}
 
 func (x *Revision) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_proto_msgTypes[12]
+	mi := &file_admin_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1014,7 +1100,7 @@ func (x *Revision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Revision.ProtoReflect.Descriptor instead.
 func (*Revision) Descriptor() ([]byte, []int) {
-	return file_admin_proto_rawDescGZIP(), []int{12}
+	return file_admin_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Revision) GetNumber() uint64 {
@@ -1078,7 +1164,7 @@ type Pin struct {
 
 func (x *Pin) Reset() {
 	*x = Pin{}
-	mi := &file_admin_proto_msgTypes[13]
+	mi := &file_admin_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1090,7 +1176,7 @@ func (x *Pin) String() string {
 func (*Pin) ProtoMessage() {}
 
 func (x *Pin) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_proto_msgTypes[13]
+	mi := &file_admin_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1103,7 +1189,7 @@ func (x *Pin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pin.ProtoReflect.Descriptor instead.
 func (*Pin) Descriptor() ([]byte, []int) {
-	return file_admin_proto_rawDescGZIP(), []int{13}
+	return file_admin_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Pin) GetNumber() uint64 {
@@ -1138,7 +1224,7 @@ type DiffRequest struct {
 
 func (x *DiffRequest) Reset() {
 	*x = DiffRequest{}
-	mi := &file_admin_proto_msgTypes[14]
+	mi := &file_admin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1150,7 +1236,7 @@ func (x *DiffRequest) String() string {
 func (*DiffRequest) ProtoMessage() {}
 
 func (x *DiffRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_proto_msgTypes[14]
+	mi := &file_admin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1163,7 +1249,7 @@ func (x *DiffRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiffRequest.ProtoReflect.Descriptor instead.
 func (*DiffRequest) Descriptor() ([]byte, []int) {
-	return file_admin_proto_rawDescGZIP(), []int{14}
+	return file_admin_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DiffRequest) GetFrom() uint64 {
@@ -1198,7 +1284,7 @@ type DiffResponse struct {
 
 func (x *DiffResponse) Reset() {
 	*x = DiffResponse{}
-	mi := &file_admin_proto_msgTypes[15]
+	mi := &file_admin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1210,7 +1296,7 @@ func (x *DiffResponse) String() string {
 func (*DiffResponse) ProtoMessage() {}
 
 func (x *DiffResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_proto_msgTypes[15]
+	mi := &file_admin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1223,7 +1309,7 @@ func (x *DiffResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiffResponse.ProtoReflect.Descriptor instead.
 func (*DiffResponse) Descriptor() ([]byte, []int) {
-	return file_admin_proto_rawDescGZIP(), []int{15}
+	return file_admin_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *DiffResponse) GetFrom() uint64 {
@@ -1260,7 +1346,7 @@ type IdentityDiff struct {
 
 func (x *IdentityDiff) Reset() {
 	*x = IdentityDiff{}
-	mi := &file_admin_proto_msgTypes[16]
+	mi := &file_admin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1272,7 +1358,7 @@ func (x *IdentityDiff) String() string {
 func (*IdentityDiff) ProtoMessage() {}
 
 func (x *IdentityDiff) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_proto_msgTypes[16]
+	mi := &file_admin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1285,7 +1371,7 @@ func (x *IdentityDiff) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IdentityDiff.ProtoReflect.Descriptor instead.
 func (*IdentityDiff) Descriptor() ([]byte, []int) {
-	return file_admin_proto_rawDescGZIP(), []int{16}
+	return file_admin_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *IdentityDiff) GetIdentity() string {
@@ -1332,7 +1418,7 @@ type ResourceDiff struct {
 
 func (x *ResourceDiff) Reset() {
 	*x = ResourceDiff{}
-	mi := &file_admin_proto_msgTypes[17]
+	mi := &file_admin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1344,7 +1430,7 @@ func (x *ResourceDiff) String() string {
 func (*ResourceDiff) ProtoMessage() {}
 
 func (x *ResourceDiff) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_proto_msgTypes[17]
+	mi := &file_admin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1357,7 +1443,7 @@ func (x *ResourceDiff) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourceDiff.ProtoReflect.Descriptor instead.
 func (*ResourceDiff) Descriptor() ([]byte, []int) {
-	return file_admin_proto_rawDescGZIP(), []int{17}
+	return file_admin_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ResourceDiff) GetType() string {
@@ -1421,7 +1507,7 @@ type FieldDiff struct {
 
 func (x *FieldDiff) Reset() {
 	*x = FieldDiff{}
-	mi := &file_admin_proto_msgTypes[18]
+	mi := &file_admin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1433,7 +1519,7 @@ func (x *FieldDiff) String() string {
 func (*FieldDiff) ProtoMessage() {}
 
 func (x *FieldDiff) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_proto_msgTypes[18]
+	mi := &file_admin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1446,7 +1532,7 @@ func (x *FieldDiff) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldDiff.ProtoReflect.Descriptor instead.
 func (*FieldDiff) Descriptor() ([]byte, []int) {
-	return file_admin_proto_rawDescGZIP(), []int{18}
+	return file_admin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *FieldDiff) GetPath() string {
@@ -1478,7 +1564,7 @@ type GetStatusRequest struct {
 
 func (x *GetStatusRequest) Reset() {
 	*x = GetStatusRequest{}
-	mi := &file_admin_proto_msgTypes[19]
+	mi := &file_admin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1490,7 +1576,7 @@ func (x *GetStatusRequest) String() string {
 func (*GetStatusRequest) ProtoMessage() {}
 
 func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_proto_msgTypes[19]
+	mi := &file_admin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1503,7 +1589,7 @@ func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetStatusRequest) Descriptor() ([]byte, []int) {
-	return file_admin_proto_rawDescGZIP(), []int{19}
+	return file_admin_proto_rawDescGZIP(), []int{20}
 }
 
 type WatchRequest struct {
@@ -1516,7 +1602,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_admin_proto_msgTypes[20]
+	mi := &file_admin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1528,7 +1614,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_proto_msgTypes[20]
+	mi := &file_admin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1541,7 +1627,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_admin_proto_rawDescGZIP(), []int{20}
+	return file_admin_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *WatchRequest) GetInterval() *durationpb.Duration {
@@ -1557,7 +1643,7 @@ type Status struct {
 	Config        *ConfigStatus          `protobuf:"bytes,1,opt,name=config,proto3" json:"config,omitempty"`
 	Identity      *IdentityStatus        `protobuf:"bytes,2,opt,name=identity,proto3" json:"identity,omitempty"`
 	Sources       []*SourceStatus        `protobuf:"bytes,3,rep,name=sources,proto3" json:"sources,omitempty"`
-	Canary        *CanaryStatus          `protobuf:"bytes,4,opt,name=canary,proto3" json:"canary,omitempty"` // while a configuration is with the canaries
+	Canaries      []*CanaryGroup         `protobuf:"bytes,4,rep,name=canaries,proto3" json:"canaries,omitempty"` // groups of which some Envoys get a configuration first
 	Nodes         []*Node                `protobuf:"bytes,5,rep,name=nodes,proto3" json:"nodes,omitempty"`
 	Changes       []*Change              `protobuf:"bytes,6,rep,name=changes,proto3" json:"changes,omitempty"` // traces of the last changes, newest first
 	unknownFields protoimpl.UnknownFields
@@ -1566,7 +1652,7 @@ type Status struct {
 
 func (x *Status) Reset() {
 	*x = Status{}
-	mi := &file_admin_proto_msgTypes[21]
+	mi := &file_admin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1578,7 +1664,7 @@ func (x *Status) String() string {
 func (*Status) ProtoMessage() {}
 
 func (x *Status) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_proto_msgTypes[21]
+	mi := &file_admin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1591,7 +1677,7 @@ func (x *Status) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Status.ProtoReflect.Descriptor instead.
 func (*Status) Descriptor() ([]byte, []int) {
-	return file_admin_proto_rawDescGZIP(), []int{21}
+	return file_admin_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Status) GetConfig() *ConfigStatus {
@@ -1615,9 +1701,9 @@ func (x *Status) GetSources() []*SourceStatus {
 	return nil
 }
 
-func (x *Status) GetCanary() *CanaryStatus {
+func (x *Status) GetCanaries() []*CanaryGroup {
 	if x != nil {
-		return x.Canary
+		return x.Canaries
 	}
 	return nil
 }
@@ -1653,7 +1739,7 @@ type ConfigStatus struct {
 
 func (x *ConfigStatus) Reset() {
 	*x = ConfigStatus{}
-	mi := &file_admin_proto_msgTypes[22]
+	mi := &file_admin_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1665,7 +1751,7 @@ func (x *ConfigStatus) String() string {
 func (*ConfigStatus) ProtoMessage() {}
 
 func (x *ConfigStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_proto_msgTypes[22]
+	mi := &file_admin_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1678,7 +1764,7 @@ func (x *ConfigStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigStatus.ProtoReflect.Descriptor instead.
 func (*ConfigStatus) Descriptor() ([]byte, []int) {
-	return file_admin_proto_rawDescGZIP(), []int{22}
+	return file_admin_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ConfigStatus) GetVersions() map[string]string {
@@ -1753,7 +1839,7 @@ type Problem struct {
 
 func (x *Problem) Reset() {
 	*x = Problem{}
-	mi := &file_admin_proto_msgTypes[23]
+	mi := &file_admin_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1765,7 +1851,7 @@ func (x *Problem) String() string {
 func (*Problem) ProtoMessage() {}
 
 func (x *Problem) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_proto_msgTypes[23]
+	mi := &file_admin_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1778,7 +1864,7 @@ func (x *Problem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Problem.ProtoReflect.Descriptor instead.
 func (*Problem) Descriptor() ([]byte, []int) {
-	return file_admin_proto_rawDescGZIP(), []int{23}
+	return file_admin_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Problem) GetFile() string {
@@ -1844,7 +1930,7 @@ type HeldResource struct {
 
 func (x *HeldResource) Reset() {
 	*x = HeldResource{}
-	mi := &file_admin_proto_msgTypes[24]
+	mi := &file_admin_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1856,7 +1942,7 @@ func (x *HeldResource) String() string {
 func (*HeldResource) ProtoMessage() {}
 
 func (x *HeldResource) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_proto_msgTypes[24]
+	mi := &file_admin_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1869,7 +1955,7 @@ func (x *HeldResource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldResource.ProtoReflect.Descriptor instead.
 func (*HeldResource) Descriptor() ([]byte, []int) {
-	return file_admin_proto_rawDescGZIP(), []int{24}
+	return file_admin_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *HeldResource) GetResource() string {
@@ -1912,7 +1998,7 @@ type Override struct {
 
 func (x *Override) Reset() {
 	*x = Override{}
-	mi := &file_admin_proto_msgTypes[25]
+	mi := &file_admin_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1924,7 +2010,7 @@ func (x *Override) String() string {
 func (*Override) ProtoMessage() {}
 
 func (x *Override) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_proto_msgTypes[25]
+	mi := &file_admin_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1937,7 +2023,7 @@ func (x *Override) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Override.ProtoReflect.Descriptor instead.
 func (*Override) Descriptor() ([]byte, []int) {
-	return file_admin_proto_rawDescGZIP(), []int{25}
+	return file_admin_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Override) GetResource() string {
@@ -1973,7 +2059,7 @@ type IdentityStatus struct {
 
 func (x *IdentityStatus) Reset() {
 	*x = IdentityStatus{}
-	mi := &file_admin_proto_msgTypes[26]
+	mi := &file_admin_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1985,7 +2071,7 @@ func (x *IdentityStatus) String() string {
 func (*IdentityStatus) ProtoMessage() {}
 
 func (x *IdentityStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_proto_msgTypes[26]
+	mi := &file_admin_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1998,7 +2084,7 @@ func (x *IdentityStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IdentityStatus.ProtoReflect.Descriptor instead.
 func (*IdentityStatus) Descriptor() ([]byte, []int) {
-	return file_admin_proto_rawDescGZIP(), []int{26}
+	return file_admin_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *IdentityStatus) GetSource() string {
@@ -2037,7 +2123,7 @@ type SourceStatus struct {
 
 func (x *SourceStatus) Reset() {
 	*x = SourceStatus{}
-	mi := &file_admin_proto_msgTypes[27]
+	mi := &file_admin_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2049,7 +2135,7 @@ func (x *SourceStatus) String() string {
 func (*SourceStatus) ProtoMessage() {}
 
 func (x *SourceStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_proto_msgTypes[27]
+	mi := &file_admin_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2062,7 +2148,7 @@ func (x *SourceStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SourceStatus.ProtoReflect.Descriptor instead.
 func (*SourceStatus) Descriptor() ([]byte, []int) {
-	return file_admin_proto_rawDescGZIP(), []int{27}
+	return file_admin_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *SourceStatus) GetName() string {
@@ -2107,33 +2193,35 @@ func (x *SourceStatus) GetError() string {
 	return ""
 }
 
-// CanaryStatus is a configuration that only some Envoys have yet.
-type CanaryStatus struct {
+// CanaryGroup is a group of Envoys of which some get a configuration first, and
+// the others when those accepted it.
+type CanaryGroup struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Revision      uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
-	Since         *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=since,proto3" json:"since,omitempty"`
-	Identities    []string               `protobuf:"bytes,3,rep,name=identities,proto3" json:"identities,omitempty"` // SPIFFE IDs of the canaries
-	Held          bool                   `protobuf:"varint,4,opt,name=held,proto3" json:"held,omitempty"`            // it goes no further by itself
-	Reason        string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`         // why it waits
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	State         string                 `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"`   // idle, trying or held
+	Since         *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since,proto3" json:"since,omitempty"`   // when the canaries got what they try
+	Reason        string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"` // why it is not given on
+	Canaries      []*CanaryMember        `protobuf:"bytes,5,rep,name=canaries,proto3" json:"canaries,omitempty"`
+	Followers     []*CanaryMember        `protobuf:"bytes,6,rep,name=followers,proto3" json:"followers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *CanaryStatus) Reset() {
-	*x = CanaryStatus{}
-	mi := &file_admin_proto_msgTypes[28]
+func (x *CanaryGroup) Reset() {
+	*x = CanaryGroup{}
+	mi := &file_admin_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *CanaryStatus) String() string {
+func (x *CanaryGroup) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*CanaryStatus) ProtoMessage() {}
+func (*CanaryGroup) ProtoMessage() {}
 
-func (x *CanaryStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_proto_msgTypes[28]
+func (x *CanaryGroup) ProtoReflect() protoreflect.Message {
+	mi := &file_admin_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2144,42 +2232,118 @@ func (x *CanaryStatus) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use CanaryStatus.ProtoReflect.Descriptor instead.
-func (*CanaryStatus) Descriptor() ([]byte, []int) {
-	return file_admin_proto_rawDescGZIP(), []int{28}
+// Deprecated: Use CanaryGroup.ProtoReflect.Descriptor instead.
+func (*CanaryGroup) Descriptor() ([]byte, []int) {
+	return file_admin_proto_rawDescGZIP(), []int{29}
 }
 
-func (x *CanaryStatus) GetRevision() uint64 {
+func (x *CanaryGroup) GetName() string {
 	if x != nil {
-		return x.Revision
+		return x.Name
 	}
-	return 0
+	return ""
 }
 
-func (x *CanaryStatus) GetSince() *timestamppb.Timestamp {
+func (x *CanaryGroup) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *CanaryGroup) GetSince() *timestamppb.Timestamp {
 	if x != nil {
 		return x.Since
 	}
 	return nil
 }
 
-func (x *CanaryStatus) GetIdentities() []string {
+func (x *CanaryGroup) GetReason() string {
 	if x != nil {
-		return x.Identities
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *CanaryGroup) GetCanaries() []*CanaryMember {
+	if x != nil {
+		return x.Canaries
 	}
 	return nil
 }
 
-func (x *CanaryStatus) GetHeld() bool {
+func (x *CanaryGroup) GetFollowers() []*CanaryMember {
 	if x != nil {
-		return x.Held
+		return x.Followers
 	}
-	return false
+	return nil
 }
 
-func (x *CanaryStatus) GetReason() string {
+// CanaryMember is an identity of a group.
+type CanaryMember struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Identity      string                 `protobuf:"bytes,1,opt,name=identity,proto3" json:"identity,omitempty"` // SPIFFE ID
+	Version       string                 `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`   // of the snapshot that it gets
+	Awaits        string                 `protobuf:"bytes,3,opt,name=awaits,proto3" json:"awaits,omitempty"`     // of a follower: the version that is being tried for it
+	Says          string                 `protobuf:"bytes,4,opt,name=says,proto3" json:"says,omitempty"`         // of a canary: what it made of version
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CanaryMember) Reset() {
+	*x = CanaryMember{}
+	mi := &file_admin_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CanaryMember) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CanaryMember) ProtoMessage() {}
+
+func (x *CanaryMember) ProtoReflect() protoreflect.Message {
+	mi := &file_admin_proto_msgTypes[30]
 	if x != nil {
-		return x.Reason
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CanaryMember.ProtoReflect.Descriptor instead.
+func (*CanaryMember) Descriptor() ([]byte, []int) {
+	return file_admin_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *CanaryMember) GetIdentity() string {
+	if x != nil {
+		return x.Identity
+	}
+	return ""
+}
+
+func (x *CanaryMember) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *CanaryMember) GetAwaits() string {
+	if x != nil {
+		return x.Awaits
+	}
+	return ""
+}
+
+func (x *CanaryMember) GetSays() string {
+	if x != nil {
+		return x.Says
 	}
 	return ""
 }
@@ -2201,7 +2365,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_admin_proto_msgTypes[29]
+	mi := &file_admin_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2213,7 +2377,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_proto_msgTypes[29]
+	mi := &file_admin_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2226,7 +2390,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_admin_proto_rawDescGZIP(), []int{29}
+	return file_admin_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Change) GetRevision() uint64 {
@@ -2288,21 +2452,19 @@ func (x *Change) GetNodes() []*NodeTrace {
 // NodeTrace is one node's part of a change.
 type NodeTrace struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Identity      string                 `protobuf:"bytes,1,opt,name=identity,proto3" json:"identity,omitempty"` // SPIFFE ID
-	Node          string                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`         // node.id
-	Stream        uint64                 `protobuf:"varint,3,opt,name=stream,proto3" json:"stream,omitempty"`
-	Sent          *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=sent,proto3" json:"sent,omitempty"`           // first response
-	Acked         *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=acked,proto3" json:"acked,omitempty"`         // last ACK
-	Converged     *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=converged,proto3" json:"converged,omitempty"` // it has all of the change
-	Nacks         uint32                 `protobuf:"varint,7,opt,name=nacks,proto3" json:"nacks,omitempty"`
-	ByRevision    uint64                 `protobuf:"varint,8,opt,name=by_revision,json=byRevision,proto3" json:"by_revision,omitempty"` // a later change that it converged with, before this one was whole
+	Identity      string                 `protobuf:"bytes,1,opt,name=identity,proto3" json:"identity,omitempty"`                        // SPIFFE ID
+	Node          string                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`                                // node.id
+	Sent          *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=sent,proto3" json:"sent,omitempty"`                                // first response
+	Converged     *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=converged,proto3" json:"converged,omitempty"`                      // the ACK by which it has all of the change
+	Refused       uint32                 `protobuf:"varint,5,opt,name=refused,proto3" json:"refused,omitempty"`                         // resources of the change that it refused
+	ByRevision    uint64                 `protobuf:"varint,6,opt,name=by_revision,json=byRevision,proto3" json:"by_revision,omitempty"` // a later change that it converged with, before this one was whole
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *NodeTrace) Reset() {
 	*x = NodeTrace{}
-	mi := &file_admin_proto_msgTypes[30]
+	mi := &file_admin_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2314,7 +2476,7 @@ func (x *NodeTrace) String() string {
 func (*NodeTrace) ProtoMessage() {}
 
 func (x *NodeTrace) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_proto_msgTypes[30]
+	mi := &file_admin_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2327,7 +2489,7 @@ func (x *NodeTrace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeTrace.ProtoReflect.Descriptor instead.
 func (*NodeTrace) Descriptor() ([]byte, []int) {
-	return file_admin_proto_rawDescGZIP(), []int{30}
+	return file_admin_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *NodeTrace) GetIdentity() string {
@@ -2344,23 +2506,9 @@ func (x *NodeTrace) GetNode() string {
 	return ""
 }
 
-func (x *NodeTrace) GetStream() uint64 {
-	if x != nil {
-		return x.Stream
-	}
-	return 0
-}
-
 func (x *NodeTrace) GetSent() *timestamppb.Timestamp {
 	if x != nil {
 		return x.Sent
-	}
-	return nil
-}
-
-func (x *NodeTrace) GetAcked() *timestamppb.Timestamp {
-	if x != nil {
-		return x.Acked
 	}
 	return nil
 }
@@ -2372,9 +2520,9 @@ func (x *NodeTrace) GetConverged() *timestamppb.Timestamp {
 	return nil
 }
 
-func (x *NodeTrace) GetNacks() uint32 {
+func (x *NodeTrace) GetRefused() uint32 {
 	if x != nil {
-		return x.Nacks
+		return x.Refused
 	}
 	return 0
 }
@@ -2396,7 +2544,7 @@ type RollbackRequest struct {
 
 func (x *RollbackRequest) Reset() {
 	*x = RollbackRequest{}
-	mi := &file_admin_proto_msgTypes[31]
+	mi := &file_admin_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2408,7 +2556,7 @@ func (x *RollbackRequest) String() string {
 func (*RollbackRequest) ProtoMessage() {}
 
 func (x *RollbackRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_proto_msgTypes[31]
+	mi := &file_admin_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2421,7 +2569,7 @@ func (x *RollbackRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollbackRequest.ProtoReflect.Descriptor instead.
 func (*RollbackRequest) Descriptor() ([]byte, []int) {
-	return file_admin_proto_rawDescGZIP(), []int{31}
+	return file_admin_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *RollbackRequest) GetNumber() uint64 {
@@ -2447,7 +2595,7 @@ type RollbackResponse struct {
 
 func (x *RollbackResponse) Reset() {
 	*x = RollbackResponse{}
-	mi := &file_admin_proto_msgTypes[32]
+	mi := &file_admin_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2459,7 +2607,7 @@ func (x *RollbackResponse) String() string {
 func (*RollbackResponse) ProtoMessage() {}
 
 func (x *RollbackResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_proto_msgTypes[32]
+	mi := &file_admin_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2472,7 +2620,7 @@ func (x *RollbackResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollbackResponse.ProtoReflect.Descriptor instead.
 func (*RollbackResponse) Descriptor() ([]byte, []int) {
-	return file_admin_proto_rawDescGZIP(), []int{32}
+	return file_admin_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *RollbackResponse) GetRevision() *Revision {
@@ -2491,7 +2639,7 @@ type ResumeRequest struct {
 
 func (x *ResumeRequest) Reset() {
 	*x = ResumeRequest{}
-	mi := &file_admin_proto_msgTypes[33]
+	mi := &file_admin_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2503,7 +2651,7 @@ func (x *ResumeRequest) String() string {
 func (*ResumeRequest) ProtoMessage() {}
 
 func (x *ResumeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_proto_msgTypes[33]
+	mi := &file_admin_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2516,7 +2664,7 @@ func (x *ResumeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeRequest.ProtoReflect.Descriptor instead.
 func (*ResumeRequest) Descriptor() ([]byte, []int) {
-	return file_admin_proto_rawDescGZIP(), []int{33}
+	return file_admin_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ResumeRequest) GetReason() string {
@@ -2535,7 +2683,7 @@ type ResumeResponse struct {
 
 func (x *ResumeResponse) Reset() {
 	*x = ResumeResponse{}
-	mi := &file_admin_proto_msgTypes[34]
+	mi := &file_admin_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2547,7 +2695,7 @@ func (x *ResumeResponse) String() string {
 func (*ResumeResponse) ProtoMessage() {}
 
 func (x *ResumeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_proto_msgTypes[34]
+	mi := &file_admin_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2560,7 +2708,7 @@ func (x *ResumeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeResponse.ProtoReflect.Descriptor instead.
 func (*ResumeResponse) Descriptor() ([]byte, []int) {
-	return file_admin_proto_rawDescGZIP(), []int{34}
+	return file_admin_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ResumeResponse) GetInForce() uint64 {
@@ -2579,7 +2727,7 @@ const file_admin_proto_rawDesc = "" +
 	"\bidentity\x18\x01 \x01(\tR\bidentity\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\">\n" +
 	"\x11ListNodesResponse\x12)\n" +
-	"\x05nodes\x18\x01 \x03(\v2\x13.weir.admin.v1.NodeR\x05nodes\"\xbb\x02\n" +
+	"\x05nodes\x18\x01 \x03(\v2\x13.weir.admin.v1.NodeR\x05nodes\"\xed\x02\n" +
 	"\x04Node\x12\x16\n" +
 	"\x06stream\x18\x01 \x01(\x04R\x06stream\x12\x1a\n" +
 	"\bidentity\x18\x02 \x01(\tR\bidentity\x12\x12\n" +
@@ -2589,7 +2737,15 @@ const file_admin_proto_rawDesc = "" +
 	"\aexpires\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\x12\x18\n" +
 	"\aversion\x18\a \x01(\tR\aversion\x12\x17\n" +
 	"\ain_sync\x18\b \x01(\bR\x06inSync\x12.\n" +
-	"\x05types\x18\t \x03(\v2\x18.weir.admin.v1.TypeStateR\x05types\"\xb9\x03\n" +
+	"\x05types\x18\t \x03(\v2\x18.weir.admin.v1.TypeStateR\x05types\x120\n" +
+	"\aserving\x18\n" +
+	" \x01(\v2\x16.weir.admin.v1.ServingR\aserving\"\x8f\x01\n" +
+	"\aServing\x12\x14\n" +
+	"\x05state\x18\x01 \x01(\tR\x05state\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\tR\aversion\x12\x10\n" +
+	"\x03how\x18\x03 \x01(\tR\x03how\x12\x16\n" +
+	"\x06detail\x18\x04 \x01(\tR\x06detail\x12*\n" +
+	"\x02at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\xb9\x03\n" +
 	"\tTypeState\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x1a\n" +
 	"\bwildcard\x18\x02 \x01(\bR\bwildcard\x12\x1e\n" +
@@ -2699,12 +2855,12 @@ const file_admin_proto_rawDesc = "" +
 	"\x05after\x18\x03 \x01(\tR\x05after\"\x12\n" +
 	"\x10GetStatusRequest\"E\n" +
 	"\fWatchRequest\x125\n" +
-	"\binterval\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\binterval\"\xc0\x02\n" +
+	"\binterval\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\binterval\"\xc3\x02\n" +
 	"\x06Status\x123\n" +
 	"\x06config\x18\x01 \x01(\v2\x1b.weir.admin.v1.ConfigStatusR\x06config\x129\n" +
 	"\bidentity\x18\x02 \x01(\v2\x1d.weir.admin.v1.IdentityStatusR\bidentity\x125\n" +
-	"\asources\x18\x03 \x03(\v2\x1b.weir.admin.v1.SourceStatusR\asources\x123\n" +
-	"\x06canary\x18\x04 \x01(\v2\x1b.weir.admin.v1.CanaryStatusR\x06canary\x12)\n" +
+	"\asources\x18\x03 \x03(\v2\x1b.weir.admin.v1.SourceStatusR\asources\x126\n" +
+	"\bcanaries\x18\x04 \x03(\v2\x1a.weir.admin.v1.CanaryGroupR\bcanaries\x12)\n" +
 	"\x05nodes\x18\x05 \x03(\v2\x13.weir.admin.v1.NodeR\x05nodes\x12/\n" +
 	"\achanges\x18\x06 \x03(\v2\x15.weir.admin.v1.ChangeR\achanges\"\xec\x03\n" +
 	"\fConfigStatus\x12E\n" +
@@ -2746,15 +2902,19 @@ const file_admin_proto_rawDesc = "" +
 	"\bposition\x18\x03 \x01(\tR\bposition\x12\x1c\n" +
 	"\tdocuments\x18\x04 \x01(\rR\tdocuments\x123\n" +
 	"\aread_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x06readAt\x12\x14\n" +
-	"\x05error\x18\x06 \x01(\tR\x05error\"\xa8\x01\n" +
-	"\fCanaryStatus\x12\x1a\n" +
-	"\brevision\x18\x01 \x01(\x04R\brevision\x120\n" +
-	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x1e\n" +
-	"\n" +
-	"identities\x18\x03 \x03(\tR\n" +
-	"identities\x12\x12\n" +
-	"\x04held\x18\x04 \x01(\bR\x04held\x12\x16\n" +
-	"\x06reason\x18\x05 \x01(\tR\x06reason\"\x8d\x03\n" +
+	"\x05error\x18\x06 \x01(\tR\x05error\"\xf5\x01\n" +
+	"\vCanaryGroup\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05state\x18\x02 \x01(\tR\x05state\x120\n" +
+	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x127\n" +
+	"\bcanaries\x18\x05 \x03(\v2\x1b.weir.admin.v1.CanaryMemberR\bcanaries\x129\n" +
+	"\tfollowers\x18\x06 \x03(\v2\x1b.weir.admin.v1.CanaryMemberR\tfollowers\"p\n" +
+	"\fCanaryMember\x12\x1a\n" +
+	"\bidentity\x18\x01 \x01(\tR\bidentity\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\tR\aversion\x12\x16\n" +
+	"\x06awaits\x18\x03 \x01(\tR\x06awaits\x12\x12\n" +
+	"\x04says\x18\x04 \x01(\tR\x04says\"\x8d\x03\n" +
 	"\x06Change\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12\x14\n" +
 	"\x05cause\x18\x02 \x01(\tR\x05cause\x126\n" +
@@ -2766,16 +2926,14 @@ const file_admin_proto_rawDesc = "" +
 	"\n" +
 	"first_sent\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tfirstSent\x128\n" +
 	"\tconverged\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tconverged\x12.\n" +
-	"\x05nodes\x18\b \x03(\v2\x18.weir.admin.v1.NodeTraceR\x05nodes\"\xa6\x02\n" +
+	"\x05nodes\x18\b \x03(\v2\x18.weir.admin.v1.NodeTraceR\x05nodes\"\xe0\x01\n" +
 	"\tNodeTrace\x12\x1a\n" +
 	"\bidentity\x18\x01 \x01(\tR\bidentity\x12\x12\n" +
-	"\x04node\x18\x02 \x01(\tR\x04node\x12\x16\n" +
-	"\x06stream\x18\x03 \x01(\x04R\x06stream\x12.\n" +
-	"\x04sent\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x04sent\x120\n" +
-	"\x05acked\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05acked\x128\n" +
-	"\tconverged\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tconverged\x12\x14\n" +
-	"\x05nacks\x18\a \x01(\rR\x05nacks\x12\x1f\n" +
-	"\vby_revision\x18\b \x01(\x04R\n" +
+	"\x04node\x18\x02 \x01(\tR\x04node\x12.\n" +
+	"\x04sent\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04sent\x128\n" +
+	"\tconverged\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tconverged\x12\x18\n" +
+	"\arefused\x18\x05 \x01(\rR\arefused\x12\x1f\n" +
+	"\vby_revision\x18\x06 \x01(\x04R\n" +
 	"byRevision\"A\n" +
 	"\x0fRollbackRequest\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x16\n" +
@@ -2809,123 +2967,128 @@ func file_admin_proto_rawDescGZIP() []byte {
 }
 
 var file_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
+var file_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_admin_proto_goTypes = []any{
 	(ResourceDiff_Kind)(0),        // 0: weir.admin.v1.ResourceDiff.Kind
 	(*ListNodesRequest)(nil),      // 1: weir.admin.v1.ListNodesRequest
 	(*ListNodesResponse)(nil),     // 2: weir.admin.v1.ListNodesResponse
 	(*Node)(nil),                  // 3: weir.admin.v1.Node
-	(*TypeState)(nil),             // 4: weir.admin.v1.TypeState
-	(*Nack)(nil),                  // 5: weir.admin.v1.Nack
-	(*Parked)(nil),                // 6: weir.admin.v1.Parked
-	(*ListResourcesRequest)(nil),  // 7: weir.admin.v1.ListResourcesRequest
-	(*ListResourcesResponse)(nil), // 8: weir.admin.v1.ListResourcesResponse
-	(*Resource)(nil),              // 9: weir.admin.v1.Resource
-	(*ParkedAt)(nil),              // 10: weir.admin.v1.ParkedAt
-	(*ListSnapshotsRequest)(nil),  // 11: weir.admin.v1.ListSnapshotsRequest
-	(*ListSnapshotsResponse)(nil), // 12: weir.admin.v1.ListSnapshotsResponse
-	(*Revision)(nil),              // 13: weir.admin.v1.Revision
-	(*Pin)(nil),                   // 14: weir.admin.v1.Pin
-	(*DiffRequest)(nil),           // 15: weir.admin.v1.DiffRequest
-	(*DiffResponse)(nil),          // 16: weir.admin.v1.DiffResponse
-	(*IdentityDiff)(nil),          // 17: weir.admin.v1.IdentityDiff
-	(*ResourceDiff)(nil),          // 18: weir.admin.v1.ResourceDiff
-	(*FieldDiff)(nil),             // 19: weir.admin.v1.FieldDiff
-	(*GetStatusRequest)(nil),      // 20: weir.admin.v1.GetStatusRequest
-	(*WatchRequest)(nil),          // 21: weir.admin.v1.WatchRequest
-	(*Status)(nil),                // 22: weir.admin.v1.Status
-	(*ConfigStatus)(nil),          // 23: weir.admin.v1.ConfigStatus
-	(*Problem)(nil),               // 24: weir.admin.v1.Problem
-	(*HeldResource)(nil),          // 25: weir.admin.v1.HeldResource
-	(*Override)(nil),              // 26: weir.admin.v1.Override
-	(*IdentityStatus)(nil),        // 27: weir.admin.v1.IdentityStatus
-	(*SourceStatus)(nil),          // 28: weir.admin.v1.SourceStatus
-	(*CanaryStatus)(nil),          // 29: weir.admin.v1.CanaryStatus
-	(*Change)(nil),                // 30: weir.admin.v1.Change
-	(*NodeTrace)(nil),             // 31: weir.admin.v1.NodeTrace
-	(*RollbackRequest)(nil),       // 32: weir.admin.v1.RollbackRequest
-	(*RollbackResponse)(nil),      // 33: weir.admin.v1.RollbackResponse
-	(*ResumeRequest)(nil),         // 34: weir.admin.v1.ResumeRequest
-	(*ResumeResponse)(nil),        // 35: weir.admin.v1.ResumeResponse
-	nil,                           // 36: weir.admin.v1.Revision.VersionsEntry
-	nil,                           // 37: weir.admin.v1.ConfigStatus.VersionsEntry
-	(*timestamppb.Timestamp)(nil), // 38: google.protobuf.Timestamp
-	(*structpb.Struct)(nil),       // 39: google.protobuf.Struct
-	(*durationpb.Duration)(nil),   // 40: google.protobuf.Duration
+	(*Serving)(nil),               // 4: weir.admin.v1.Serving
+	(*TypeState)(nil),             // 5: weir.admin.v1.TypeState
+	(*Nack)(nil),                  // 6: weir.admin.v1.Nack
+	(*Parked)(nil),                // 7: weir.admin.v1.Parked
+	(*ListResourcesRequest)(nil),  // 8: weir.admin.v1.ListResourcesRequest
+	(*ListResourcesResponse)(nil), // 9: weir.admin.v1.ListResourcesResponse
+	(*Resource)(nil),              // 10: weir.admin.v1.Resource
+	(*ParkedAt)(nil),              // 11: weir.admin.v1.ParkedAt
+	(*ListSnapshotsRequest)(nil),  // 12: weir.admin.v1.ListSnapshotsRequest
+	(*ListSnapshotsResponse)(nil), // 13: weir.admin.v1.ListSnapshotsResponse
+	(*Revision)(nil),              // 14: weir.admin.v1.Revision
+	(*Pin)(nil),                   // 15: weir.admin.v1.Pin
+	(*DiffRequest)(nil),           // 16: weir.admin.v1.DiffRequest
+	(*DiffResponse)(nil),          // 17: weir.admin.v1.DiffResponse
+	(*IdentityDiff)(nil),          // 18: weir.admin.v1.IdentityDiff
+	(*ResourceDiff)(nil),          // 19: weir.admin.v1.ResourceDiff
+	(*FieldDiff)(nil),             // 20: weir.admin.v1.FieldDiff
+	(*GetStatusRequest)(nil),      // 21: weir.admin.v1.GetStatusRequest
+	(*WatchRequest)(nil),          // 22: weir.admin.v1.WatchRequest
+	(*Status)(nil),                // 23: weir.admin.v1.Status
+	(*ConfigStatus)(nil),          // 24: weir.admin.v1.ConfigStatus
+	(*Problem)(nil),               // 25: weir.admin.v1.Problem
+	(*HeldResource)(nil),          // 26: weir.admin.v1.HeldResource
+	(*Override)(nil),              // 27: weir.admin.v1.Override
+	(*IdentityStatus)(nil),        // 28: weir.admin.v1.IdentityStatus
+	(*SourceStatus)(nil),          // 29: weir.admin.v1.SourceStatus
+	(*CanaryGroup)(nil),           // 30: weir.admin.v1.CanaryGroup
+	(*CanaryMember)(nil),          // 31: weir.admin.v1.CanaryMember
+	(*Change)(nil),                // 32: weir.admin.v1.Change
+	(*NodeTrace)(nil),             // 33: weir.admin.v1.NodeTrace
+	(*RollbackRequest)(nil),       // 34: weir.admin.v1.RollbackRequest
+	(*RollbackResponse)(nil),      // 35: weir.admin.v1.RollbackResponse
+	(*ResumeRequest)(nil),         // 36: weir.admin.v1.ResumeRequest
+	(*ResumeResponse)(nil),        // 37: weir.admin.v1.ResumeResponse
+	nil,                           // 38: weir.admin.v1.Revision.VersionsEntry
+	nil,                           // 39: weir.admin.v1.ConfigStatus.VersionsEntry
+	(*timestamppb.Timestamp)(nil), // 40: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),       // 41: google.protobuf.Struct
+	(*durationpb.Duration)(nil),   // 42: google.protobuf.Duration
 }
 var file_admin_proto_depIdxs = []int32{
 	3,  // 0: weir.admin.v1.ListNodesResponse.nodes:type_name -> weir.admin.v1.Node
-	38, // 1: weir.admin.v1.Node.connected:type_name -> google.protobuf.Timestamp
-	38, // 2: weir.admin.v1.Node.expires:type_name -> google.protobuf.Timestamp
-	4,  // 3: weir.admin.v1.Node.types:type_name -> weir.admin.v1.TypeState
-	38, // 4: weir.admin.v1.TypeState.sent_at:type_name -> google.protobuf.Timestamp
-	38, // 5: weir.admin.v1.TypeState.acked_at:type_name -> google.protobuf.Timestamp
-	5,  // 6: weir.admin.v1.TypeState.last_nack:type_name -> weir.admin.v1.Nack
-	6,  // 7: weir.admin.v1.TypeState.parked:type_name -> weir.admin.v1.Parked
-	38, // 8: weir.admin.v1.Nack.at:type_name -> google.protobuf.Timestamp
-	38, // 9: weir.admin.v1.Parked.since:type_name -> google.protobuf.Timestamp
-	9,  // 10: weir.admin.v1.ListResourcesResponse.resources:type_name -> weir.admin.v1.Resource
-	10, // 11: weir.admin.v1.Resource.parked_at:type_name -> weir.admin.v1.ParkedAt
-	39, // 12: weir.admin.v1.Resource.body:type_name -> google.protobuf.Struct
-	38, // 13: weir.admin.v1.ParkedAt.since:type_name -> google.protobuf.Timestamp
-	13, // 14: weir.admin.v1.ListSnapshotsResponse.revisions:type_name -> weir.admin.v1.Revision
-	14, // 15: weir.admin.v1.ListSnapshotsResponse.pin:type_name -> weir.admin.v1.Pin
-	38, // 16: weir.admin.v1.Revision.time:type_name -> google.protobuf.Timestamp
-	36, // 17: weir.admin.v1.Revision.versions:type_name -> weir.admin.v1.Revision.VersionsEntry
-	38, // 18: weir.admin.v1.Pin.since:type_name -> google.protobuf.Timestamp
-	17, // 19: weir.admin.v1.DiffResponse.identities:type_name -> weir.admin.v1.IdentityDiff
-	18, // 20: weir.admin.v1.IdentityDiff.resources:type_name -> weir.admin.v1.ResourceDiff
-	0,  // 21: weir.admin.v1.ResourceDiff.kind:type_name -> weir.admin.v1.ResourceDiff.Kind
-	19, // 22: weir.admin.v1.ResourceDiff.fields:type_name -> weir.admin.v1.FieldDiff
-	40, // 23: weir.admin.v1.WatchRequest.interval:type_name -> google.protobuf.Duration
-	23, // 24: weir.admin.v1.Status.config:type_name -> weir.admin.v1.ConfigStatus
-	27, // 25: weir.admin.v1.Status.identity:type_name -> weir.admin.v1.IdentityStatus
-	28, // 26: weir.admin.v1.Status.sources:type_name -> weir.admin.v1.SourceStatus
-	29, // 27: weir.admin.v1.Status.canary:type_name -> weir.admin.v1.CanaryStatus
-	3,  // 28: weir.admin.v1.Status.nodes:type_name -> weir.admin.v1.Node
-	30, // 29: weir.admin.v1.Status.changes:type_name -> weir.admin.v1.Change
-	37, // 30: weir.admin.v1.ConfigStatus.versions:type_name -> weir.admin.v1.ConfigStatus.VersionsEntry
-	38, // 31: weir.admin.v1.ConfigStatus.loaded_at:type_name -> google.protobuf.Timestamp
-	24, // 32: weir.admin.v1.ConfigStatus.problems:type_name -> weir.admin.v1.Problem
-	38, // 33: weir.admin.v1.ConfigStatus.problems_since:type_name -> google.protobuf.Timestamp
-	14, // 34: weir.admin.v1.ConfigStatus.pin:type_name -> weir.admin.v1.Pin
-	25, // 35: weir.admin.v1.ConfigStatus.held:type_name -> weir.admin.v1.HeldResource
-	26, // 36: weir.admin.v1.ConfigStatus.overrides:type_name -> weir.admin.v1.Override
-	38, // 37: weir.admin.v1.HeldResource.since:type_name -> google.protobuf.Timestamp
-	38, // 38: weir.admin.v1.IdentityStatus.expires:type_name -> google.protobuf.Timestamp
-	38, // 39: weir.admin.v1.SourceStatus.read_at:type_name -> google.protobuf.Timestamp
-	38, // 40: weir.admin.v1.CanaryStatus.since:type_name -> google.protobuf.Timestamp
-	38, // 41: weir.admin.v1.Change.accepted:type_name -> google.protobuf.Timestamp
-	38, // 42: weir.admin.v1.Change.translated:type_name -> google.protobuf.Timestamp
-	38, // 43: weir.admin.v1.Change.published:type_name -> google.protobuf.Timestamp
-	38, // 44: weir.admin.v1.Change.first_sent:type_name -> google.protobuf.Timestamp
-	38, // 45: weir.admin.v1.Change.converged:type_name -> google.protobuf.Timestamp
-	31, // 46: weir.admin.v1.Change.nodes:type_name -> weir.admin.v1.NodeTrace
-	38, // 47: weir.admin.v1.NodeTrace.sent:type_name -> google.protobuf.Timestamp
-	38, // 48: weir.admin.v1.NodeTrace.acked:type_name -> google.protobuf.Timestamp
-	38, // 49: weir.admin.v1.NodeTrace.converged:type_name -> google.protobuf.Timestamp
-	13, // 50: weir.admin.v1.RollbackResponse.revision:type_name -> weir.admin.v1.Revision
-	1,  // 51: weir.admin.v1.Admin.ListNodes:input_type -> weir.admin.v1.ListNodesRequest
-	7,  // 52: weir.admin.v1.Admin.ListResources:input_type -> weir.admin.v1.ListResourcesRequest
-	11, // 53: weir.admin.v1.Admin.ListSnapshots:input_type -> weir.admin.v1.ListSnapshotsRequest
-	15, // 54: weir.admin.v1.Admin.Diff:input_type -> weir.admin.v1.DiffRequest
-	20, // 55: weir.admin.v1.Admin.GetStatus:input_type -> weir.admin.v1.GetStatusRequest
-	21, // 56: weir.admin.v1.Admin.Watch:input_type -> weir.admin.v1.WatchRequest
-	32, // 57: weir.admin.v1.Admin.Rollback:input_type -> weir.admin.v1.RollbackRequest
-	34, // 58: weir.admin.v1.Admin.Resume:input_type -> weir.admin.v1.ResumeRequest
-	2,  // 59: weir.admin.v1.Admin.ListNodes:output_type -> weir.admin.v1.ListNodesResponse
-	8,  // 60: weir.admin.v1.Admin.ListResources:output_type -> weir.admin.v1.ListResourcesResponse
-	12, // 61: weir.admin.v1.Admin.ListSnapshots:output_type -> weir.admin.v1.ListSnapshotsResponse
-	16, // 62: weir.admin.v1.Admin.Diff:output_type -> weir.admin.v1.DiffResponse
-	22, // 63: weir.admin.v1.Admin.GetStatus:output_type -> weir.admin.v1.Status
-	22, // 64: weir.admin.v1.Admin.Watch:output_type -> weir.admin.v1.Status
-	33, // 65: weir.admin.v1.Admin.Rollback:output_type -> weir.admin.v1.RollbackResponse
-	35, // 66: weir.admin.v1.Admin.Resume:output_type -> weir.admin.v1.ResumeResponse
-	59, // [59:67] is the sub-list for method output_type
-	51, // [51:59] is the sub-list for method input_type
-	51, // [51:51] is the sub-list for extension type_name
-	51, // [51:51] is the sub-list for extension extendee
-	0,  // [0:51] is the sub-list for field type_name
+	40, // 1: weir.admin.v1.Node.connected:type_name -> google.protobuf.Timestamp
+	40, // 2: weir.admin.v1.Node.expires:type_name -> google.protobuf.Timestamp
+	5,  // 3: weir.admin.v1.Node.types:type_name -> weir.admin.v1.TypeState
+	4,  // 4: weir.admin.v1.Node.serving:type_name -> weir.admin.v1.Serving
+	40, // 5: weir.admin.v1.Serving.at:type_name -> google.protobuf.Timestamp
+	40, // 6: weir.admin.v1.TypeState.sent_at:type_name -> google.protobuf.Timestamp
+	40, // 7: weir.admin.v1.TypeState.acked_at:type_name -> google.protobuf.Timestamp
+	6,  // 8: weir.admin.v1.TypeState.last_nack:type_name -> weir.admin.v1.Nack
+	7,  // 9: weir.admin.v1.TypeState.parked:type_name -> weir.admin.v1.Parked
+	40, // 10: weir.admin.v1.Nack.at:type_name -> google.protobuf.Timestamp
+	40, // 11: weir.admin.v1.Parked.since:type_name -> google.protobuf.Timestamp
+	10, // 12: weir.admin.v1.ListResourcesResponse.resources:type_name -> weir.admin.v1.Resource
+	11, // 13: weir.admin.v1.Resource.parked_at:type_name -> weir.admin.v1.ParkedAt
+	41, // 14: weir.admin.v1.Resource.body:type_name -> google.protobuf.Struct
+	40, // 15: weir.admin.v1.ParkedAt.since:type_name -> google.protobuf.Timestamp
+	14, // 16: weir.admin.v1.ListSnapshotsResponse.revisions:type_name -> weir.admin.v1.Revision
+	15, // 17: weir.admin.v1.ListSnapshotsResponse.pin:type_name -> weir.admin.v1.Pin
+	40, // 18: weir.admin.v1.Revision.time:type_name -> google.protobuf.Timestamp
+	38, // 19: weir.admin.v1.Revision.versions:type_name -> weir.admin.v1.Revision.VersionsEntry
+	40, // 20: weir.admin.v1.Pin.since:type_name -> google.protobuf.Timestamp
+	18, // 21: weir.admin.v1.DiffResponse.identities:type_name -> weir.admin.v1.IdentityDiff
+	19, // 22: weir.admin.v1.IdentityDiff.resources:type_name -> weir.admin.v1.ResourceDiff
+	0,  // 23: weir.admin.v1.ResourceDiff.kind:type_name -> weir.admin.v1.ResourceDiff.Kind
+	20, // 24: weir.admin.v1.ResourceDiff.fields:type_name -> weir.admin.v1.FieldDiff
+	42, // 25: weir.admin.v1.WatchRequest.interval:type_name -> google.protobuf.Duration
+	24, // 26: weir.admin.v1.Status.config:type_name -> weir.admin.v1.ConfigStatus
+	28, // 27: weir.admin.v1.Status.identity:type_name -> weir.admin.v1.IdentityStatus
+	29, // 28: weir.admin.v1.Status.sources:type_name -> weir.admin.v1.SourceStatus
+	30, // 29: weir.admin.v1.Status.canaries:type_name -> weir.admin.v1.CanaryGroup
+	3,  // 30: weir.admin.v1.Status.nodes:type_name -> weir.admin.v1.Node
+	32, // 31: weir.admin.v1.Status.changes:type_name -> weir.admin.v1.Change
+	39, // 32: weir.admin.v1.ConfigStatus.versions:type_name -> weir.admin.v1.ConfigStatus.VersionsEntry
+	40, // 33: weir.admin.v1.ConfigStatus.loaded_at:type_name -> google.protobuf.Timestamp
+	25, // 34: weir.admin.v1.ConfigStatus.problems:type_name -> weir.admin.v1.Problem
+	40, // 35: weir.admin.v1.ConfigStatus.problems_since:type_name -> google.protobuf.Timestamp
+	15, // 36: weir.admin.v1.ConfigStatus.pin:type_name -> weir.admin.v1.Pin
+	26, // 37: weir.admin.v1.ConfigStatus.held:type_name -> weir.admin.v1.HeldResource
+	27, // 38: weir.admin.v1.ConfigStatus.overrides:type_name -> weir.admin.v1.Override
+	40, // 39: weir.admin.v1.HeldResource.since:type_name -> google.protobuf.Timestamp
+	40, // 40: weir.admin.v1.IdentityStatus.expires:type_name -> google.protobuf.Timestamp
+	40, // 41: weir.admin.v1.SourceStatus.read_at:type_name -> google.protobuf.Timestamp
+	40, // 42: weir.admin.v1.CanaryGroup.since:type_name -> google.protobuf.Timestamp
+	31, // 43: weir.admin.v1.CanaryGroup.canaries:type_name -> weir.admin.v1.CanaryMember
+	31, // 44: weir.admin.v1.CanaryGroup.followers:type_name -> weir.admin.v1.CanaryMember
+	40, // 45: weir.admin.v1.Change.accepted:type_name -> google.protobuf.Timestamp
+	40, // 46: weir.admin.v1.Change.translated:type_name -> google.protobuf.Timestamp
+	40, // 47: weir.admin.v1.Change.published:type_name -> google.protobuf.Timestamp
+	40, // 48: weir.admin.v1.Change.first_sent:type_name -> google.protobuf.Timestamp
+	40, // 49: weir.admin.v1.Change.converged:type_name -> google.protobuf.Timestamp
+	33, // 50: weir.admin.v1.Change.nodes:type_name -> weir.admin.v1.NodeTrace
+	40, // 51: weir.admin.v1.NodeTrace.sent:type_name -> google.protobuf.Timestamp
+	40, // 52: weir.admin.v1.NodeTrace.converged:type_name -> google.protobuf.Timestamp
+	14, // 53: weir.admin.v1.RollbackResponse.revision:type_name -> weir.admin.v1.Revision
+	1,  // 54: weir.admin.v1.Admin.ListNodes:input_type -> weir.admin.v1.ListNodesRequest
+	8,  // 55: weir.admin.v1.Admin.ListResources:input_type -> weir.admin.v1.ListResourcesRequest
+	12, // 56: weir.admin.v1.Admin.ListSnapshots:input_type -> weir.admin.v1.ListSnapshotsRequest
+	16, // 57: weir.admin.v1.Admin.Diff:input_type -> weir.admin.v1.DiffRequest
+	21, // 58: weir.admin.v1.Admin.GetStatus:input_type -> weir.admin.v1.GetStatusRequest
+	22, // 59: weir.admin.v1.Admin.Watch:input_type -> weir.admin.v1.WatchRequest
+	34, // 60: weir.admin.v1.Admin.Rollback:input_type -> weir.admin.v1.RollbackRequest
+	36, // 61: weir.admin.v1.Admin.Resume:input_type -> weir.admin.v1.ResumeRequest
+	2,  // 62: weir.admin.v1.Admin.ListNodes:output_type -> weir.admin.v1.ListNodesResponse
+	9,  // 63: weir.admin.v1.Admin.ListResources:output_type -> weir.admin.v1.ListResourcesResponse
+	13, // 64: weir.admin.v1.Admin.ListSnapshots:output_type -> weir.admin.v1.ListSnapshotsResponse
+	17, // 65: weir.admin.v1.Admin.Diff:output_type -> weir.admin.v1.DiffResponse
+	23, // 66: weir.admin.v1.Admin.GetStatus:output_type -> weir.admin.v1.Status
+	23, // 67: weir.admin.v1.Admin.Watch:output_type -> weir.admin.v1.Status
+	35, // 68: weir.admin.v1.Admin.Rollback:output_type -> weir.admin.v1.RollbackResponse
+	37, // 69: weir.admin.v1.Admin.Resume:output_type -> weir.admin.v1.ResumeResponse
+	62, // [62:70] is the sub-list for method output_type
+	54, // [54:62] is the sub-list for method input_type
+	54, // [54:54] is the sub-list for extension type_name
+	54, // [54:54] is the sub-list for extension extendee
+	0,  // [0:54] is the sub-list for field type_name
 }
 
 func init() { file_admin_proto_init() }
@@ -2939,7 +3102,7 @@ func file_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_admin_proto_rawDesc), len(file_admin_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   37,
+			NumMessages:   39,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
