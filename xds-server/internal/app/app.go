@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -22,6 +21,7 @@ import (
 	"github.com/weirmesh/weir/xds-server/internal/identity"
 	"github.com/weirmesh/weir/xds-server/internal/metrics"
 	"github.com/weirmesh/weir/xds-server/internal/snapshot"
+	"github.com/weirmesh/weir/xds-server/internal/source"
 	"github.com/weirmesh/weir/xds-server/internal/source/file"
 )
 
@@ -44,18 +44,17 @@ type server struct {
 func Run(ctx context.Context, o Options, log *slog.Logger) error {
 	s := &server{options: o, log: log, metrics: metrics.New(), group: newGroup(ctx), registry: deltaxds.NewRegistry(time.Now)}
 	defer s.group.stop()
-	watcher, err := file.NewWatcher(o.Resources, file.DefaultTiming())
+	sources := []source.Source{file.NewFolder(o.Resources)}
+	first, err := s.firstLoad(sources)
 	if err != nil {
 		return err
 	}
-	first, err := s.firstLoad()
-	if err != nil {
-		return errors.Join(err, watcher.Close())
-	}
 	if err := s.start(first); err != nil {
-		return errors.Join(err, watcher.Close())
+		return err
 	}
-	s.group.run("watch resources", func(ctx context.Context) error { return watcher.Run(ctx, s.reloads.take) })
+	s.group.run("watch resources", func(ctx context.Context) error {
+		return source.Watch(ctx, sources, source.DefaultTiming(), s.reloads.take)
+	})
 	s.serving.Store(true)
 	log.Info("xds-server is ready", "xds", o.XDSAddress, "admin", "http://"+o.AdminAddress)
 	err = s.group.wait(ctx)
@@ -65,16 +64,19 @@ func Run(ctx context.Context, o Options, log *slog.Logger) error {
 
 // firstLoad reads what is to be served at the start; there is nothing to fall
 // back to.
-func (s *server) firstLoad() (prepared, error) {
+func (s *server) firstLoad(sources []source.Source) (prepared, error) {
 	s.reloads = &reloader{
 		loader:  loader{modulePath: s.options.FilterModule, entriesPath: s.options.IdentityEntries},
 		publish: s.publish, metrics: s.metrics, log: s.log, now: time.Now,
 	}
-	documents, err := file.Read(os.DirFS(s.options.Resources))
+	read, err := source.Read(s.group.ctx, sources)
 	if err != nil {
 		return prepared{}, err
 	}
-	first, problems := s.reloads.prepare(documents)
+	if len(read.Problems) > 0 {
+		return prepared{}, asError(s.options.Resources, sourceProblems(read))
+	}
+	first, problems := s.reloads.prepare(read.Documents)
 	if problems != nil {
 		return prepared{}, asError(s.options.Resources, problems)
 	}

@@ -18,7 +18,6 @@ import (
 	"github.com/weirmesh/weir/xds-server/internal/metrics"
 	"github.com/weirmesh/weir/xds-server/internal/snapshot"
 	"github.com/weirmesh/weir/xds-server/internal/source"
-	"github.com/weirmesh/weir/xds-server/internal/source/file"
 	"github.com/weirmesh/weir/xds-server/internal/translate"
 )
 
@@ -84,9 +83,9 @@ type reloader struct {
 }
 
 // take puts what the folder holds in force, or keeps what is and says why.
-func (r *reloader) take(u file.Update) {
-	if u.Err != nil {
-		r.reject([]catalog.Problem{{Message: u.Err.Error()}})
+func (r *reloader) take(u source.Update) {
+	if len(u.Problems) > 0 {
+		r.reject(sourceProblems(u))
 		return
 	}
 	if r.unchanged(u.Documents) {
@@ -103,6 +102,15 @@ func (r *reloader) take(u file.Update) {
 	if err := r.put(next); err != nil {
 		r.reject([]catalog.Problem{{Message: err.Error()}})
 	}
+}
+
+// sourceProblems are the problems of reading, as those of resources.
+func sourceProblems(u source.Update) []catalog.Problem {
+	var problems []catalog.Problem
+	for _, p := range u.Problems {
+		problems = append(problems, catalog.Problem{Message: p.String()})
+	}
+	return problems
 }
 
 // unchanged reports whether the documents are those in force, with no problem since.

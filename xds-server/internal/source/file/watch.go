@@ -4,157 +4,195 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
+	"sync"
+	"syscall"
 
 	"github.com/fsnotify/fsnotify"
 
 	"github.com/weirmesh/weir/xds-server/internal/source"
 )
 
-// Timing says how changes that come together are taken as one: editors write,
-// rename and delete several times for one save.
-type Timing struct {
-	Quiet time.Duration // nothing must have changed for so long
-	Max   time.Duration // but a change waits no longer than this
-}
-
-// DefaultTiming suits people and mounts.
-func DefaultTiming() Timing { return Timing{Quiet: 100 * time.Millisecond, Max: time.Second} }
-
-// Update is what a folder holds now, or why that cannot be read. After an error
-// the holder keeps what it has.
-type Update struct {
-	Documents []source.Document
-	Err       error
-}
-
-// Watcher watches one folder.
-type Watcher struct {
-	folder string
-	timing Timing
-	notify *fsnotify.Watcher
-}
-
-// NewWatcher starts to watch folder, so that no change from now on is missed.
-// Run must be called, or Close.
-func NewWatcher(folder string, timing Timing) (*Watcher, error) {
-	absolute, err := filepath.Abs(folder)
-	if err != nil {
-		return nil, fmt.Errorf("watch %s: %w", folder, err)
+// Watch begins to watch the folder; see source.Source.
+func (f *Folder) Watch(changed func()) source.Watched {
+	w := &watch{Folder: f, contents: f.reader(), changed: changed, done: make(chan struct{}), all: true}
+	w.notify, w.broken = fsnotify.NewWatcher()
+	if absolute, err := filepath.Abs(f.path); err != nil {
+		w.broken = errors.Join(w.broken, err)
+	} else {
+		w.path = absolute
 	}
-	notify, err := fsnotify.NewWatcher()
-	if err != nil {
-		return nil, fmt.Errorf("watch %s: %w", folder, err)
+	if w.notify == nil {
+		close(w.done) // it is read again and again instead, because of the fault
+		return w
 	}
-	w := &Watcher{folder: absolute, timing: timing, notify: notify}
-	if err := w.follow(); err != nil {
-		return nil, errors.Join(fmt.Errorf("watch %s: %w", folder, err), notify.Close())
-	}
-	return w, nil
+	go w.follow()
+	return w
 }
 
-// Close ends the watch of a Watcher that is not run.
-func (w *Watcher) Close() error { return w.notify.Close() }
+// watch is a Folder that is being watched.
+type watch struct {
+	*Folder
+	path     string // absolute
+	contents *reader
+	good     bool        // contents are of the whole folder
+	root     fs.FileInfo // that folder
+	notify   *fsnotify.Watcher
+	broken   error // why changes are not noticed
+	changed  func()
+	done     chan struct{} // closed when notes are not taken any more
 
-// Run calls deliver with what the folder holds, at once and then after each
-// change that makes a difference, until ctx is done. It calls deliver from this
-// goroutine only, and closes the watcher.
-func (w *Watcher) Run(ctx context.Context, deliver func(Update)) error {
-	changes := make(chan struct{})
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		w.changes(ctx, changes)
-	}()
-	loop(ctx, w.timing, changes, w.read, deliver)
-	err := w.notify.Close()
-	<-done
-	return err
+	mu     sync.Mutex
+	names  map[string]bool // files that changed
+	all    bool            // anything may have changed
+	places []string        // folders outside into which links lead
+	linked bool            // there are links
 }
 
-// changes sends a signal for each event that may matter, until ctx is done.
-func (w *Watcher) changes(ctx context.Context, signals chan<- struct{}) {
+// Close ends the watch.
+func (w *watch) Close() {
+	if w.notify != nil {
+		_ = w.notify.Close() // nothing depends on it any more
+	}
+	<-w.done
+}
+
+// Read reads what changed.
+func (w *watch) Read(context.Context) (source.Reading, error) {
+	names, all := w.take()
+	var err error
+	some := !all && w.good && len(names) > 0 && !w.moved(names)
+	if some {
+		err = w.contents.readSome(names)
+	}
+	if !some || w.moved(nil) {
+		w.look() // first, so that no later change is missed
+		w.root, _ = os.Stat(w.path)
+		err = w.readAll(w.contents)
+	}
+	w.good = err == nil
+	reading := w.reading(w.contents)
+	if w.broken != nil {
+		reading.Faults = append(reading.Faults, source.Fault{Err: fmt.Errorf("changes are not noticed at once: %w", w.broken)})
+	}
+	return reading, err
+}
+
+// moved reports whether there is another folder now, or a link among the names:
+// then what did not change by its name may have changed.
+func (w *watch) moved(names map[string]bool) bool {
+	now, err := os.Stat(w.path)
+	if err != nil || w.root == nil || !os.SameFile(now, w.root) {
+		return true
+	}
+	for name := range names {
+		if info, err := os.Lstat(filepath.Join(w.path, name)); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// take takes the notes of what changed.
+func (w *watch) take() (names map[string]bool, all bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	names, all = w.names, w.all
+	w.names, w.all = nil, false
+	return names, all
+}
+
+// follow notes what changes until the watch is closed.
+func (w *watch) follow() {
+	defer close(w.done)
 	for {
 		select {
-		case <-ctx.Done():
-			return
 		case event, open := <-w.notify.Events:
 			if !open {
 				return
 			}
-			if !w.matters(event.Name) {
-				continue
+			if w.note(event.Name) {
+				w.changed()
 			}
 		case _, open := <-w.notify.Errors:
 			if !open {
 				return
 			}
-			// Events were lost: what they said is found by reading again.
-		}
-		select {
-		case signals <- struct{}{}:
-		case <-ctx.Done():
-			return
+			w.noteAll() // events were lost
+			w.changed()
 		}
 	}
 }
 
-// matters leaves out the neighbours of the folder, whose parent is watched for
-// the folder's own sake.
-func (w *Watcher) matters(name string) bool {
-	return filepath.Dir(name) != filepath.Dir(w.folder) || name == w.folder
+func (w *watch) noteAll() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.all = true
 }
 
-// read follows what moved, then reads everything.
-func (w *Watcher) read() Update {
-	if err := w.follow(); err != nil {
-		return Update{Err: fmt.Errorf("watch %s: %w", w.folder, err)}
+// note notes an event, and reports whether it matters. The folder's parent is
+// watched for the folder's own sake; its neighbours do not.
+func (w *watch) note(path string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	within, name := filepath.Dir(path), filepath.Base(path)
+	switch {
+	case within == w.path && !w.linked && w.contents.wanted(name):
+		if w.names == nil {
+			w.names = make(map[string]bool)
+		}
+		w.names[name] = true
+	case within == w.path && !w.linked, within != w.path && path != w.path && !slices.Contains(w.places, within):
+		return false
+	default:
+		w.all = true
 	}
-	documents, err := Read(os.DirFS(w.folder))
-	return Update{Documents: documents, Err: err}
+	return true
 }
 
-// follow watches the folder; its parent, in which the folder itself may be
+// look watches the folder; its parent, in which the folder itself may be
 // replaced; and the folders into which its links lead, which is where mounted
 // configuration changes.
-func (w *Watcher) follow() error {
+func (w *watch) look() {
+	if w.notify == nil {
+		return
+	}
+	places := w.find()
+	wanted := append([]string{w.path, filepath.Dir(w.path)}, places...)
 	// A watch is on the folder that the path led to when it was added: add it anew.
-	_ = w.notify.Remove(w.folder)
-	wanted := append([]string{w.folder, filepath.Dir(w.folder)}, linkTargets(w.folder)...)
+	_ = w.notify.Remove(w.path)
 	for _, watched := range w.notify.WatchList() {
 		if !slices.Contains(wanted, watched) {
 			_ = w.notify.Remove(watched) // an error says that it is gone already
 		}
 	}
-	for _, path := range wanted[1:] {
-		if err := w.notify.Add(path); err != nil {
-			return err
+	w.broken = nil
+	for _, path := range wanted {
+		err := w.notify.Add(path)
+		switch {
+		case err == nil, errors.Is(err, fs.ErrNotExist): // reading reports it
+		case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EMFILE):
+			w.broken = fmt.Errorf("watch %s: %w: raise the limits fs.inotify.max_user_watches and max_user_instances", path, err)
+		default:
+			w.broken = fmt.Errorf("watch %s: %w", path, err)
 		}
 	}
-	return w.notify.Add(w.folder)
 }
 
-// linkTargets are the folders outside of folder in which linked files stand.
-func linkTargets(folder string) []string {
-	entries, err := os.ReadDir(folder)
-	if err != nil {
-		return nil // reading reports it
-	}
-	var targets []string
-	for _, entry := range entries {
-		if entry.Type()&os.ModeSymlink == 0 || !holdsResources(entry.Name()) {
-			continue
-		}
-		target, err := filepath.EvalSymlinks(filepath.Join(folder, entry.Name()))
-		if err != nil {
-			continue // a link to nothing; its creation is seen in folder or not at all
-		}
-		if parent := filepath.Dir(target); parent != folder && !slices.Contains(targets, parent) {
-			targets = append(targets, parent)
+// find finds the folders into which links lead.
+func (w *watch) find() []string {
+	links, _ := w.links(w.contents.wanted) // reading reports an error
+	var places []string
+	for path, target := range links {
+		if parent := filepath.Dir(target); path != w.Folder.path && target != "" && parent != w.path && !slices.Contains(places, parent) {
+			places = append(places, parent)
 		}
 	}
-	return targets
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.places, w.linked = places, len(links) != 1
+	return places
 }

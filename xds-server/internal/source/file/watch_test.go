@@ -2,26 +2,33 @@ package file_test
 
 import (
 	"context"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/weirmesh/weir/xds-server/internal/source"
 	"github.com/weirmesh/weir/xds-server/internal/source/file"
 )
 
-// watch runs a watcher on folder and returns a function that waits until the
-// files read as wanted: name=content, in order.
-func watch(t *testing.T, folder string) func(want string) {
+// fast is a timing for tests that wait for what is delivered.
+var fast = source.Timing{
+	Quiet: time.Millisecond, Max: 10 * time.Millisecond,
+	Patience: 10 * time.Second, Retry: 20 * time.Millisecond, Recheck: time.Hour,
+}
+
+// watch watches a source and returns a function that waits until it reads as
+// wanted: name=content, in order, and then the problems.
+func watch(t *testing.T, watched source.Source) func(want string) {
 	t.Helper()
-	w, err := file.NewWatcher(folder, file.Timing{Quiet: time.Millisecond, Max: 10 * time.Millisecond})
-	if err != nil {
-		t.Fatal(err)
-	}
 	ctx, cancel := context.WithCancel(t.Context())
-	updates, done := make(chan file.Update, 100), make(chan error, 1)
-	go func() { done <- w.Run(ctx, func(u file.Update) { updates <- u }) }()
+	updates, done := make(chan source.Update, 10_000), make(chan error, 1)
+	go func() {
+		done <- source.Watch(ctx, []source.Source{watched}, fast, func(u source.Update) { updates <- u })
+	}()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -44,13 +51,16 @@ func watch(t *testing.T, folder string) func(want string) {
 	}
 }
 
-func describe(u file.Update) string {
-	if u.Err != nil {
-		return "error"
-	}
+func describe(u source.Update) string {
 	var parts []string
 	for _, d := range u.Documents {
 		parts = append(parts, d.Name+"="+string(d.Data))
+	}
+	for _, name := range slices.Sorted(maps.Keys(u.Certificates)) {
+		parts = append(parts, name+":"+string(u.Certificates[name]))
+	}
+	for _, p := range u.Problems {
+		parts = append(parts, "! "+p.Err.Error())
 	}
 	return strings.Join(parts, " ")
 }
@@ -74,7 +84,7 @@ func TestWatchFiles(t *testing.T) {
 	write(t, at("note.txt"), "not a resource")
 	write(t, at(".hidden.yaml"), "an editor's")
 	must(t, os.Mkdir(at("folder.yaml"), 0o700))
-	wait := watch(t, dir)
+	wait := watch(t, file.NewFolder(dir))
 	wait("b.yaml=1")
 	write(t, at("b.yaml"), "2")
 	wait("b.yaml=2")
@@ -99,7 +109,7 @@ func TestWatchMount(t *testing.T) {
 	write(t, at("..2024/a.yaml"), "old")
 	must(t, os.Symlink("..2024", at("..data")))
 	must(t, os.Symlink("..data/a.yaml", at("a.yaml")))
-	wait := watch(t, dir)
+	wait := watch(t, file.NewFolder(dir))
 	wait("a.yaml=old")
 	for _, content := range []string{"new", "newer"} {
 		must(t, os.Mkdir(at("..next-"+content), 0o700))
@@ -115,7 +125,7 @@ func TestWatchLinkedFile(t *testing.T) {
 	target := filepath.Join(elsewhere, "real.yaml")
 	write(t, target, "1")
 	must(t, os.Symlink(target, filepath.Join(dir, "a.yaml")))
-	wait := watch(t, dir)
+	wait := watch(t, file.NewFolder(dir))
 	wait("a.yaml=1")
 	write(t, target, "2")
 	wait("a.yaml=2")
@@ -131,7 +141,7 @@ func TestWatchFolderReplaced(t *testing.T) {
 		write(t, at(name+"/a.yaml"), name)
 	}
 	must(t, os.Symlink("one", at("current")))
-	wait := watch(t, at("current"))
+	wait := watch(t, file.NewFolder(at("current")))
 	wait("a.yaml=one")
 	must(t, os.Symlink("two", at("next")))
 	must(t, os.Rename(at("next"), at("current")))
@@ -139,13 +149,75 @@ func TestWatchFolderReplaced(t *testing.T) {
 	write(t, at("two/a.yaml"), "two, edited")
 	wait("a.yaml=two, edited")
 	must(t, os.Remove(at("current")))
-	wait("error")
+	wait("a.yaml=two, edited ! it does not exist: create it, or name another with --resources")
 	must(t, os.Symlink("one", at("current")))
 	wait("a.yaml=one")
 }
 
-func TestWatchNothing(t *testing.T) {
-	if _, err := file.NewWatcher(filepath.Join(t.TempDir(), "missing"), file.DefaultTiming()); err == nil {
-		t.Fatal("a folder that is not there can be watched")
+// TestWatchFolderMissing: a folder that is not there yet, nor its parent, stops nobody.
+func TestWatchFolderMissing(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "not", "yet")
+	wait := watch(t, file.NewFolder(dir))
+	wait("! it does not exist: create it, or name another with --resources")
+	must(t, os.MkdirAll(dir, 0o700))
+	write(t, filepath.Join(dir, "a.yaml"), "1")
+	wait("a.yaml=1")
+	write(t, filepath.Join(dir, "a.yaml"), "2")
+	wait("a.yaml=2")
+}
+
+// TestWatchLinkAppears: the folder has its first link only after a while.
+func TestWatchLinkAppears(t *testing.T) {
+	dir, elsewhere := t.TempDir(), t.TempDir()
+	target := filepath.Join(elsewhere, "real.yaml")
+	write(t, target, "1")
+	write(t, filepath.Join(dir, "a.yaml"), "plain")
+	wait := watch(t, file.NewFolder(dir))
+	wait("a.yaml=plain")
+	must(t, os.Symlink(target, filepath.Join(dir, "b.yaml")))
+	wait("a.yaml=plain b.yaml=1")
+	write(t, target, "2")
+	wait("a.yaml=plain b.yaml=2")
+}
+
+// TestWatchEmptied: a file that is emptied is being written; the others go on.
+func TestWatchEmptied(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	write(t, at("a.yaml"), "1")
+	write(t, at("b.yaml"), "")
+	wait := watch(t, file.NewFolder(dir))
+	wait("a.yaml=1 b.yaml=")
+	const emptied = "! a.yaml is empty, and was not: it counts as being written; delete it if nothing of it is to stay"
+	write(t, at("a.yaml"), "")
+	wait("a.yaml=1 b.yaml= " + emptied)
+	write(t, at("b.yaml"), "2")
+	wait("a.yaml=1 b.yaml=2 " + emptied)
+	write(t, at("a.yaml"), "3")
+	wait("a.yaml=3 b.yaml=2")
+	write(t, at("a.yaml"), "")
+	wait("a.yaml=3 b.yaml=2 " + emptied)
+	must(t, os.Remove(at("a.yaml")))
+	wait("b.yaml=2")
+}
+
+// TestWatchCertificates swaps a certificate and its key together.
+func TestWatchCertificates(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	for _, generation := range []string{"1", "2"} {
+		must(t, os.Mkdir(at(".."+generation), 0o700))
+		write(t, at(".."+generation+"/tls.crt"), "chain "+generation)
+		write(t, at(".."+generation+"/tls.key"), "key "+generation)
 	}
+	must(t, os.Symlink("..1", at("..data")))
+	must(t, os.Symlink("..data/tls.crt", at("tls.crt")))
+	must(t, os.Symlink("..data/tls.key", at("tls.key")))
+	wait := watch(t, file.NewCertificates(dir))
+	wait("tls.crt:chain 1 tls.key:key 1")
+	must(t, os.Symlink("..2", at("..next")))
+	must(t, os.Rename(at("..next"), at("..data")))
+	wait("tls.crt:chain 2 tls.key:key 2")
+	write(t, at("huge.pem"), strings.Repeat("x", 1<<20+1))
+	wait("tls.crt:chain 2 tls.key:key 2 ! huge.pem has more than the limit of 1048576 bytes: is it a certificate or a key?")
 }
