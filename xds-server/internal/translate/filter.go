@@ -26,12 +26,8 @@ const (
 )
 
 // filterConfig is the ECDS resource of a gateway: the module and its policy.
-func filterConfig(c *catalog.Catalog, gateway *catalog.Gateway, o Options) (*snapshot.Resource, error) {
-	code, err := moduleSource(gateway, o)
-	if err != nil {
-		return nil, err
-	}
-	document, err := Policy(c, gateway)
+func filterConfig(gateway *catalog.Gateway, document, module []byte) (*snapshot.Resource, error) {
+	code, err := moduleSource(gateway, module)
 	if err != nil {
 		return nil, err
 	}
@@ -53,18 +49,18 @@ func filterConfig(c *catalog.Catalog, gateway *catalog.Gateway, o Options) (*sna
 		AllowOnHeadersStopIteration: wrapperspb.Bool(true),
 	}
 	name := FilterName(gateway.Name)
-	return snapshot.NewResource(name, &corev3.TypedExtensionConfig{
+	return resource(nil, name, &corev3.TypedExtensionConfig{
 		Name:        name,
 		TypedConfig: pack(&httpwasmv3.Wasm{Config: config}),
-	})
+	}, gateway.Origin)
 }
 
-func moduleSource(gateway *catalog.Gateway, o Options) (*corev3.DataSource, error) {
+func moduleSource(gateway *catalog.Gateway, module []byte) (*corev3.DataSource, error) {
 	if gateway.ModuleFile != "" {
 		return &corev3.DataSource{Specifier: &corev3.DataSource_Filename{Filename: gateway.ModuleFile}}, nil
 	}
-	if len(o.Module) == 0 {
+	if len(module) == 0 {
 		return nil, errors.New("there is no filter module to send: give the server one, or set spec.filter.module.file")
 	}
-	return &corev3.DataSource{Specifier: &corev3.DataSource_InlineBytes{InlineBytes: o.Module}}, nil
+	return &corev3.DataSource{Specifier: &corev3.DataSource_InlineBytes{InlineBytes: module}}, nil
 }

@@ -21,7 +21,7 @@ func listener(gateway *catalog.Gateway, l *catalog.Listener, envoy spiffeid.ID) 
 		}},
 	}
 	if l.TLS != nil {
-		chain.TransportSocket = downstreamTLS(l.TLS, envoy)
+		chain.TransportSocket = downstreamTLS(ListenerName(gateway.Name, l.Name), l.TLS, envoy)
 	}
 	return &listenerv3.Listener{
 		Name:                          ListenerName(gateway.Name, l.Name),

@@ -16,12 +16,28 @@ func upstreamTLS(peer, envoy spiffeid.ID) *corev3.TransportSocket {
 	return tlsSocket(&tlsv3.UpstreamTlsContext{CommonTlsContext: tlsContext(envoy, []spiffeid.ID{peer})})
 }
 
-// downstreamTLS proves the Envoy's identity to clients and verifies theirs.
-func downstreamTLS(t *catalog.ListenerTLS, envoy spiffeid.ID) *corev3.TransportSocket {
+// downstreamTLS proves the Envoy's identity to clients, or shows them the
+// listener's public certificate, and verifies their identities.
+func downstreamTLS(listener string, t *catalog.ListenerTLS, envoy spiffeid.ID) *corev3.TransportSocket {
+	context := tlsContext(envoy, t.AllowedClients)
+	if t.Certificate != nil {
+		context.TlsCertificateSdsSecretConfigs = []*tlsv3.SdsSecretConfig{{Name: listener, SdsConfig: fromADS()}}
+	}
 	return tlsSocket(&tlsv3.DownstreamTlsContext{
-		CommonTlsContext:         tlsContext(envoy, t.AllowedClients),
+		CommonTlsContext:         context,
 		RequireClientCertificate: wrapperspb.Bool(t.RequireClientCertificate),
 	})
+}
+
+// certificate is the secret of a public certificate. It alone comes over the
+// aggregated stream: SVIDs never do.
+func certificate(name string, c *catalog.Certificate) *tlsv3.Secret {
+	inline := func(pem []byte) *corev3.DataSource {
+		return &corev3.DataSource{Specifier: &corev3.DataSource_InlineBytes{InlineBytes: pem}}
+	}
+	return &tlsv3.Secret{Name: name, Type: &tlsv3.Secret_TlsCertificate{
+		TlsCertificate: &tlsv3.TlsCertificate{CertificateChain: inline(c.Chain), PrivateKey: inline(c.Key)},
+	}}
 }
 
 func tlsSocket(context proto.Message) *corev3.TransportSocket {

@@ -1,0 +1,91 @@
+package translate
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+
+	"github.com/weirmesh/weir/xds-server/internal/catalog"
+	"github.com/weirmesh/weir/xds-server/internal/snapshot"
+)
+
+// gatewayResources are the resources of one gateway.
+type gatewayResources struct {
+	gateway  *catalog.Gateway
+	module   []byte // that the filter was made of
+	document []byte
+	filter   *snapshot.Resource
+	secrets  []*snapshot.Resource
+	// listeners are by Envoy, made when one needs them.
+	listeners map[spiffeid.ID][]*snapshot.Resource
+}
+
+// gateways makes the resources of all gateways; the same where nothing changed.
+func (n *translation) gateways() error {
+	for _, gateway := range n.catalog.Gateways {
+		made, err := n.gateway(gateway, n.last.gateways[gateway.Name])
+		if err != nil {
+			return fmt.Errorf("resources of Gateway/%s: %w", gateway.Name, err)
+		}
+		n.byName[gateway.Name] = made
+	}
+	return nil
+}
+
+func (n *translation) gateway(gateway *catalog.Gateway, old *gatewayResources) (*gatewayResources, error) {
+	document, err := n.catalog.PolicyDocument(gateway)
+	if err != nil {
+		return nil, err
+	}
+	if old == nil {
+		old = &gatewayResources{gateway: &catalog.Gateway{}}
+	}
+	next := *old
+	next.gateway, next.module, next.document = gateway, n.module, document
+	if old.gateway != gateway {
+		next.listeners = make(map[spiffeid.ID][]*snapshot.Resource)
+		if next.secrets, err = secrets(gateway); err != nil {
+			return nil, err
+		}
+	}
+	sameModule := old.gateway.ModuleFile == gateway.ModuleFile && (gateway.ModuleFile != "" || bytes.Equal(old.module, n.module))
+	if old.filter != nil && sameModule && bytes.Equal(old.document, document) {
+		next.filter = from(old.filter, gateway.Origin)
+		return &next, nil
+	}
+	next.filter, err = filterConfig(gateway, document, n.module)
+	return &next, err
+}
+
+// secrets are the public certificates of a gateway's listeners.
+func secrets(gateway *catalog.Gateway) ([]*snapshot.Resource, error) {
+	var all []*snapshot.Resource
+	var errs []error
+	for _, l := range gateway.Listeners {
+		if l.TLS == nil || l.TLS.Certificate == nil {
+			continue
+		}
+		name := ListenerName(gateway.Name, l.Name)
+		made, err := resource(nil, name, certificate(name, l.TLS.Certificate), gateway.Origin)
+		all, errs = append(all, made), append(errs, err)
+	}
+	return all, errors.Join(errs...)
+}
+
+// forEnvoy are the resources of the gateway that an Envoy gets.
+func (r *gatewayResources) forEnvoy(envoy spiffeid.ID) ([]*snapshot.Resource, error) {
+	if r.listeners[envoy] == nil {
+		for i := range r.gateway.Listeners {
+			l := &r.gateway.Listeners[i]
+			made, err := resource(nil, ListenerName(r.gateway.Name, l.Name), listener(r.gateway, l, envoy), r.gateway.Origin)
+			if err != nil {
+				return nil, err
+			}
+			r.listeners[envoy] = append(r.listeners[envoy], made)
+		}
+	}
+	all := append([]*snapshot.Resource{r.filter}, r.secrets...)
+	return append(all, r.listeners[envoy]...), nil
+}
