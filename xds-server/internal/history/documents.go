@@ -113,15 +113,19 @@ func (s *shard) seal() {
 	if len(s.documents) == 0 {
 		return
 	}
-	sum := sha256.Sum256(s.encoded())
-	s.hash = hex.EncodeToString(sum[:])
+	s.hash = hashOf(s.encoded())
+}
+
+// hashOf names a shard's file.
+func hashOf(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
 }
 
 // decodeShard reads a shard's file, which must have the hash, belong to the
 // place, and be written as encoded does it.
 func decodeShard(at int, hash string, data []byte) (shard, error) {
-	sum := sha256.Sum256(data)
-	if hex.EncodeToString(sum[:]) != hash {
+	if hashOf(data) != hash {
 		return shard{}, fmt.Errorf("documents/%s is torn: its content has another hash", hash)
 	}
 	var file shardFile

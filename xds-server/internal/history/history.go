@@ -141,6 +141,9 @@ func (h *History) Add(r Revision) (Revision, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	next, err := h.latest.next(r.Documents)
+	if year := r.Time.UTC().Year(); err == nil && (year < 0 || year > 9999) {
+		err = fmt.Errorf("its time is in the year %d, which cannot be written", year)
+	}
 	if err != nil {
 		return Revision{}, fmt.Errorf("add a revision to the history: %w", err)
 	}
@@ -157,6 +160,13 @@ func (h *History) Add(r Revision) (Revision, error) {
 	h.hold(own)
 	h.leftover = h.retire()
 	return r, nil
+}
+
+// Next is the number that the next Add gives.
+func (h *History) Next() uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.next
 }
 
 // Get returns a revision with its documents. The error is ErrNotKept if there

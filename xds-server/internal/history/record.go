@@ -135,7 +135,8 @@ func isHash(name string) bool {
 	return err == nil && len(sum) == sha256.Size && hex.EncodeToString(sum) == name
 }
 
-// mustEncode encodes our own types, which hold strings, numbers and bytes.
+// mustEncode encodes our own types, which hold strings, numbers, bytes and times
+// that Add has looked at.
 func mustEncode(value any) []byte {
 	data, err := json.Marshal(value)
 	if err != nil {

@@ -116,6 +116,9 @@ func (h *History) drop(shards []string) error {
 // load reads what is on disk. Only a directory that cannot be listed is an
 // error; what is wrong with single files goes to h.problems.
 func (h *History) load() error {
+	if _, err := h.list("."); err != nil {
+		return err
+	}
 	names, err := h.list(revisionsDir)
 	if err != nil {
 		return err
@@ -138,7 +141,7 @@ func (h *History) load() error {
 	return nil
 }
 
-// list returns the files of a sub-directory, without those that a crash left
+// list returns the names in a sub-directory, without those that a crash left
 // half written: it removes them.
 func (h *History) list(sub string) ([]string, error) {
 	names, err := h.disk.list(filepath.Join(h.dir, sub))
