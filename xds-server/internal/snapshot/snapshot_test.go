@@ -19,7 +19,7 @@ import (
 	"github.com/weirmesh/weir/xds-server/internal/snapshot"
 )
 
-func resource(t *testing.T, name string, message proto.Message) *snapshot.Resource {
+func resource(t testing.TB, name string, message proto.Message) *snapshot.Resource {
 	t.Helper()
 	r, err := snapshot.NewResource(name, message)
 	if err != nil {
@@ -52,7 +52,7 @@ func routes(name, forced string, weighted ...string) *routev3.RouteConfiguration
 	}}}}
 }
 
-func listener(t *testing.T, name string, manager *hcmv3.HttpConnectionManager) *listenerv3.Listener {
+func listener(t testing.TB, name string, manager *hcmv3.HttpConnectionManager) *listenerv3.Listener {
 	t.Helper()
 	config, err := anypb.New(manager)
 	if err != nil {
