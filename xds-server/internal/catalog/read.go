@@ -37,6 +37,7 @@ func (f *file) faulty() bool {
 // what changed.
 type written struct {
 	files  map[string]*file
+	order  []*file // as in the last set
 	faulty map[string]*file
 	// units are the definitions of each resource, as they are written; the first
 	// counts, a second one is a problem.
@@ -74,22 +75,19 @@ func (w *written) first(k key) *unit {
 // read takes in a set and returns the resources that are not written as before.
 func (w *written) read(set source.Set) map[key]bool {
 	changed := make(map[key]bool)
-	kept := 0
+	order := make([]*file, len(set.Documents))
 	for i, document := range set.Documents {
-		old := w.files[document.Name]
-		if old != nil {
-			kept++
-			old.place.order = i
-			if old.where == document.Where() && bytes.Equal(old.data, document.Data) {
-				old.data = document.Data
-				continue
-			}
+		old := w.find(i, document.Name)
+		if old != nil && old.where == document.Where() && bytes.Equal(old.data, document.Data) {
+			order[i] = old
+		} else {
+			order[i] = readFile(document, old)
+			w.replace(document.Name, old, order[i], changed)
 		}
-		w.replace(document.Name, old, readFile(document, i, old), changed)
+		order[i].place.order = i
 	}
-	if kept < len(w.files) || len(w.files) > len(set.Documents) {
-		w.forget(set.Documents, changed)
-	}
+	w.order = order
+	w.forget(set.Documents, changed)
 	for k := range changed {
 		slices.SortFunc(w.units[k], (*unit).compare)
 		delete(w.twice, k)
@@ -103,6 +101,14 @@ func (w *written) read(set source.Set) map[key]bool {
 	}
 	w.readCertificates(set.Certificates, changed)
 	return changed
+}
+
+// find returns the file of a name, which mostly is where it was.
+func (w *written) find(i int, name string) *file {
+	if i < len(w.order) && w.order[i].place.name == name {
+		return w.order[i]
+	}
+	return w.files[name]
 }
 
 // forget removes the files that are no longer there.
@@ -169,12 +175,11 @@ func (w *written) readCertificates(files map[string][]byte, changed map[key]bool
 
 // readFile reads a document. What its earlier version old, which may be nil, has
 // in common with it is not read again.
-func readFile(document source.Document, order int, old *file) *file {
+func readFile(document source.Document, old *file) *file {
 	f := &file{place: &place{name: document.Name}, where: document.Where(), data: document.Data}
 	if old != nil {
 		f.place = old.place // of units that stay
 	}
-	f.place.order = order
 	parts, problems := strictyaml.Split(f.where, document.Data)
 	if len(problems) > 0 {
 		f.problems = problems

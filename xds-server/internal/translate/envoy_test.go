@@ -15,6 +15,7 @@ import (
 	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	httpwasmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/wasm/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
@@ -90,6 +91,9 @@ func wrap(t *testing.T, s *snapshot.Snapshot, withModule bool) *bootstrapv3.Boot
 	for r := range s.All(snapshot.RouteType) {
 		static.Listeners = append(static.Listeners, inline("routes of "+r.Name, decode(t, r, &routev3.RouteConfiguration{}), nil))
 	}
+	for r := range s.All(snapshot.SecretType) {
+		static.Listeners = append(static.Listeners, showing("certificate of "+r.Name, decode(t, r, &tlsv3.Secret{}).GetTlsCertificate()))
+	}
 	for r := range s.All(snapshot.ExtensionType) {
 		extension := decode(t, r, &corev3.TypedExtensionConfig{})
 		if withModule {
@@ -144,6 +148,18 @@ func inline(name string, routes *routev3.RouteConfiguration, filter *corev3.Type
 			ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: pack(manager)},
 		}}}},
 	}
+}
+
+// showing is a listener that shows a certificate, so that Envoy loads it.
+func showing(name string, certificate *tlsv3.TlsCertificate) *listenerv3.Listener {
+	l := inline(name, &routev3.RouteConfiguration{}, nil)
+	l.FilterChains[0].TransportSocket = &corev3.TransportSocket{
+		Name: "envoy.transport_sockets.tls",
+		ConfigType: &corev3.TransportSocket_TypedConfig{TypedConfig: pack(&tlsv3.DownstreamTlsContext{
+			CommonTlsContext: &tlsv3.CommonTlsContext{TlsCertificates: []*tlsv3.TlsCertificate{certificate}},
+		})},
+	}
+	return l
 }
 
 func decode[M proto.Message](t *testing.T, r *snapshot.Resource, into M) M {
