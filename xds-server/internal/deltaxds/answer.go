@@ -1,52 +1,77 @@
 package deltaxds
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/weirmesh/weir/xds-server/internal/snapshot"
 )
 
 // maxMessage bounds what is kept of a client's error message, in bytes.
 const maxMessage = 4096
 
-// accept takes the client's ACK of the response in flight and returns how long
-// the client took.
-func (s *subscription) accept(now time.Time) time.Duration {
-	for name := range s.inflight.updated {
+// maxSearched bounds how much of a client's error message is searched for the
+// names of resources, in bytes.
+const maxSearched = 64 << 10
+
+// accept takes the client's ACK of the response in flight and returns what it
+// has accepted.
+func (s *subscription) accept(now time.Time) map[string]delivery {
+	accepted := s.inflight.updated
+	for name := range accepted {
 		delete(s.parked, name)
 	}
 	s.status.Acked, s.status.AckedAt = s.inflight.version, now
-	took := now.Sub(s.inflight.sent)
 	s.inflight = nil
-	return took
+	return accepted
 }
 
-// refuse takes the client's NACK of the response in flight. The refused versions
-// are parked: they count as told, so they are not sent again until they change
+// refuse takes the client's NACK of the response in flight and returns the
+// resources that are parked by it, by name, and what the client has accepted. The
+// refused versions count as told, so they are not sent again until they change
 // or the client asks. Envoy applies the good resources of a refused response and
 // names the bad ones in its message, so only those are parked; a message that
 // names none leaves all suspect.
-func (s *subscription) refuse(message string, now time.Time) {
+func (s *subscription) refuse(message string, now time.Time) (parked []Parked, accepted map[string]delivery) {
+	accepted = s.inflight.updated
+	names := suspects(message, accepted)
 	message = clip(message)
-	suspects := make([]string, 0, 1)
-	for name := range s.inflight.updated {
-		if mentions(message, name) {
-			suspects = append(suspects, name)
+	for _, name := range names {
+		d := accepted[name]
+		p := Parked{
+			Name: name, Version: d.resource.Version, Message: message, Since: now, Origin: d.resource.Origin,
+			missing: d.fresh, serving: d.before,
 		}
+		s.parked[name] = p
+		parked = append(parked, p)
+		delete(accepted, name)
+	}
+	for name := range accepted {
 		delete(s.parked, name)
-	}
-	if len(suspects) == 0 {
-		for name := range s.inflight.updated {
-			suspects = append(suspects, name)
-		}
-	}
-	for _, name := range suspects {
-		_, fresh := s.inflight.fresh[name]
-		s.parked[name] = Parked{Name: name, Version: s.inflight.updated[name], Message: message, Since: now, missing: fresh}
 	}
 	s.status.Nacks++
 	s.status.LastNack = &Nack{Version: s.inflight.version, Message: message, At: now}
 	s.inflight = nil
+	return parked, accepted
+}
+
+// suspects are the resources that a message names, or all if it names none.
+func suspects(message string, sent map[string]delivery) []string {
+	searched := message[:min(len(message), maxSearched)]
+	var names []string
+	for name := range sent {
+		if mentions(searched, name) {
+			names = append(names, name)
+		}
+	}
+	if names == nil {
+		return slices.Sorted(maps.Keys(sent))
+	}
+	slices.Sort(names)
+	return names
 }
 
 // missing returns the resources that the client refused and has no older
@@ -62,6 +87,17 @@ func (s *subscription) missing() set {
 		}
 	}
 	return names
+}
+
+// stillRefused counts the refused resources that are as they were in target.
+func (s *subscription) stillRefused(target *snapshot.Snapshot) int {
+	count := 0
+	for name, p := range s.parked {
+		if r := target.Get(s.typeURL, name); r != nil && r.Version == p.Version {
+			count++
+		}
+	}
+	return count
 }
 
 // mentions reports whether message holds name as a whole word.

@@ -3,9 +3,10 @@ package deltaxds
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
+	"time"
 
-	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	statuspb "google.golang.org/genproto/googleapis/rpc/status"
@@ -26,11 +27,18 @@ type envoy struct {
 	scopes  map[string]bool
 	refused set // clusters refused and never had
 	inbox   []*discoveryv3.DeltaDiscoveryResponse
+
+	now       time.Time
+	listening bool
+	cold      map[string]bool      // new clusters with health checks that did not yet pass
+	questions map[int][]string     // of the server, about what is warm
+	used      map[string]time.Time // when a route last led to a cluster
 }
 
-func newEnvoy(t *testing.T, snap *snapshot.Snapshot) *envoy {
-	e := &envoy{t: t, server: newStream(snap), known: map[string]bool{}, warming: map[string]bool{}, serving: map[string]bool{},
-		routes: map[string]*routev3.RouteConfiguration{}, scopes: map[string]bool{}, refused: set{}}
+func newEnvoy(t *testing.T, snap *snapshot.Snapshot, o options) *envoy {
+	e := &envoy{t: t, server: newStream(snap, o), known: map[string]bool{}, warming: map[string]bool{}, serving: map[string]bool{},
+		routes: map[string]*routev3.RouteConfiguration{}, scopes: map[string]bool{}, refused: set{},
+		now: testTime, cold: map[string]bool{}, questions: map[int][]string{}, used: map[string]time.Time{}}
 	for _, url := range []string{snapshot.ClusterType, snapshot.ListenerType, snapshot.ScopedRouteType} {
 		e.send(&discoveryv3.DeltaDiscoveryRequest{TypeUrl: url})
 	}
@@ -40,16 +48,36 @@ func newEnvoy(t *testing.T, snap *snapshot.Snapshot) *envoy {
 
 func (e *envoy) send(req *discoveryv3.DeltaDiscoveryRequest) {
 	e.t.Helper()
-	if _, err := e.server.request(req, testTime); err != nil {
+	if _, err := e.server.request(req, e.now); err != nil {
 		e.t.Fatal(err)
 	}
 	e.poll()
 }
 
 func (e *envoy) poll() {
-	for resp := e.server.next(testTime); resp != nil; resp = e.server.next(testTime) {
+	for resp := e.server.next(e.now); resp != nil; resp = e.server.next(e.now) {
 		e.inbox = append(e.inbox, resp)
 	}
+	if names, number := e.server.question(); number > 0 {
+		e.questions[number] = names
+	}
+}
+
+// warm has all health checks pass that the server asked about.
+func (e *envoy) warm() {
+	for number, names := range e.questions {
+		for _, name := range names {
+			delete(e.cold, name)
+		}
+		delete(e.questions, number)
+		e.server.gate.answer(number, "")
+	}
+	e.poll()
+}
+
+func (e *envoy) wait(d time.Duration) {
+	e.now = e.now.Add(d)
+	e.poll()
 }
 
 func (e *envoy) interest(url string, subscribe, unsubscribe []string) {
@@ -95,10 +123,15 @@ func (e *envoy) apply(url string, r *discoveryv3.Resource) (subscribe []string) 
 	case snapshot.ClusterType:
 		delete(e.refused, name)
 		known := e.known[name]
+		if e.cold != nil && !known && e.listening && strings.HasSuffix(name, "@v2") { // see randomMesh
+			e.cold[name] = true
+		}
 		e.known[name], e.warming[name] = true, true // a changed cluster serves on in its old form while the new one warms
 		if !known {
 			return []string{name}
 		}
+	case snapshot.ListenerType:
+		e.listening = true
 	case snapshot.EndpointType:
 		delete(e.warming, name)
 		e.serving[name] = e.known[name]
@@ -120,9 +153,13 @@ func (e *envoy) apply(url string, r *discoveryv3.Resource) (subscribe []string) 
 func (e *envoy) drop(url, name string) (unsubscribe []string) {
 	switch url {
 	case snapshot.ClusterType:
+		if last, led := e.used[name]; led && e.now.Sub(last) < e.server.drain.delay {
+			e.t.Fatalf("cluster %s was taken away %s after a route led there", name, e.now.Sub(last))
+		}
 		delete(e.known, name)
 		delete(e.serving, name)
 		delete(e.warming, name)
+		delete(e.cold, name)
 		delete(e.refused, name)
 		return []string{name}
 	case snapshot.EndpointType: // the cluster is there, with nowhere to send to
@@ -141,45 +178,71 @@ func (e *envoy) drop(url, name string) (unsubscribe []string) {
 func (e *envoy) broken() (route, cluster string) {
 	for name, config := range e.routes {
 		for _, w := range config.GetVirtualHosts()[0].GetRoutes()[0].GetRoute().GetWeightedClusters().GetClusters() {
-			if !e.serving[w.GetName()] {
-				return name, w.GetName()
+			if e.server.target.Get(snapshot.RouteType, name) != nil { // its model is wanted
+				e.used[w.GetName()] = e.now
+			}
+			if !e.serving[w.GetName()] || e.cold[w.GetName()] {
+				route, cluster = name, w.GetName()
 			}
 		}
 	}
-	return "", ""
+	return route, cluster
 }
 
 // TestMakeBeforeBreak applies random snapshots in random steps: at no moment
-// does an applied route lead to a cluster that is not there and warm. With
-// refused clusters the same holds for routes that an Envoy already had.
+// does an applied route lead to a cluster that is not there and warm, and none
+// is taken away before its drain delay is over. With refused clusters the same
+// holds for routes that an Envoy already had.
 func TestMakeBeforeBreak(t *testing.T) {
-	for _, refusing := range []bool{false, true} {
-		t.Run(fmt.Sprintf("refusing=%t", refusing), func(t *testing.T) {
-			for seed := range uint64(500) {
-				r := rand.New(rand.NewPCG(seed, 2))
-				e := newEnvoy(t, randomMesh(r).snapshot(t))
-				e.drain(nil, seed)
-				for range 10 {
-					next := randomMesh(r).snapshot(t)
-					before := e.server.snap
-					e.server.publish(next, before, snapshot.Diff(before, next))
-					e.poll()
-					refuse := func(*discoveryv3.DeltaDiscoveryResponse) string { return "" }
-					if refusing {
-						refuse = func(resp *discoveryv3.DeltaDiscoveryResponse) string { return refuseOne(r, resp) }
-					}
-					for range r.IntN(12) {
-						e.drainOne(refuse, seed)
-					}
+	for name, o := range map[string]options{
+		"at once": {}, "with a delay": {drain: 5 * time.Second}, "warm, with a delay": {drain: 5 * time.Second, warm: true},
+	} {
+		for _, refusing := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, refusing=%t", name, refusing), func(t *testing.T) {
+				for seed := range uint64(250) {
+					breakOnce(t, o, refusing, seed)
 				}
-				e.drain(nil, seed)
-				for name := range e.warming {
-					if _, wanted := resourcesOf(e.server.snap, snapshot.ClusterType)[name]; wanted {
-						t.Fatalf("seed %d: cluster %s warms for ever", seed, name)
-					}
-				}
+			})
+		}
+	}
+}
+
+func breakOnce(t *testing.T, o options, refusing bool, seed uint64) {
+	t.Helper()
+	r := rand.New(rand.NewPCG(seed, 2))
+	e := newEnvoy(t, randomMesh(r).snapshot(t), o)
+	if !o.warm { // then nobody tells
+		e.cold = nil
+	}
+	e.drain(seed)
+	for range 12 {
+		next := randomMesh(r).snapshot(t)
+		before := e.server.target
+		e.server.publish(next, before, snapshot.Diff(before, next))
+		e.poll()
+		refuse := func(*discoveryv3.DeltaDiscoveryResponse) string { return "" }
+		if refusing {
+			refuse = func(resp *discoveryv3.DeltaDiscoveryResponse) string { return refuseOne(r, resp) }
+		}
+		for range r.IntN(12) {
+			switch r.IntN(8) {
+			case 0:
+				e.warm()
+			case 1:
+				e.wait(time.Duration(r.IntN(6)) * time.Second)
+			default:
+				e.drainOne(refuse, seed)
 			}
-		})
+		}
+	}
+	e.drain(seed)
+	for name := range e.known {
+		if e.server.target.Get(snapshot.ClusterType, name) == nil && len(e.server.clinging().refs) == 0 {
+			t.Fatalf("seed %d: cluster %s stays for ever", seed, name)
+		}
+		if e.warming[name] && e.server.target.Get(snapshot.ClusterType, name) != nil {
+			t.Fatalf("seed %d: cluster %s warms for ever", seed, name)
+		}
 	}
 }
 
@@ -190,13 +253,23 @@ func refuseOne(r *rand.Rand, resp *discoveryv3.DeltaDiscoveryResponse) string {
 	return resp.GetResources()[r.IntN(len(resp.GetResources()))].GetName()
 }
 
-func (e *envoy) drain(refuse func(*discoveryv3.DeltaDiscoveryResponse) string, seed uint64) {
+// drain has the Envoy answer everything, and all delays pass.
+func (e *envoy) drain(seed uint64) {
 	e.t.Helper()
-	if refuse == nil {
-		refuse = func(*discoveryv3.DeltaDiscoveryResponse) string { return "" }
-	}
-	for len(e.inbox) > 0 {
-		e.drainOne(refuse, seed)
+	accept := func(*discoveryv3.DeltaDiscoveryResponse) string { return "" }
+	for {
+		for len(e.inbox) > 0 {
+			e.drainOne(accept, seed)
+		}
+		wake := e.server.wake()
+		switch {
+		case len(e.questions) > 0:
+			e.warm()
+		case !wake.IsZero():
+			e.wait(wake.Sub(e.now))
+		default:
+			return
+		}
 	}
 }
 
@@ -211,25 +284,12 @@ func (e *envoy) drainOne(refuse func(*discoveryv3.DeltaDiscoveryResponse) string
 		had[name] = true
 	}
 	e.step(refuse(resp))
-	route, cluster := e.broken()
-	if route == "" {
-		return
-	}
-	if _, refused := e.refused[cluster]; refused && !had[route] {
+	for route, cluster := e.broken(); route != ""; route, cluster = e.broken() {
+		if _, refused := e.refused[cluster]; !refused || had[route] {
+			e.t.Fatalf("seed %d: after %s %v, route %s leads to %s, which cannot serve", seed, resp.GetTypeUrl(), resp.GetRemovedResources(), route, cluster)
+		}
 		// The first route of a model comes even if a cluster was refused. From
 		// here on this Envoy proves nothing about that route.
 		delete(e.routes, route)
-		return
-	}
-	e.t.Fatalf("seed %d: after %s %v, route %s leads to %s, which cannot serve", seed, resp.GetTypeUrl(), resp.GetRemovedResources(), route, cluster)
-}
-
-func TestAssignmentNamedByTheCluster(t *testing.T) {
-	named := &clusterv3.Cluster{Name: "c", EdsClusterConfig: &clusterv3.Cluster_EdsClusterConfig{ServiceName: "endpoints"}}
-	if got := assignment(&discoveryv3.Resource{Name: "c", Resource: pack(t, named)}); got != "endpoints" {
-		t.Errorf("assignment = %q, want the service name", got)
-	}
-	if got := assignment(&discoveryv3.Resource{Name: "c", Resource: pack(t, &clusterv3.Cluster{Name: "c"})}); got != "c" {
-		t.Errorf("assignment = %q, want the cluster's name", got)
 	}
 }

@@ -26,7 +26,7 @@ func FuzzRequests(f *testing.F) {
 	}
 	snap, next := oneModel(0).snapshot(f), oneModel(1).snapshot(f)
 	f.Fuzz(func(t *testing.T, script []byte) {
-		s := newStream(snap)
+		s := newStream(snap, options{})
 		for len(script) > 0 {
 			n := min(int(script[0]), len(script)-1)
 			req := &discoveryv3.DeltaDiscoveryRequest{}

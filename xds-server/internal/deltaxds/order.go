@@ -8,7 +8,11 @@
 // how identities are proved.
 package deltaxds
 
-import "github.com/weirmesh/weir/xds-server/internal/snapshot"
+import (
+	"slices"
+
+	"github.com/weirmesh/weir/xds-server/internal/snapshot"
+)
 
 // additions is the order in which new and changed resources of one snapshot
 // reach a client: make before break (xDS protocol, "Eventual consistency
@@ -18,18 +22,25 @@ import "github.com/weirmesh/weir/xds-server/internal/snapshot"
 //
 // Scopes go before routes because Envoy asks for a route configuration only
 // when a scope names it.
-var additions = []string{
-	snapshot.ClusterType,
-	snapshot.EndpointType,
+var additions = append(slices.Clone(foundations),
 	snapshot.ListenerType,
 	snapshot.ScopedRouteType,
 	snapshot.RouteType,
 	snapshot.ExtensionType,
+)
+
+// foundations are what the other types lead to. When a client has them, clusters
+// may have to warm before anything is led there.
+var foundations = []string{
+	snapshot.ClusterType,
+	snapshot.EndpointType,
+	snapshot.SecretType,
 }
 
-// removals is the order in which resources are taken away, after every addition
-// was answered. What refers goes before what is referred to; a client that drops
-// a cluster or a scope unsubscribes from its endpoints or routes by itself.
+// removals is the order in which resources are taken away, when every addition
+// was answered and the drain delay is over. What refers goes before what is
+// referred to; a client that drops a cluster or a scope unsubscribes from its
+// endpoints or routes by itself.
 var removals = []string{
 	snapshot.ListenerType,
 	snapshot.ScopedRouteType,
@@ -37,25 +48,16 @@ var removals = []string{
 	snapshot.ExtensionType,
 	snapshot.ClusterType,
 	snapshot.EndpointType,
+	snapshot.SecretType,
 }
 
-// referrers are the types whose resources lead to clusters and routes. While a
-// client holds on to an older one (it refused the newer), what that may refer
-// to stays.
-var referrers = []string{snapshot.ListenerType, snapshot.ScopedRouteType, snapshot.RouteType}
-
-// refersToNothing reports whether a resource of the type may be removed whatever
-// referrers the client still holds.
-func refersToNothing(typeURL string) bool {
-	return typeURL == snapshot.ListenerType || typeURL == snapshot.ScopedRouteType
+// reach is what a resource of a type may lead to, directly or not.
+var reach = map[string][]string{
+	snapshot.ListenerType:    {snapshot.RouteType, snapshot.ExtensionType, snapshot.ClusterType, snapshot.EndpointType, snapshot.SecretType},
+	snapshot.ScopedRouteType: {snapshot.RouteType, snapshot.ClusterType, snapshot.EndpointType, snapshot.SecretType},
+	snapshot.RouteType:       {snapshot.ClusterType, snapshot.EndpointType, snapshot.SecretType},
+	snapshot.ClusterType:     {snapshot.EndpointType, snapshot.SecretType},
 }
 
 // ordered reports whether the type takes part in make-before-break.
-func ordered(typeURL string) bool {
-	for _, t := range additions {
-		if t == typeURL {
-			return true
-		}
-	}
-	return false
-}
+func ordered(typeURL string) bool { return slices.Contains(additions, typeURL) }

@@ -2,8 +2,11 @@ package deltaxds
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
+	"time"
 
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	statuspb "google.golang.org/genproto/googleapis/rpc/status"
@@ -18,6 +21,9 @@ type client struct {
 	server   *stream
 	types    map[string]*clientType
 	snapshot *snapshot.Snapshot
+	options  options
+	now      time.Time
+	question int // about warm clusters, not yet answered; 0: none
 }
 
 type clientType struct {
@@ -31,8 +37,8 @@ type clientType struct {
 	unacked  *discoveryv3.DeltaDiscoveryResponse
 }
 
-func newClient(t *testing.T, snap *snapshot.Snapshot) *client {
-	c := &client{t: t, server: newStream(snap), types: map[string]*clientType{}, snapshot: snap}
+func newClient(t *testing.T, snap *snapshot.Snapshot, o options) *client {
+	c := &client{t: t, server: newStream(snap, o), types: map[string]*clientType{}, snapshot: snap, options: o, now: testTime}
 	for _, url := range additions {
 		c.types[url] = &clientType{names: map[string]bool{}, has: map[string]string{}, absent: map[string]bool{}, asked: map[string]bool{}, refused: map[string]string{}}
 	}
@@ -42,7 +48,7 @@ func newClient(t *testing.T, snap *snapshot.Snapshot) *client {
 func (c *client) send(url string, req *discoveryv3.DeltaDiscoveryRequest) {
 	c.t.Helper()
 	req.TypeUrl = url
-	if _, err := c.server.request(req, testTime); err != nil {
+	if _, err := c.server.request(req, c.now); err != nil {
 		c.t.Fatal(err)
 	}
 	c.deliver()
@@ -52,13 +58,34 @@ func (c *client) send(url string, req *discoveryv3.DeltaDiscoveryRequest) {
 // first was answered breaks the flow control.
 func (c *client) deliver() {
 	c.t.Helper()
-	for resp := c.server.next(testTime); resp != nil; resp = c.server.next(testTime) {
+	for resp := c.server.next(c.now); resp != nil; resp = c.server.next(c.now) {
 		ct := c.types[resp.GetTypeUrl()]
 		if ct.unacked != nil {
 			c.t.Fatalf("second response for %s while one is not acknowledged", resp.GetTypeUrl())
 		}
 		ct.unacked = resp
 	}
+	if _, question := c.server.question(); question > 0 {
+		c.question = question
+	}
+}
+
+// warm ends the wait for clusters, in good or with a failure.
+func (c *client) warm(failure string) {
+	c.t.Helper()
+	if c.question == 0 {
+		return
+	}
+	c.server.gate.answer(c.question, failure)
+	c.question = 0
+	c.deliver()
+}
+
+// wait lets time pass.
+func (c *client) wait(d time.Duration) {
+	c.t.Helper()
+	c.now = c.now.Add(d)
+	c.deliver()
 }
 
 // answer applies the response that waits and acknowledges it, or refuses one of
@@ -79,7 +106,10 @@ func (c *client) answer(url string, refuse func(name string) bool) {
 		}
 		if refuse != nil && refuse(r.GetName()) {
 			ct.refused[r.GetName()] = r.GetVersion()
-			ack.ErrorDetail = &statuspb.Status{Message: "bad resource(s) " + r.GetName() + ": refused"}
+			if ack.ErrorDetail == nil {
+				ack.ErrorDetail = &statuspb.Status{Message: "bad resource(s)"}
+			}
+			ack.ErrorDetail.Message += " " + r.GetName() + ": refused,"
 			continue
 		}
 		delete(ct.refused, r.GetName())
@@ -154,73 +184,111 @@ func (c *client) publish(snap *snapshot.Snapshot) {
 	c.deliver()
 }
 
-// reconnect opens a new stream and says on it what the client has, as Envoy does.
-func (c *client) reconnect() {
+// forget has the client lose a resource and ask for it anew.
+func (c *client) forget(url, name string) {
 	c.t.Helper()
-	c.server = newStream(c.snapshot)
+	if ct := c.types[url]; ct.begun && ct.names[name] {
+		ct.forget(name)
+		c.subscribe(url, name)
+	}
+}
+
+// reconnect opens a new stream and says on it what the client has, as Envoy
+// does; one that was restarted has nothing.
+func (c *client) reconnect(restarted bool) {
+	c.t.Helper()
+	o := c.options
+	o.parked = c.server.refused()
+	c.server, c.question = newStream(c.snapshot, o), 0
 	for _, url := range additions {
 		ct := c.types[url]
+		if restarted {
+			ct.has = map[string]string{}
+		}
 		if !ct.begun {
 			continue
 		}
-		var names []string
-		for name := range ct.names {
-			names = append(names, name)
-		}
+		names := slices.Sorted(maps.Keys(ct.names))
 		if ct.wildcard {
 			names = append(names, wildcard)
 		}
 		ct.unacked, ct.begun = nil, false
-		ct.absent, ct.asked, ct.refused = map[string]bool{}, map[string]bool{}, map[string]string{}
+		ct.absent, ct.asked = map[string]bool{}, map[string]bool{}
+		maps.DeleteFunc(ct.refused, func(name, _ string) bool { return len(ct.has) == 0 || ct.names[name] && ct.has[name] == "" })
 		if len(names) == 0 {
+			ct.refused = map[string]string{}
 			continue // nothing wanted: Envoy says nothing
 		}
 		c.subscribe(url, names...)
 	}
 }
 
-// settle answers everything, and then states the promise: the client has exactly
-// what it asked for, or was told that it does not exist.
-func (c *client) settle(trace func() string) {
+// settle answers everything and lets all delays pass.
+func (c *client) settle() {
 	c.t.Helper()
 	for busy := true; busy; {
-		busy = false
+		busy = c.question != 0
+		c.warm("")
 		for _, url := range additions {
 			if c.types[url].unacked != nil {
 				c.answer(url, nil)
 				busy = true
 			}
 		}
+		if wake := c.server.wake(); !busy && !wake.IsZero() {
+			c.now, busy = wake, true
+			c.deliver()
+		}
 	}
+}
+
+// check states the promise to a client that has settled: it has exactly what it
+// asked for, or was told that it does not exist.
+func (c *client) check(trace func() string) {
+	c.t.Helper()
+	kept := c.server.clinging()
 	for url, ct := range c.types {
 		if !ct.begun {
 			continue
 		}
 		resources := resourcesOf(c.snapshot, url)
 		for name := range ct.names {
-			r, exists := resources[name]
-			switch {
-			case !exists && !ct.absent[name] && !c.server.clinging():
+			if _, exists := resources[name]; !exists && !ct.absent[name] && !kept.has(url, name) {
 				c.t.Fatalf("%s %s: not told that it does not exist\n%s", url, name, trace())
-			case exists && ct.has[name] != r.Version && ct.refused[name] != r.Version && !c.isHeld(url, name):
-				c.t.Fatalf("%s %s: has version %q, wants %q\n%s", url, name, ct.has[name], r.Version, trace())
 			}
 		}
 		for name, r := range resources {
-			if ct.wildcard && ct.has[name] != r.Version && ct.refused[name] != r.Version && !c.isHeld(url, name) {
-				c.t.Fatalf("%s %s by wildcard: has %q, wants %q\n%s", url, name, ct.has[name], r.Version, trace())
+			if (ct.wildcard || ct.names[name]) && ct.has[name] != r.Version && ct.refused[name] != r.Version && !c.isHeld(url, name) {
+				c.t.Fatalf("%s %s: has version %q, wants %q\n%s", url, name, ct.has[name], r.Version, trace())
 			}
 		}
 		for name := range ct.has {
-			if _, exists := resources[name]; !exists && !c.server.clinging() {
+			if _, exists := resources[name]; !exists && !kept.has(url, name) {
 				c.t.Fatalf("%s %s: vanished, and the client still has it\n%s", url, name, trace())
 			}
 		}
 		for name := range ct.asked {
-			if _, exists := resources[name]; !exists && c.server.clinging() {
-				continue
+			if _, exists := resources[name]; exists || !kept.has(url, name) {
+				c.t.Fatalf("%s %s: asked for and never answered\n%s", url, name, trace())
 			}
-			c.t.Fatalf("%s %s: asked for and never answered\n%s", url, name, trace())
+		}
+		c.checkBook(url, ct, trace)
+	}
+}
+
+// checkBook compares what the server believes with what the client has.
+func (c *client) checkBook(url string, ct *clientType, trace func() string) {
+	c.t.Helper()
+	sub := c.server.types[url]
+	if sub.wildcard != ct.wildcard || sub.subscribed != len(ct.names) {
+		c.t.Fatalf("%s: the server sees wildcard %t and %d names, not %t and %d\n%s", url, sub.wildcard, sub.subscribed, ct.wildcard, len(ct.names), trace())
+	}
+	for name, e := range sub.all() {
+		if e.named != ct.names[name] {
+			c.t.Fatalf("%s %s: subscribed = %t\n%s", url, name, e.named, trace())
+		}
+		if _, parked := sub.parked[name]; !parked && e.has() && e.version != ct.has[name] {
+			c.t.Fatalf("%s %s: the server believes in %q, the client has %q\n%s", url, name, e.version, ct.has[name], trace())
 		}
 	}
 }
@@ -235,43 +303,73 @@ func (c *client) isHeld(url, name string) bool {
 }
 
 // TestNoClientMissesAResource drives the state machine with random requests,
-// answers, snapshots and reconnections in random order.
+// answers, snapshots, losses, reconnections and times in random order.
 func TestNoClientMissesAResource(t *testing.T) {
 	names := allNames()
 	for seed := range uint64(700) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		var log []string
-		c := newClient(t, randomMesh(r).snapshot(t))
-		for range 60 {
-			url := additions[r.IntN(len(additions))]
-			name := names[r.IntN(len(names))]
-			switch op := r.IntN(12); op {
-			case 0, 1, 2:
-				log = append(log, fmt.Sprintf("subscribe %s %s", url, name))
-				c.subscribe(url, name)
-			case 3:
-				log = append(log, fmt.Sprintf("subscribe %s *", url))
-				c.subscribe(url, wildcard)
-			case 4:
-				log = append(log, fmt.Sprintf("unsubscribe %s %s", url, name))
-				c.unsubscribe(url, name)
-			case 5:
-				log = append(log, fmt.Sprintf("unsubscribe %s *", url))
-				c.unsubscribe(url, wildcard)
-			case 6, 7, 8:
-				log = append(log, "ack "+url)
-				c.answer(url, nil)
-			case 9:
-				log = append(log, "nack "+url)
-				c.answer(url, func(string) bool { return r.IntN(4) == 0 })
-			case 10:
-				log = append(log, "publish")
-				c.publish(randomMesh(r).snapshot(t))
-			case 11:
-				log = append(log, "reconnect")
-				c.reconnect()
+		c := newClient(t, randomMesh(r).snapshot(t), options{drain: time.Duration(r.IntN(2)) * 5 * time.Second, warm: r.IntN(2) == 0})
+		note := func(format string, a ...any) { log = append(log, fmt.Sprintf(format, a...)) }
+		trace := func() string { return fmt.Sprintf("seed %d: %q", seed, log) }
+		for range 3 {
+			for range 25 {
+				step(c, r, names, note)
 			}
+			c.settle()
+			c.check(trace)
+			for url, sub := range c.server.types { // whatever the books' form is, they say the same
+				if r.IntN(2) == 0 {
+					note("rebase %s", url)
+					sub.limit = -1
+				}
+			}
+			c.server.fold()
+			c.check(trace)
 		}
-		c.settle(func() string { return fmt.Sprintf("seed %d: %q", seed, log) })
+	}
+}
+
+func step(c *client, r *rand.Rand, names []string, note func(string, ...any)) {
+	c.t.Helper()
+	url, name := additions[r.IntN(len(additions))], names[r.IntN(len(names))]
+	switch op := r.IntN(17); op {
+	case 0, 1, 2:
+		note("subscribe %s %s", url, name)
+		c.subscribe(url, name)
+	case 3:
+		note("subscribe %s *", url)
+		c.subscribe(url, wildcard)
+	case 4:
+		note("unsubscribe %s %s", url, name)
+		c.unsubscribe(url, name)
+	case 5:
+		note("unsubscribe %s *", url)
+		c.unsubscribe(url, wildcard)
+	case 6, 7, 8:
+		note("ack %s", url)
+		c.answer(url, nil)
+	case 9:
+		note("nack %s", url)
+		c.answer(url, func(string) bool { return r.IntN(4) == 0 })
+	case 10, 11:
+		note("publish")
+		c.publish(randomMesh(r).snapshot(c.t))
+	case 12:
+		note("forget %s %s", url, name)
+		c.forget(url, name)
+	case 13:
+		note("wait")
+		c.wait(time.Duration(r.IntN(4)) * time.Second)
+	case 14:
+		note("warm")
+		c.warm([]string{"", "no answer"}[r.IntN(2)])
+	case 15:
+		note("settle")
+		c.settle()
+	case 16:
+		restarted := r.IntN(3) == 0
+		note("reconnect, restarted: %t", restarted)
+		c.reconnect(restarted)
 	}
 }

@@ -29,18 +29,18 @@ func (e Entitlement) allows(typeURL string) bool {
 type Registry struct {
 	now func() time.Time
 
-	mu      sync.Mutex
-	entries map[spiffeid.ID]*entry
+	mu     sync.Mutex
+	grants map[spiffeid.ID]*grant
 }
 
-// entry is an identity's entitlement and how its snapshot came from the one
+// grant is an identity's entitlement and how its snapshot came from the one
 // before, worked out once for all streams.
-type entry struct {
+type grant struct {
 	Entitlement
 	before  *snapshot.Snapshot
 	changes []snapshot.Change
 	at      time.Time     // when Snapshot was published
-	changed chan struct{} // closed when another entry, or none, takes this one's place
+	changed chan struct{} // closed when another grant, or none, takes this one's place
 }
 
 // NewRegistry returns a registry that entitles nobody. now stamps what is
@@ -56,52 +56,52 @@ func (r *Registry) Publish(entitlements map[spiffeid.ID]Entitlement) {
 	at := r.now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	next := make(map[spiffeid.ID]*entry, len(entitlements))
+	next := make(map[spiffeid.ID]*grant, len(entitlements))
 	diffs := make(map[[2]*snapshot.Snapshot][]snapshot.Change) // identities share snapshots
 	for id, e := range entitlements {
-		old := r.entries[id]
+		old := r.grants[id]
 		if old != nil && old.same(e) {
 			next[id] = old
 			continue
 		}
 		next[id] = old.followed(e, at, diffs)
 	}
-	for id, old := range r.entries {
+	for id, old := range r.grants {
 		if next[id] != old {
 			close(old.changed)
 		}
 	}
-	r.entries = next
+	r.grants = next
 }
 
-func (e *entry) same(next Entitlement) bool {
-	return slices.Equal(e.Types, next.Types) && (e.Types == nil) == (next.Types == nil) &&
-		(e.Snapshot == next.Snapshot || e.Snapshot.Version() == next.Snapshot.Version())
+func (g *grant) same(next Entitlement) bool {
+	return slices.Equal(g.Types, next.Types) && (g.Types == nil) == (next.Types == nil) &&
+		(g.Snapshot == next.Snapshot || g.Snapshot.Version() == next.Snapshot.Version())
 }
 
-// followed is the entry that takes e's place; e is nil where there was none.
-func (e *entry) followed(next Entitlement, at time.Time, diffs map[[2]*snapshot.Snapshot][]snapshot.Change) *entry {
-	made := &entry{Entitlement: next, at: at, changed: make(chan struct{})}
-	if e == nil {
+// followed is the grant that takes g's place; g is nil where there was none.
+func (g *grant) followed(next Entitlement, at time.Time, diffs map[[2]*snapshot.Snapshot][]snapshot.Change) *grant {
+	made := &grant{Entitlement: next, at: at, changed: make(chan struct{})}
+	if g == nil {
 		return made
 	}
-	if e.Snapshot == next.Snapshot || e.Snapshot.Version() == next.Snapshot.Version() { // the types changed
-		made.Snapshot, made.before, made.changes, made.at = e.Snapshot, e.before, e.changes, e.at
+	if g.Snapshot == next.Snapshot || g.Snapshot.Version() == next.Snapshot.Version() { // the types changed
+		made.Snapshot, made.before, made.changes, made.at = g.Snapshot, g.before, g.changes, g.at
 		return made
 	}
-	pair := [2]*snapshot.Snapshot{e.Snapshot, next.Snapshot}
+	pair := [2]*snapshot.Snapshot{g.Snapshot, next.Snapshot}
 	changes, done := diffs[pair]
 	if !done {
-		changes = snapshot.Diff(e.Snapshot, next.Snapshot)
+		changes = snapshot.Diff(g.Snapshot, next.Snapshot)
 		diffs[pair] = changes
 	}
-	made.before, made.changes = e.Snapshot, changes
+	made.before, made.changes = g.Snapshot, changes
 	return made
 }
 
 // lookup returns what id is entitled to, nil if to nothing.
-func (r *Registry) lookup(id spiffeid.ID) *entry {
+func (r *Registry) lookup(id spiffeid.ID) *grant {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.entries[id]
+	return r.grants[id]
 }

@@ -89,15 +89,32 @@ type Server struct {
 	discoveryv3.UnimplementedAggregatedDiscoveryServiceServer
 	config Config
 
+	parking *parking
+	running sync.WaitGroup // goroutines of sessions, besides their handlers
+
 	mu       sync.Mutex
 	sessions map[uint64]*session
 	last     uint64
-	readers  sync.WaitGroup
 }
 
 // NewServer returns a server that serves what config's registry holds.
 func NewServer(config Config) *Server {
-	return &Server{config: config, sessions: make(map[uint64]*session)}
+	if config.Drain == 0 {
+		config.Drain = DefaultDrain
+	}
+	if config.SendTimeout == 0 {
+		config.SendTimeout = DefaultSendTimeout
+	}
+	return &Server{config: config, parking: newParking(), sessions: make(map[uint64]*session)}
+}
+
+// timer is the configured one, or the machine's.
+func (s *Server) timer(d time.Duration) (fired <-chan time.Time, stop func()) {
+	if s.config.Timer != nil {
+		return s.config.Timer(d)
+	}
+	t := time.NewTimer(d)
+	return t.C, func() { t.Stop() }
 }
 
 // Register adds the service to s.
@@ -107,7 +124,7 @@ func (s *Server) Register(registrar grpc.ServiceRegistrar) {
 
 // Wait returns when no goroutine of the server runs any more. Stop the gRPC
 // server first.
-func (s *Server) Wait() { s.readers.Wait() }
+func (s *Server) Wait() { s.running.Wait() }
 
 // StreamAggregatedResources refuses the state-of-the-world protocol: it cannot
 // take a resource away in order, nor say which one was refused.
@@ -126,24 +143,27 @@ func (s *Server) DeltaAggregatedResources(grpcStream discoveryv3.AggregatedDisco
 	if !s.config.Now().Before(peer.Renew) {
 		return renew(peer)
 	}
-	entry := s.config.Registry.lookup(peer.ID)
-	if entry == nil {
+	granted := s.config.Registry.lookup(peer.ID)
+	if granted == nil {
 		s.config.Log.Warn("refused an xDS stream: identity is not entitled", "spiffe_id", peer.ID.String(), "address", peer.Address)
 		return notEntitled(peer.ID)
 	}
-	c := s.open(peer, entry, grpcStream)
-	log := s.config.Log.With("spiffe_id", peer.ID.String(), "stream", c.number)
-	log.Info("xDS stream opened", "address", peer.Address)
+	c := s.open(peer, granted, grpcStream)
+	c.log.Info("xDS stream opened", "address", peer.Address)
 	s.config.Observer.StreamOpened()
-	reason, err := c.run(log)
+	reason, err := c.run()
 	s.close(c)
 	s.config.Observer.StreamClosed(reason)
-	log.Info("xDS stream closed", "reason", reason)
+	c.log.Info("xDS stream closed", "reason", reason)
 	return err
 }
 
 func notEntitled(id spiffeid.ID) error {
 	return status.Errorf(codes.PermissionDenied, "no configuration for %s: list it under spec.envoys of a Gateway", id)
+}
+
+func notEntitledTo(id spiffeid.ID, typeURL string) error {
+	return status.Errorf(codes.PermissionDenied, "%s is not entitled to resources of the type %s", id, typeURL)
 }
 
 // renew sends the client away from the connection, which its next stream would
@@ -169,13 +189,18 @@ func (s *Server) Status() []StreamStatus {
 	return reports
 }
 
-func (s *Server) open(peer Peer, e *entry, g discoveryv3.AggregatedDiscoveryService_DeltaAggregatedResourcesServer) *session {
+func (s *Server) open(peer Peer, e *grant, g deltaStream) *session {
+	now := s.config.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.last++
 	c := &session{
-		server: s, grpc: g, number: s.last, peer: peer, connected: s.config.Now(),
-		state: newStream(e.Snapshot), entry: e,
+		server: s, grpc: g, number: s.last, peer: peer, connected: now,
+		log:   s.config.Log.With("spiffe_id", peer.ID.String(), "stream", s.last),
+		grant: e, warmed: make(chan warmth),
+		state: newStream(e.Snapshot, options{drain: s.config.Drain, warm: s.config.Warm != nil, allows: e.allows}),
+		// What was published before is late only since the client is there.
+		published: map[string]time.Time{e.Snapshot.Version(): now},
 	}
 	s.sessions[c.number] = c
 	return c
@@ -185,6 +210,7 @@ func (s *Server) close(c *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.sessions, c.number)
+	s.parking.retain(func(id spiffeid.ID) bool { return s.config.Registry.lookup(id) != nil })
 }
 
 // ending says why a receive failed, for logs and metrics.

@@ -1,6 +1,7 @@
 package deltaxds
 
 import (
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -11,138 +12,271 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
+type deltaStream = discoveryv3.AggregatedDiscoveryService_DeltaAggregatedResourcesServer
+
 // session is one open stream: the state machine and what drives it. A client
-// that does not read blocks its own session in Send and nobody else; it costs at
-// most one response a type, and its requests are not read meanwhile.
+// that does not read holds up its own session and nobody else; it costs at most
+// one response a type, its requests are not read meanwhile, and after a while it
+// is dropped.
 type session struct {
 	server    *Server
-	grpc      discoveryv3.AggregatedDiscoveryService_DeltaAggregatedResourcesServer
+	grpc      deltaStream
 	number    uint64
 	peer      Peer
 	connected time.Time
-	entry     *entry // what the peer was entitled to when last looked
+	log       *slog.Logger
 
-	mu    sync.Mutex // guards what follows; never held while sending
-	state *stream
-	node  string
+	// Of the goroutine that runs the session.
+	grant  *grant // what the peer was entitled to when last looked
+	link   *link
+	pushed string // version of the snapshot of which something was sent last
+	drain  alarm
+	warmed chan warmth
+
+	mu        sync.Mutex // guards what follows; never held while sending
+	state     *stream
+	node      string
+	heard     bool                 // the first request came
+	published map[string]time.Time // when the snapshots that matter were published, by version
 }
 
-type received struct {
-	req *discoveryv3.DeltaDiscoveryRequest
-	err error
+// warmth is the end of a wait for clusters.
+type warmth struct {
+	question int
+	err      error
 }
 
-// run serves the client and returns the reason for the end in a word for
+// run serves the client and returns the reason for the end in a few words for
 // metrics, and the status for the client.
-func (c *session) run(log *slog.Logger) (reason string, err error) {
-	renewal := time.NewTimer(c.peer.Renew.Sub(c.server.config.Now()))
-	defer renewal.Stop()
-	requests := c.receive()
+func (c *session) run() (reason string, err error) {
+	renewal, stopRenewal := c.server.timer(c.peer.Renew.Sub(c.server.config.Now()))
+	defer stopRenewal()
+	defer c.drain.stop()
+	c.link = c.server.connect(c.grpc)
+	defer c.link.close()
 	for {
+		c.advance()
 		select {
-		case r := <-requests:
+		case <-c.grpc.Context().Done():
+			return "client left", nil
+		case r := <-c.link.incoming():
 			if r.err != nil {
 				return ending(r.err), nil
 			}
-			if err := c.request(r.req, log); err != nil {
-				return "refused request", status.Error(codes.InvalidArgument, err.Error())
+			if reason, err := c.request(r.req); err != nil {
+				return reason, err
 			}
-		case <-c.entry.changed:
-			if !c.refresh() {
-				return "entitlement removed", notEntitled(c.peer.ID)
+		case err := <-c.link.sent:
+			if err != nil {
+				return ending(err), err
 			}
-		case <-renewal.C:
+			c.delivered()
+		case <-c.link.overdue.fired:
+			return c.drop()
+		case <-c.grant.changed:
+			if reason, err := c.refresh(); err != nil {
+				return reason, err
+			}
+		case w := <-c.warmed:
+			c.warm(w)
+		case <-c.drain.fired:
+			c.drain.stop()
+		case <-renewal:
 			return "SVID to be renewed", renew(c.peer)
 		}
-		if err := c.flush(); err != nil {
-			return ending(err), err
-		}
 	}
 }
 
-// receive reads requests until the stream ends, one at a time.
-func (c *session) receive() <-chan received {
-	requests := make(chan received)
-	done := c.grpc.Context().Done()
-	c.server.readers.Add(1)
-	go func() {
-		defer c.server.readers.Done()
-		for {
-			req, err := c.grpc.Recv()
-			select {
-			case requests <- received{req, err}:
-			case <-done: // the session has returned, or is about to
-				return
-			}
-			if err != nil {
-				return
-			}
-		}
-	}()
-	return requests
-}
-
-func (c *session) request(req *discoveryv3.DeltaDiscoveryRequest, log *slog.Logger) error {
+// advance sends what the client may get now, unless it is still being sent
+// something, and sees to it that it goes on when there is something to wait for.
+func (c *session) advance() {
+	now := c.server.config.Now()
 	c.mu.Lock()
-	if id := req.GetNode().GetId(); id != "" {
-		c.node = clip(id)
+	var resp *discoveryv3.DeltaDiscoveryResponse
+	if c.link.idle() {
+		resp = c.state.next(now)
 	}
+	names, question := c.state.question()
+	counts, at := c.state.takeCounts(), c.published[c.state.target.Version()]
+	wake, node := c.state.wake(), c.node
+	c.mu.Unlock()
+	for url, n := range counts.suppressed {
+		c.server.config.Observer.Suppressed(url, n)
+	}
+	if counts.converged != "" {
+		c.server.config.Observer.Converged(c.peer.ID, node, counts.converged, now.Sub(at))
+	}
+	if len(names) > 0 {
+		c.askWarm(node, names, question)
+	}
+	if !wake.Equal(c.drain.at) {
+		c.drain.set(c.server, wake, now)
+	}
+	if resp != nil {
+		c.link.send(resp)
+	}
+}
+
+// delivered notes that the client's side took a response.
+func (c *session) delivered() {
+	resp := c.link.delivered()
+	c.server.config.Observer.ResponseSent(resp.GetTypeUrl(), len(resp.GetResources()), len(resp.GetRemovedResources()), proto.Size(resp))
+	version := resp.GetSystemVersionInfo()
+	if version == c.pushed {
+		return
+	}
+	c.pushed = version
+	c.mu.Lock()
+	at, node := c.published[version], c.node
+	c.mu.Unlock()
+	c.server.config.Observer.Pushed(c.peer.ID, node, version, c.server.config.Now().Sub(at))
+}
+
+func (c *session) request(req *discoveryv3.DeltaDiscoveryRequest) (reason string, err error) {
+	if !c.grant.allows(req.GetTypeUrl()) {
+		return "type not entitled", notEntitledTo(c.peer.ID, clip(req.GetTypeUrl()))
+	}
+	c.mu.Lock()
+	c.identify(req)
 	reply, err := c.state.request(req, c.server.config.Now())
+	if reply.changed {
+		c.server.parking.save(c.peer.ID, c.node, c.state.refused())
+	}
+	node := c.node
 	c.mu.Unlock()
 	if err != nil {
-		log.Warn("refused an xDS request", "error", err)
-		return err
+		c.log.Warn("refused an xDS request", "error", err)
+		return "refused request", status.Error(codes.InvalidArgument, err.Error())
 	}
 	switch {
 	case reply.acked:
 		c.server.config.Observer.Acked(reply.typeURL, reply.took)
-		log.Debug("acknowledged", "type", reply.typeURL, "version", reply.version, "took", reply.took)
+		c.log.Debug("acknowledged", "type", reply.typeURL, "version", reply.version, "took", reply.took)
 	case reply.nacked:
-		c.server.config.Observer.Nacked(reply.typeURL)
-		log.Error("Envoy refused a configuration; it serves on with its last good one",
-			"type", reply.typeURL, "version", reply.version, "message", reply.message)
+		c.refused(reply, node)
 	}
-	return nil
+	return "", nil
 }
 
-// refresh takes the newest snapshot; false if there is none for the client.
-func (c *session) refresh() bool {
+// identify takes the node's claim from the first request, and what it refused on
+// earlier streams.
+func (c *session) identify(req *discoveryv3.DeltaDiscoveryRequest) {
+	if id := req.GetNode().GetId(); id != "" {
+		c.node = clip(id)
+	}
+	if !c.heard {
+		c.heard = true
+		c.state.options.parked = c.server.parking.recall(c.peer.ID, c.node)
+	}
+}
+
+// maxLogged is how many resources one line of the log names.
+const maxLogged = 20
+
+func (c *session) refused(r reply, node string) {
+	names, origins := make([]string, 0, len(r.parked)), []string(nil)
+	for _, p := range r.parked {
+		names = append(names, p.Name)
+		if p.Origin != "" && len(origins) < maxLogged {
+			origins = append(origins, p.Origin)
+		}
+	}
+	c.server.config.Observer.Nacked(r.typeURL)
+	c.server.config.Observer.Parked(c.peer.ID, node, r.version, r.typeURL, names, r.message)
+	c.log.Error("Envoy refused a configuration; it serves on with its last good one",
+		"node", node, "type", r.typeURL, "version", r.version, "resources", names[:min(len(names), maxLogged)],
+		"refused", len(names), "origins", origins, "message", r.message)
+}
+
+// refresh takes the newest entitlement, or ends the stream if there is none.
+func (c *session) refresh() (reason string, err error) {
 	e := c.server.config.Registry.lookup(c.peer.ID)
 	if e == nil {
-		return false
+		return "entitlement removed", notEntitled(c.peer.ID)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.entry = e
-	if e.Snapshot != c.state.snap {
-		c.state.publish(e.Snapshot, e.before, e.changes)
+	c.grant = e
+	for url := range c.state.types {
+		if !e.allows(url) {
+			return "type not entitled", notEntitledTo(c.peer.ID, url)
+		}
 	}
-	return true
+	c.state.options.allows = e.allows
+	if e.Snapshot == c.state.newest.to {
+		return "", nil
+	}
+	c.state.publish(e.Snapshot, e.before, e.changes)
+	target := c.state.target.Version()
+	c.published = map[string]time.Time{target: c.published[target], e.Snapshot.Version(): e.at}
+	return "", nil
 }
 
-// flush sends all that the client may get now.
-func (c *session) flush() error {
-	for {
-		c.mu.Lock()
-		resp := c.state.next(c.server.config.Now())
-		c.mu.Unlock()
-		if resp == nil {
-			return nil
+// askWarm has somebody find out when clusters are ready.
+func (c *session) askWarm(node string, names []string, question int) {
+	ctx := c.grpc.Context()
+	ready := c.server.config.Warm(ctx, c.peer, node, names)
+	c.server.running.Go(func() {
+		w := warmth{question: question}
+		select {
+		case w.err = <-ready:
+		case <-ctx.Done():
+			return
 		}
-		if err := c.grpc.Send(resp); err != nil {
-			return err
+		select {
+		case c.warmed <- w:
+		case <-ctx.Done():
 		}
-		c.server.config.Observer.ResponseSent(resp.GetTypeUrl(), len(resp.GetResources()), len(resp.GetRemovedResources()), proto.Size(resp))
+	})
+}
+
+func (c *session) warm(w warmth) {
+	failure := ""
+	if w.err != nil {
+		failure = clip(w.err.Error())
+		c.log.Warn("clusters are not known to be ready; what leads to them is sent now", "error", w.err)
 	}
+	c.mu.Lock()
+	c.state.gate.answer(w.question, failure)
+	c.mu.Unlock()
+}
+
+// drop ends a stream whose client does not read. Its next one shall come on
+// another connection: this one is full.
+func (c *session) drop() (reason string, err error) {
+	limit := c.server.config.SendTimeout
+	c.log.Error("dropped an xDS stream: the client did not read a response in time", "limit", limit)
+	c.peer.Leave()
+	return "slow client", status.Error(codes.ResourceExhausted, fmt.Sprintf("a response was not read within %s", limit))
 }
 
 func (c *session) status() StreamStatus {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	types, inSync := c.state.report()
-	return StreamStatus{
-		Stream: c.number, SPIFFEID: c.peer.ID, Node: c.node, Address: c.peer.Address,
-		Connected: c.connected, Expires: c.peer.Expires,
-		Version: c.state.snap.Version(), InSync: inSync, Types: types,
+	s := c.state.report()
+	s.Stream, s.SPIFFEID, s.Node, s.Address = c.number, c.peer.ID, c.node, c.peer.Address
+	s.Connected, s.Expires = c.connected, c.peer.Expires
+	return s
+}
+
+// alarm is a timer that may be set anew.
+type alarm struct {
+	at      time.Time // zero: not set
+	fired   <-chan time.Time
+	release func()
+}
+
+func (a *alarm) set(s *Server, at, now time.Time) {
+	a.stop()
+	if !at.IsZero() {
+		a.at = at
+		a.fired, a.release = s.timer(at.Sub(now))
 	}
+}
+
+func (a *alarm) stop() {
+	if a.release != nil {
+		a.release()
+	}
+	*a = alarm{}
 }

@@ -14,15 +14,25 @@ import (
 
 // StreamStatus is what the server knows of one client.
 type StreamStatus struct {
-	Stream    uint64       `json:"stream"`   // number of the stream since the server started
-	SPIFFEID  spiffeid.ID  `json:"spiffeID"` // proved over mTLS
-	Node      string       `json:"node"`     // node.id as the client claims it: for people, not for decisions
-	Address   string       `json:"address"`  // of the client
-	Connected time.Time    `json:"connected"`
-	Expires   time.Time    `json:"expires"` // end of the client's SVID; the stream ends a little before
-	Version   string       `json:"version"` // snapshot that the client is being brought to
-	InSync    bool         `json:"inSync"`  // the client acknowledged all of Version
-	Types     []TypeStatus `json:"types"`   // in the order in which they are sent
+	Stream    uint64      `json:"stream"`   // number of the stream since the server started
+	SPIFFEID  spiffeid.ID `json:"spiffeID"` // proved over mTLS
+	Node      string      `json:"node"`     // node.id as the client claims it: for people, not for decisions
+	Address   string      `json:"address"`  // of the client
+	Connected time.Time   `json:"connected"`
+	Expires   time.Time   `json:"expires"` // end of the client's SVID; the stream ends a little before
+	Version   string      `json:"version"` // snapshot that the client is being brought to
+	// Accepted says that the client acknowledged all additions and changes of
+	// Version, and that none is refused or held back.
+	Accepted bool `json:"accepted"`
+	// InSync says that, and that nothing else is left: what Version no longer has
+	// was taken away.
+	InSync bool `json:"inSync"`
+	// Warming are acknowledged clusters that are not known to be ready; what leads
+	// to them waits.
+	Warming []string `json:"warming,omitempty"`
+	// WarmFailure is why the last wait for clusters ended without their being ready.
+	WarmFailure string       `json:"warmFailure,omitempty"`
+	Types       []TypeStatus `json:"types"` // in the order in which they are sent
 }
 
 // TypeStatus is what the server knows of one resource type at one client.
@@ -36,12 +46,19 @@ type TypeStatus struct {
 	Acked      string    `json:"acked,omitempty"`
 	AckedAt    time.Time `json:"ackedAt,omitzero"`
 	Waiting    bool      `json:"waiting"`            // a response waits for its ACK
-	Pending    int       `json:"pending"`            // resources not yet sent
-	HeldBack   []string  `json:"heldBack,omitempty"` // routes that wait for a refused cluster
+	Pending    int       `json:"pending"`            // additions and changes not yet sent
+	Draining   int       `json:"draining"`           // to be taken away after the drain delay
+	HeldBack   []string  `json:"heldBack,omitempty"` // wait for a cluster that was refused or warms
 	Nacks      uint64    `json:"nacks"`
 	LastNack   *Nack     `json:"lastNack,omitempty"`
-	Parked     []Parked  `json:"parked,omitempty"` // refused and not sent again until they change
+	Parked     []Parked  `json:"parked,omitempty"` // refused and not sent again until they change; see MaxReported
+	ParkedMore int       `json:"parkedMore,omitempty"`
+	Suppressed uint64    `json:"suppressed"` // times that a refused resource would have been sent again unchanged
 }
+
+// MaxReported is how many parked resources of a type a status lists. The rest
+// is counted.
+const MaxReported = 100
 
 // Nack is a refusal of a response.
 type Nack struct {
@@ -54,36 +71,46 @@ type Nack struct {
 // serves on with the version before.
 type Parked struct {
 	Name    string    `json:"name"`
-	Version string    `json:"version"` // of the resource
+	Version string    `json:"version"`          // of the resource
+	Origin  string    `json:"origin,omitempty"` // where the document stands that it was made of
 	Message string    `json:"message"`
 	Since   time.Time `json:"since"`
 
-	missing bool // the client has no version before
+	missing bool               // the client has no version before
+	serving *snapshot.Resource // the version before; nil: none, or its content is not known
 }
 
-// report describes every type of the stream and whether all is acknowledged.
-func (s *stream) report() (types []TypeStatus, inSync bool) {
-	inSync = len(s.types) > 0
+// report describes the stream as far as the state machine knows it.
+func (s *stream) report() StreamStatus {
+	status := StreamStatus{
+		Version: s.newest.to.Version(), Accepted: s.newest.to == s.target && s.complete(),
+		Warming: s.gate.names(), WarmFailure: s.gate.failure,
+	}
+	status.InSync = status.Accepted
 	for _, url := range append(slices.Clone(additions), s.others...) {
 		sub, ok := s.types[url]
 		if !ok {
 			continue
 		}
-		t := sub.report(resourcesOf(s.snap, url))
-		inSync = inSync && !t.Waiting && t.Pending == 0 && len(t.Parked) == 0
-		types = append(types, t)
+		t := sub.report()
+		status.InSync = status.InSync && !t.Waiting && t.Draining == 0
+		status.Types = append(status.Types, t)
 	}
-	return types, inSync
+	return status
 }
 
-func (s *subscription) report(resources map[string]*snapshot.Resource) TypeStatus {
-	updates, gone := s.plan(resources)
+func (s *subscription) report() TypeStatus {
 	t := s.status
-	t.Wildcard, t.Subscribed = s.wildcard, len(s.names)
-	t.Waiting, t.Pending = s.inflight != nil, len(updates)+len(gone)
+	t.Wildcard, t.Subscribed = s.wildcard, s.subscribed
+	t.Waiting, t.Pending, t.Draining = s.inflight != nil, len(s.updates), len(s.gone)
 	t.HeldBack = slices.Sorted(maps.Keys(s.held))
-	t.Parked = slices.SortedFunc(maps.Values(s.parked), func(a, b Parked) int { return strings.Compare(a.Name, b.Name) })
+	t.Parked = slices.SortedFunc(maps.Values(s.parked), byName)
+	if more := len(t.Parked) - MaxReported; more > 0 {
+		t.Parked, t.ParkedMore = slices.Clip(t.Parked[:MaxReported]), more
+	}
 	return t
 }
+
+func byName(a, b Parked) int { return strings.Compare(a.Name, b.Name) }
 
 func byStream(a, b StreamStatus) int { return cmp.Compare(a.Stream, b.Stream) }

@@ -34,11 +34,11 @@ func mustNext(t *testing.T, s *stream, typeURL string) *discoveryv3.DeltaDiscove
 }
 
 func publishTo(s *stream, snap *snapshot.Snapshot) {
-	s.publish(snap, s.snap, snapshot.Diff(s.snap, snap))
+	s.publish(snap, s.target, snapshot.Diff(s.target, snap))
 }
 
 func TestRefusedVersionIsParkedUntilItChanges(t *testing.T) {
-	s := newStream(oneModel(0).snapshot(t))
+	s := newStream(oneModel(0).snapshot(t), options{})
 	mustRequest(t, s, &discoveryv3.DeltaDiscoveryRequest{TypeUrl: snapshot.ClusterType})
 	first := mustNext(t, s, snapshot.ClusterType)
 	r := mustRequest(t, s, &discoveryv3.DeltaDiscoveryRequest{
@@ -51,8 +51,9 @@ func TestRefusedVersionIsParkedUntilItChanges(t *testing.T) {
 	if again := s.next(testTime); again != nil {
 		t.Fatalf("the refused version was sent again: %v", again)
 	}
-	types, inSync := s.report()
-	if inSync || len(types[0].Parked) != 1 || types[0].Parked[0].Name != "m@v1" || types[0].LastNack == nil {
+	report := s.report()
+	types := report.Types
+	if report.Accepted || len(types[0].Parked) != 1 || types[0].Parked[0].Name != "m@v1" || types[0].LastNack == nil {
 		t.Fatalf("status does not show the refusal: %+v", types)
 	}
 	other := oneModel(0)
@@ -64,7 +65,7 @@ func TestRefusedVersionIsParkedUntilItChanges(t *testing.T) {
 	publishTo(s, oneModel(1).snapshot(t))
 	second := mustNext(t, s, snapshot.ClusterType)
 	mustRequest(t, s, &discoveryv3.DeltaDiscoveryRequest{TypeUrl: snapshot.ClusterType, ResponseNonce: second.GetNonce()})
-	if types, inSync = s.report(); !inSync || len(types[0].Parked) != 0 || types[0].Nacks != 1 {
+	if types = s.report().Types; len(types[0].Parked) != 0 || types[0].Nacks != 1 {
 		t.Fatalf("after the mended version was acknowledged: %+v", types)
 	}
 }
@@ -78,7 +79,7 @@ func TestReconnectWithEqualVersionsSendsEndpointsOnly(t *testing.T) {
 		}
 		return m
 	}
-	s := newStream(snap)
+	s := newStream(snap, options{})
 	for _, url := range []string{snapshot.ClusterType, snapshot.ListenerType, snapshot.ScopedRouteType} {
 		mustRequest(t, s, &discoveryv3.DeltaDiscoveryRequest{TypeUrl: url, InitialResourceVersions: versions(url)})
 	}
@@ -92,10 +93,10 @@ func TestReconnectWithEqualVersionsSendsEndpointsOnly(t *testing.T) {
 }
 
 func TestVanishedWhileAwayIsRemoved(t *testing.T) {
-	s := newStream(oneModel(0).snapshot(t))
+	s := newStream(oneModel(0).snapshot(t), options{})
 	mustRequest(t, s, &discoveryv3.DeltaDiscoveryRequest{
 		TypeUrl:                 snapshot.ClusterType,
-		InitialResourceVersions: map[string]string{"gone@v1": "x", "m@v1": resourcesOf(s.snap, snapshot.ClusterType)["m@v1"].Version},
+		InitialResourceVersions: map[string]string{"gone@v1": "x", "m@v1": resourcesOf(s.target, snapshot.ClusterType)["m@v1"].Version},
 	})
 	resp := mustNext(t, s, snapshot.ClusterType)
 	if got := resp.GetRemovedResources(); len(got) != 1 || got[0] != "gone@v1" || len(resp.GetResources()) != 0 {
@@ -104,7 +105,7 @@ func TestVanishedWhileAwayIsRemoved(t *testing.T) {
 }
 
 func TestEmptyWildcardIsAnswered(t *testing.T) {
-	s := newStream(nil)
+	s := newStream(nil, options{})
 	mustRequest(t, s, &discoveryv3.DeltaDiscoveryRequest{TypeUrl: snapshot.ListenerType})
 	resp := mustNext(t, s, snapshot.ListenerType)
 	if len(resp.GetResources())+len(resp.GetRemovedResources()) != 0 {
@@ -113,7 +114,7 @@ func TestEmptyWildcardIsAnswered(t *testing.T) {
 }
 
 func TestStaleNonceAnswersNothing(t *testing.T) {
-	s := newStream(oneModel(0).snapshot(t))
+	s := newStream(oneModel(0).snapshot(t), options{})
 	mustRequest(t, s, &discoveryv3.DeltaDiscoveryRequest{TypeUrl: snapshot.ClusterType})
 	mustNext(t, s, snapshot.ClusterType)
 	r := mustRequest(t, s, &discoveryv3.DeltaDiscoveryRequest{TypeUrl: snapshot.ClusterType, ResponseNonce: "999"})
@@ -126,7 +127,7 @@ func TestStaleNonceAnswersNothing(t *testing.T) {
 }
 
 func TestUnknownTypeIsAbsent(t *testing.T) {
-	s := newStream(oneModel(0).snapshot(t))
+	s := newStream(oneModel(0).snapshot(t), options{})
 	const secrets = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"
 	mustRequest(t, s, &discoveryv3.DeltaDiscoveryRequest{TypeUrl: secrets, ResourceNamesSubscribe: []string{"x"}})
 	if got := mustNext(t, s, secrets).GetRemovedResources(); len(got) != 1 || got[0] != "x" {
@@ -137,9 +138,9 @@ func TestUnknownTypeIsAbsent(t *testing.T) {
 func TestLargeResponsesAreCut(t *testing.T) {
 	m := mesh{models: map[string][]string{}}
 	for _, name := range strings.Split("abcdefgh", "") {
-		m.models[strings.Repeat(name, 700<<10)] = []string{"v1"} // the name makes the resource large
+		m.models[strings.Repeat(name, 150<<10)] = []string{"v1"} // the name makes the resource large
 	}
-	s := newStream(m.snapshot(t))
+	s := newStream(m.snapshot(t), options{})
 	mustRequest(t, s, &discoveryv3.DeltaDiscoveryRequest{TypeUrl: snapshot.ClusterType})
 	got := 0
 	for resp := s.next(testTime); resp != nil; resp = s.next(testTime) {
@@ -163,7 +164,7 @@ func TestRequestsBeyondTheBoundsAreRefused(t *testing.T) {
 		"long initial": {TypeUrl: "t", InitialResourceVersions: map[string]string{strings.Repeat("x", maxName+1): "1"}},
 		"many names":   {TypeUrl: "t", ResourceNamesSubscribe: many},
 	} {
-		if _, err := newStream(nil).request(req, testTime); err == nil {
+		if _, err := newStream(nil, options{}).request(req, testTime); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
@@ -195,4 +196,13 @@ func TestClipKeepsMessagesValid(t *testing.T) {
 	if len(got) > maxMessage+3 || !strings.HasSuffix(got, "é...") {
 		t.Fatalf("clip gave %d bytes ending in %q", len(got), got[len(got)-8:])
 	}
+}
+
+// resourcesOf returns the resources of a type by name.
+func resourcesOf(s *snapshot.Snapshot, typeURL string) map[string]*snapshot.Resource {
+	named := make(map[string]*snapshot.Resource, s.Len(typeURL))
+	for r := range s.All(typeURL) {
+		named[r.Name] = r
+	}
+	return named
 }
