@@ -130,6 +130,11 @@ bench: build/filter.wasm $(STAMPS)/envoy ## Measure: the policy's parts, the mod
 	tools/v8bench.sh build/filter.wasm
 	go run ./xds-server/cmd/measure bench
 
+.PHONY: bench-xds
+bench-xds: build/xds-server build/filter.wasm $(STAMPS)/envoy ## Measure the control plane at 10,000 models, and go-control-plane's caches beside it
+	@mkdir -p build && $(GO_BUILD) -o build/measure ./xds-server/cmd/measure
+	build/measure xds
+
 .PHONY: soak
 soak: build/filter.wasm $(STAMPS)/envoy ## Show that nothing grows under 500,000 requests, long bodies, streams and updates
 	go run ./xds-server/cmd/measure soak
