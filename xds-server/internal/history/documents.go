@@ -48,7 +48,7 @@ func (d *documents) next(set []source.Document) (documents, error) {
 	}
 	for at := range all.shards {
 		s := &all.shards[at]
-		slices.SortFunc(s.documents, func(a, b source.Document) int { return strings.Compare(a.Name, b.Name) })
+		sortByName(s.documents)
 		for i := 1; i < len(s.documents); i++ {
 			if name := s.documents[i].Name; name == s.documents[i-1].Name {
 				return documents{}, fmt.Errorf("two documents have the name %q", name)
@@ -73,8 +73,12 @@ func (d *documents) list() []source.Document {
 	for _, s := range d.shards {
 		all = append(all, s.documents...)
 	}
-	slices.SortFunc(all, func(a, b source.Document) int { return strings.Compare(a.Name, b.Name) })
+	sortByName(all)
 	return all
+}
+
+func sortByName(all []source.Document) {
+	slices.SortFunc(all, func(a, b source.Document) int { return strings.Compare(a.Name, b.Name) })
 }
 
 // hashes returns the shards that are not empty.

@@ -135,7 +135,8 @@ func (h *History) Problems() []error {
 }
 
 // Add makes r the newest revision and returns it with its number. When it
-// returns without an error, the revision is on disk. Each of the documents
+// returns without an error, the revision is on disk, which takes some syncs of
+// it: not for the way of a change to the Envoys. Each of the documents
 // must have a name of its own, and names and origins must be UTF-8.
 func (h *History) Add(r Revision) (Revision, error) {
 	h.mu.Lock()
@@ -147,7 +148,9 @@ func (h *History) Add(r Revision) (Revision, error) {
 	if err != nil {
 		return Revision{}, fmt.Errorf("add a revision to the history: %w", err)
 	}
-	r.Number, r.Time, r.Documents = h.next, r.Time.UTC().Round(0), next.list()
+	r.Number, r.Time = h.next, r.Time.UTC().Round(0)
+	r.Documents = append([]source.Document(nil), r.Documents...) // mostly sorted already
+	sortByName(r.Documents)
 	own := record{
 		Number: r.Number, Time: r.Time, Cause: r.Cause, By: r.By, RollbackOf: r.RollbackOf,
 		Versions: maps.Clone(r.Versions), Shards: next.hashes(),

@@ -292,3 +292,17 @@ func compare(t *testing.T, h *history.History, model map[uint64]history.Revision
 		t.Fatalf("problems %v", problems)
 	}
 }
+
+// BenchmarkAdd adds revisions that change one of 10,000 documents of 1 KiB.
+func BenchmarkAdd(b *testing.B) {
+	h := open(b, b.TempDir(), 50)
+	set := make([]source.Document, 10_000)
+	for i := range set {
+		set[i] = source.Document{Name: fmt.Sprintf("models/m%d.yaml", i), Data: []byte(fmt.Sprintf("%1024d", i))}
+	}
+	add(b, h, "all", set)
+	for i := 0; b.Loop(); i++ {
+		set[i%len(set)].Data = []byte(fmt.Sprintf("%1024d", -i-1))
+		add(b, h, "one", set)
+	}
+}
