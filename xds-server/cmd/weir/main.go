@@ -1,6 +1,7 @@
 // Command weir runs and explains Weir on one machine: `weir up` starts the
 // whole, `weir check` says whether resources are right, `weir explain` what
-// they do to a request, `weir demo` shows it.
+// they do to a request, `weir demo` shows it; `weir get`, `weir rollback` and
+// `weir resume` speak with an xds-server.
 package main
 
 import (
@@ -42,6 +43,9 @@ func commands() []command {
 		{"demo", "run everything, send sample requests and show what comes back", runDemo},
 		{"check", "say whether the resources in a folder are right", runCheck},
 		{"explain", "say what the resources do to one HTTP request", runExplain},
+		{"get", "show nodes, resources, snapshots, differences or the status of an xds-server", runGet},
+		{"rollback", "put an earlier configuration in force, and hold it", runRollback},
+		{"resume", "end a rollback", runResume},
 		{"echo", "run a model that says what it received", runEcho},
 	}
 }
@@ -110,7 +114,7 @@ func writeHelp(w io.Writer) {
 	var b strings.Builder
 	b.WriteString("weir puts the traffic rules of AI models where the traffic is: inside Envoy.\n\nCommands:\n")
 	for _, c := range commands() {
-		fmt.Fprintf(&b, "  %-8s %s\n", c.name, c.summary)
+		fmt.Fprintf(&b, "  %-9s %s\n", c.name, c.summary)
 	}
 	b.WriteString("\nweir COMMAND -h lists a command's flags.\n")
 	_, _ = io.WriteString(w, b.String())

@@ -2,8 +2,6 @@ package admin
 
 import (
 	"context"
-	"slices"
-	"strings"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"google.golang.org/grpc/codes"
@@ -70,42 +68,29 @@ func diffSnapshots(ctx context.Context, from, to map[spiffeid.ID]*snapshot.Snaps
 		if had && has && before.Version() == after.Version() {
 			continue
 		}
-		diff := &adminv1.IdentityDiff{Identity: key.String()}
-		if had {
-			diff.FromVersion = before.Version()
-		}
-		if has {
-			diff.ToVersion = after.Version()
-		}
-		var err error
-		if diff.Resources, err = diffResources(before, after); err != nil {
-			return nil, status.Errorf(codes.Internal, "compare the snapshots of %s: %v", key, err)
+		comparison := snapshot.Compare(before, after)
+		diff := &adminv1.IdentityDiff{Identity: key.String(), FromVersion: comparison.Before, ToVersion: comparison.After}
+		for _, r := range comparison.Resources {
+			diff.Resources = append(diff.Resources, resourceMessage(r))
 		}
 		diffs = append(diffs, diff)
 	}
 	return diffs, nil
 }
 
-func diffResources(before, after *snapshot.Snapshot) ([]*adminv1.ResourceDiff, error) {
-	var diffs []*adminv1.ResourceDiff
-	for _, change := range snapshot.Diff(before, after) {
-		start := len(diffs)
-		add := func(kind adminv1.ResourceDiff_Kind, names []string) {
-			for _, name := range names {
-				diff := &adminv1.ResourceDiff{Type: change.TypeURL, Name: name, Kind: kind}
-				if r := before.Get(change.TypeURL, name); r != nil {
-					diff.FromVersion, diff.Origin = r.Version, valid(r.Origin)
-				}
-				if r := after.Get(change.TypeURL, name); r != nil {
-					diff.ToVersion, diff.Origin = r.Version, valid(r.Origin)
-				}
-				diffs = append(diffs, diff)
-			}
-		}
-		add(adminv1.ResourceDiff_ADDED, change.Added)
-		add(adminv1.ResourceDiff_CHANGED, change.Changed)
-		add(adminv1.ResourceDiff_REMOVED, change.Removed)
-		slices.SortFunc(diffs[start:], func(a, b *adminv1.ResourceDiff) int { return strings.Compare(a.GetName(), b.GetName()) })
+// differences are the kinds of the protocol.
+var differences = map[snapshot.Difference]adminv1.ResourceDiff_Kind{
+	snapshot.Added:   adminv1.ResourceDiff_ADDED,
+	snapshot.Changed: adminv1.ResourceDiff_CHANGED,
+	snapshot.Removed: adminv1.ResourceDiff_REMOVED,
+}
+
+func resourceMessage(r snapshot.ResourceChange) *adminv1.ResourceDiff {
+	m := &adminv1.ResourceDiff{
+		Type: r.TypeURL, Name: r.Name, Kind: differences[r.Difference], FromVersion: r.Before, ToVersion: r.After, Origin: valid(r.Origin),
 	}
-	return diffs, nil
+	for _, f := range r.Fields {
+		m.Fields = append(m.Fields, &adminv1.FieldDiff{Path: valid(f.Path), Before: valid(f.Before), After: valid(f.After)})
+	}
+	return m
 }

@@ -20,6 +20,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	adminv1 "github.com/weirmesh/weir/xds-server/api/admin/v1"
+	"github.com/weirmesh/weir/xds-server/internal/admin/view"
 )
 
 // jsonPaths serve the admin API in protobuf's JSON mapping.
@@ -175,7 +176,7 @@ func (s *Server) watchJSON(w http.ResponseWriter, r *http.Request) {
 	}
 	control, begun := http.NewResponseController(w), false
 	err = s.service.watch(r.Context(), req, func(m *adminv1.Status) error {
-		line, err := compactJSON(m)
+		line, err := view.Line(m)
 		if err != nil {
 			return status.Errorf(codes.Internal, "write the status as JSON: %v", err)
 		}
@@ -187,7 +188,7 @@ func (s *Server) watchJSON(w http.ResponseWriter, r *http.Request) {
 		if err := control.SetWriteDeadline(s.config.Now().Add(watchWrite)); err != nil {
 			return fmt.Errorf("bound the write: %w", err)
 		}
-		if _, err := w.Write(append(line, '\n')); err != nil {
+		if _, err := w.Write(line); err != nil {
 			return fmt.Errorf("write: %w", err)
 		}
 		return control.Flush()
@@ -197,20 +198,8 @@ func (s *Server) watchJSON(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// compactJSON is a message in one line. protojson varies its spaces on purpose.
-func compactJSON(m proto.Message) ([]byte, error) {
-	text, err := protojson.Marshal(m)
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(json.RawMessage(text))
-}
-
 func writeMessage(w http.ResponseWriter, m proto.Message) {
-	body, err := protojson.MarshalOptions{EmitDefaultValues: true}.Marshal(m)
-	if err == nil {
-		body, err = json.MarshalIndent(json.RawMessage(body), "", "  ")
-	}
+	body, err := view.JSON(m)
 	if err != nil {
 		writeError(w, status.Errorf(codes.Internal, "write the answer as JSON: %v", err))
 		return
@@ -233,7 +222,7 @@ func writeError(w http.ResponseWriter, err error) {
 		text(w, http.StatusInternalServerError, "write the error as JSON: "+err.Error()+"\n")
 		return
 	}
-	writeJSON(w, httpStatus(s.Code()), body)
+	writeJSON(w, httpStatus(s.Code()), append(body, '\n'))
 }
 
 func writeJSON(w http.ResponseWriter, code int, body []byte) {
@@ -241,7 +230,7 @@ func writeJSON(w http.ResponseWriter, code int, body []byte) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(code)
-	_, _ = w.Write(append(body, '\n')) // the client has left if this fails
+	_, _ = w.Write(body) // the client has left if this fails
 }
 
 // httpStatus is the HTTP status for a gRPC code, as google.rpc.Code maps them, but

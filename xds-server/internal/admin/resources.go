@@ -9,7 +9,9 @@ import (
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	adminv1 "github.com/weirmesh/weir/xds-server/api/admin/v1"
 	"github.com/weirmesh/weir/xds-server/internal/snapshot"
@@ -201,9 +203,9 @@ func (p *page) append(id spiffeid.ID, url string, r *snapshot.Resource) error {
 		ParkedAt: p.parked.resources[parkedKey{id, url, r.Name, r.Version}],
 	}
 	if p.query.body {
-		body, err := showBody(r.Body)
-		if err != nil {
-			return status.Errorf(codes.Internal, "%s %s: %v", url, r.Name, err)
+		body := &structpb.Struct{}
+		if err := protojson.Unmarshal(r.Shown(), body); err != nil {
+			return status.Errorf(codes.Internal, "show %s %s: %v", url, r.Name, err)
 		}
 		message.Body = body
 		p.bytes += proto.Size(body)
