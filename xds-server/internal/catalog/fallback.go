@@ -69,7 +69,7 @@ func (b *Builder) putBackUnreadable() {
 func (b *Builder) revert(k key, because ...Problem) bool {
 	old, touched := b.before[k]
 	now := b.world.get(k)
-	if !touched || now == old || now != nil && old != nil && now.doc != nil && now.text == old.text {
+	if !touched || now == old || now.says(old) {
 		return false
 	}
 	b.because[k] = append(b.because[k], because...)

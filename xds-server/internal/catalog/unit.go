@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"cmp"
+	"reflect"
 	"strconv"
 
 	"github.com/weirmesh/weir/xds-server/api"
@@ -45,6 +46,18 @@ func (u *unit) origin() string {
 		return u.name
 	}
 	return u.doc.File() + ":" + strconv.Itoa(u.doc.Start().Line)
+}
+
+// says reports whether two units say the same, wherever they are written. Either
+// may be nil.
+func (u *unit) says(other *unit) bool {
+	if u == nil || other == nil {
+		return u == other
+	}
+	if u.doc == nil || other.doc == nil {
+		return reflect.DeepEqual(u.value, other.value)
+	}
+	return u.text == other.text
 }
 
 // compare orders units as they are written.

@@ -265,3 +265,53 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// TestMoved: a document that was released, and one that stands elsewhere, say
+// what they said, in the right place.
+func TestMoved(t *testing.T) {
+	const text = "kind: [\n---\n# second\nname: 5\nlist:\n  - {count: x}\n...\nname: a\n"
+	parts, problems := strictyaml.Split("f.yaml", []byte(text))
+	if len(problems) > 0 || len(parts) != 3 || parts[1].Before != 1 || parts[2].Before != 7 {
+		t.Fatalf("parts are %+v, %v", parts, problems)
+	}
+	if doc, problems := parts[0].Parse("f.yaml"); doc != nil || len(problems) != 1 {
+		t.Errorf("the first part is %v, %v", doc, problems)
+	}
+	doc, problems := parts[1].Parse("f.yaml")
+	if doc == nil || len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	var into struct {
+		Name string `yaml:"name"`
+		List []struct {
+			Count int `yaml:"count"`
+		} `yaml:"list"`
+	}
+	doc.Decode(&into)
+	fields := map[string]strictyaml.Position{
+		"": {Line: 4, Column: 1}, "name": {Line: 4, Column: 7}, "list[0].count": {Line: 6, Column: 13},
+		"list[0].gone": {Line: 6, Column: 5}, "list[7]": {Line: 6, Column: 3}, "gone": {Line: 4, Column: 1}, "name.inner": {Line: 4, Column: 7},
+	}
+	checkPlaces(t, doc, "f.yaml", 0, fields)
+	doc.Release()
+	checkPlaces(t, doc, "f.yaml", 0, fields)
+	moved := doc.Moved("g.yaml", 11)
+	checkPlaces(t, moved, "g.yaml", 10, fields)
+	checkPlaces(t, doc, "f.yaml", 0, fields)
+	if !moved.StandsAt("g.yaml", 11) || doc.StandsAt("g.yaml", 11) || moved.Start().Line != 14 {
+		t.Error("it does not stand where it was moved")
+	}
+}
+
+func checkPlaces(t *testing.T, doc *strictyaml.Document, file string, by int, fields map[string]strictyaml.Position) {
+	t.Helper()
+	for field, want := range fields {
+		want.Line += by
+		if got := doc.At(field, "x", ""); got.Position != want || got.File != file || doc.File() != file {
+			t.Errorf("%q stands at %s %+v, want %+v", field, got.File, got.Position, want)
+		}
+	}
+	if got := doc.Problems(); len(got) != 2 || got[0].Line != 4+by || got[1].Line != 6+by || got[0].File != file {
+		t.Errorf("problems are %v", got)
+	}
+}
