@@ -63,8 +63,10 @@ type Config struct {
 	// refuses the stream.
 	Peer     func(context.Context) (Peer, error)
 	Observer Observer
-	Log      *slog.Logger
-	Now      func() time.Time
+	// Clients follows the clients of streams one by one. Nil: nobody does.
+	Clients Clients
+	Log     *slog.Logger
+	Now     func() time.Time
 	// Timer returns a channel on which a value comes after d, and what releases
 	// it before. Nil: the clock of the machine.
 	Timer func(d time.Duration) (fired <-chan time.Time, stop func())
@@ -104,6 +106,9 @@ func NewServer(config Config) *Server {
 	}
 	if config.SendTimeout == 0 {
 		config.SendTimeout = DefaultSendTimeout
+	}
+	if config.Clients == nil {
+		config.Clients = nobody{}
 	}
 	return &Server{config: config, parking: newParking(), sessions: make(map[uint64]*session)}
 }
@@ -153,6 +158,7 @@ func (s *Server) DeltaAggregatedResources(grpcStream discoveryv3.AggregatedDisco
 	s.config.Observer.StreamOpened()
 	reason, err := c.run()
 	s.close(c)
+	s.config.Clients.Left(c.client(c.node))
 	s.config.Observer.StreamClosed(reason)
 	c.log.Info("xDS stream closed", "reason", reason)
 	return err

@@ -105,6 +105,7 @@ func (c *session) advance() {
 	}
 	if counts.converged != "" {
 		c.server.config.Observer.Converged(c.peer.ID, node, counts.converged, now.Sub(at))
+		c.server.config.Clients.Accepted(c.client(node), counts.converged)
 	}
 	if len(names) > 0 {
 		c.askWarm(node, names, question)
@@ -166,6 +167,7 @@ func (c *session) identify(req *discoveryv3.DeltaDiscoveryRequest) {
 	}
 	if !c.heard {
 		c.heard = true
+		c.server.config.Clients.Identified(c.client(c.node), req.GetNode().GetMetadata())
 		c.state.options.parked = c.server.parking.recall(c.peer.ID, c.node)
 	}
 }
@@ -182,6 +184,7 @@ func (c *session) refused(r reply, node string) {
 		}
 	}
 	c.server.config.Observer.Nacked(r.typeURL)
+	c.server.config.Clients.Refused(c.client(node))
 	c.server.config.Observer.Parked(c.peer.ID, node, r.version, r.typeURL, names, r.message)
 	c.log.Error("Envoy refused a configuration; it serves on with its last good one",
 		"node", node, "type", r.typeURL, "version", r.version, "resources", names[:min(len(names), maxLogged)],

@@ -50,6 +50,9 @@ func New(published Snapshots) *Stage {
 // Published is what each identity gets now. It is the caller's to keep.
 func (s *Stage) Published() Snapshots { return maps.Clone(s.published) }
 
+// Snapshot is what one identity gets now; nil if nothing.
+func (s *Stage) Snapshot(id spiffeid.ID) *snapshot.Snapshot { return s.published[id] }
+
 // Offer takes a new configuration. Who is in no group gets it at once, and who
 // is no longer in it loses what it had at once. In a group, the canaries get it
 // as soon as the configuration that they try is decided; a follower that has
