@@ -36,7 +36,8 @@ func (c *checker) certificate(u *unit, field string, written *api.ServerCertific
 func (c *checker) certificateFile(u *unit, field string, file api.FileName) (content []byte, found bool) {
 	k := key{certificateFile, file.String()}
 	if held := c.get(k); held != nil {
-		return held.value.([]byte), true
+		content, found = held.value.([]byte)
+		return content, found
 	}
 	c.at(u, field, fmt.Sprintf("there is no certificate file %q", file), "put it into the folder that the xds-server is given with --certificates", k)
 	return nil, false

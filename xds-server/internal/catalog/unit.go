@@ -71,12 +71,15 @@ type entry[T any] struct {
 	value *T
 }
 
-// as is u as an entry of its kind; of nil, one without a unit and with an empty value.
+// as is u as an entry of its kind; of nil, or another kind, one without a unit
+// and with an empty value.
 func as[T any](u *unit) entry[T] {
-	if u == nil {
-		return entry[T]{value: new(T)}
+	if u != nil {
+		if value, is := u.value.(*T); is {
+			return entry[T]{u, value}
+		}
 	}
-	return entry[T]{u, u.value.(*T)}
+	return entry[T]{value: new(T)}
 }
 
 // newValue is an empty resource of a kind; nil: there is no such kind.

@@ -238,8 +238,9 @@ type field struct {
 var knownFields sync.Map
 
 func fieldsOf(t reflect.Type) []field {
-	if known, ok := knownFields.Load(t); ok {
-		return known.([]field)
+	known, _ := knownFields.Load(t)
+	if fields, read := known.([]field); read {
+		return fields
 	}
 	var fields []field
 	for i := range t.NumField() {
