@@ -11,18 +11,10 @@ import (
 // inForce are the documents of what is in force: those of the set, and in the
 // place of those that hold something else, ones that are written anew.
 func (b *Builder) inForce(documents []source.Document) []source.Document {
-	held := make(map[string][]*unit) // by the document that they were written in
-	for k := range b.diverged {
-		if k.kind == certificateFile {
-			continue
-		}
-		if u := b.world.get(k); u != nil {
-			held[u.place.name] = append(held[u.place.name], u)
-		}
-	}
 	if len(b.diverged) == 0 && len(b.written.faulty) == 0 {
 		return documents
 	}
+	held := b.heldUnits()
 	var all []source.Document
 	for _, document := range documents {
 		f := b.written.files[document.Name]
@@ -30,13 +22,9 @@ func (b *Builder) inForce(documents []source.Document) []source.Document {
 			all = append(all, document)
 			continue
 		}
-		for _, u := range f.units {
-			if !b.isHeld(u) {
-				held[document.Name] = append(held[document.Name], u)
-			}
-		}
-		if len(held[document.Name]) > 0 {
-			document.Data = render(held[document.Name])
+		units := append(held[document.Name], slices.DeleteFunc(slices.Clone(f.units), b.isHeld)...)
+		if len(units) > 0 {
+			document.Data = render(units)
 			all = append(all, document)
 		}
 		delete(held, document.Name)
@@ -46,6 +34,18 @@ func (b *Builder) inForce(documents []source.Document) []source.Document {
 		all = append(all, source.Document{Name: name, Origin: units[0].doc.File(), Data: render(units)})
 	}
 	return all
+}
+
+// heldUnits are the resources that stand at their last good version, by the
+// document that it was written in.
+func (b *Builder) heldUnits() map[string][]*unit {
+	held := make(map[string][]*unit)
+	for k := range b.diverged {
+		if u := b.world.get(k); u != nil && k.kind != certificateFile {
+			held[u.place.name] = append(held[u.place.name], u)
+		}
+	}
+	return held
 }
 
 func (b *Builder) isHeld(u *unit) bool { return b.diverged[u.key] }

@@ -167,21 +167,7 @@ func (n *translation) share(a audience, envoy spiffeid.ID) (*share, error) {
 		}
 		next.gateways = append(next.gateways, resources...)
 	}
-	var d delta
-	before := n.last.audience[a]
-	if before == nil {
-		before = &share{}
-		if n.sibling != nil { // made of it, the snapshot takes the least memory
-			before = n.sibling
-		}
-		for _, model := range n.catalog.Models {
-			d.replace(change{old: n.siblings(model), next: n.made(model)}, n.siblingEnvoy, envoy)
-		}
-	} else {
-		for _, c := range n.changes {
-			d.replace(c, envoy, envoy)
-		}
-	}
+	before, d := n.since(a, envoy)
 	d.list(before.gateways, next.gateways)
 	if d.err != nil {
 		return nil, d.err
@@ -192,6 +178,26 @@ func (n *translation) share(a audience, envoy spiffeid.ID) (*share, error) {
 	}
 	n.audience[a], n.sibling, n.siblingEnvoy = next, next, envoy
 	return next, nil
+}
+
+// since is what an audience got before, and what changed since in the models. A
+// new one starts from what another gets: so the two take the least memory.
+func (n *translation) since(a audience, envoy spiffeid.ID) (*share, *delta) {
+	d := &delta{}
+	if before := n.last.audience[a]; before != nil {
+		for _, c := range n.changes {
+			d.replace(c, envoy, envoy)
+		}
+		return before, d
+	}
+	before := n.sibling
+	if before == nil {
+		before = &share{}
+	}
+	for _, model := range n.catalog.Models {
+		d.replace(change{old: n.siblings(model), next: n.made(model)}, n.siblingEnvoy, envoy)
+	}
+	return before, d
 }
 
 // siblings are the resources of a model in the sibling's snapshot.
