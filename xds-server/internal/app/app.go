@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -13,48 +12,63 @@ import (
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"github.com/spiffe/go-spiffe/v2/workloadapi"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/keepalive"
 
 	"github.com/weirmesh/weir/xds-server/internal/admin"
 	"github.com/weirmesh/weir/xds-server/internal/deltaxds"
-	"github.com/weirmesh/weir/xds-server/internal/identity"
+	"github.com/weirmesh/weir/xds-server/internal/history"
 	"github.com/weirmesh/weir/xds-server/internal/metrics"
-	"github.com/weirmesh/weir/xds-server/internal/snapshot"
+	"github.com/weirmesh/weir/xds-server/internal/serving"
 	"github.com/weirmesh/weir/xds-server/internal/source"
-	"github.com/weirmesh/weir/xds-server/internal/source/file"
+	"github.com/weirmesh/weir/xds-server/internal/stage"
+	"github.com/weirmesh/weir/xds-server/internal/trace"
 )
 
 // server is the running whole.
 type server struct {
-	options  Options
-	log      *slog.Logger
-	metrics  *metrics.Metrics
-	group    *group
-	registry *deltaxds.Registry
-	reloads  *reloader
-	svids    atomic.Pointer[workloadapi.X509Source] // nil until the server has its identity
-	xds      *deltaxds.Server
-	serving  atomic.Bool // Envoys can connect
-	address  string      // of the Workload API that identities come from
+	options Options
+	log     *slog.Logger
+	metrics *metrics.Metrics
+	traces  *trace.Log
+	group   *group
+
+	sources       []source.Source
+	configuration *configuration
+	revisions     *revisions
+	publisher     *publisher
+	registry      *deltaxds.Registry
+	clients       *clients
+	xds           *deltaxds.Server
+	admin         *admin.Server
+
+	svids   atomic.Pointer[workloadapi.X509Source] // nil until the server has its identity
+	serving atomic.Bool                            // Envoys can connect
+	address string                                 // of the Workload API that identities come from
 }
 
+// maxTraces is how many changes the status shows the way of.
+const maxTraces = 32
+
 // Run serves until ctx ends. It fails if it cannot start (the resources have
-// problems, an address is taken, no identity is to be had) or if a part breaks.
+// problems and there is no earlier configuration, an address is taken, no
+// identity is to be had) or if a part breaks.
 func Run(ctx context.Context, o Options, log *slog.Logger) error {
-	s := &server{options: o, log: log, metrics: metrics.New(), group: newGroup(ctx), registry: deltaxds.NewRegistry(time.Now)}
-	defer s.group.stop()
-	sources := []source.Source{file.NewFolder(o.Resources)}
-	first, err := s.firstLoad(sources)
+	sources, err := o.sources()
 	if err != nil {
 		return err
 	}
-	if err := s.start(first); err != nil {
+	s := &server{
+		options: o, log: log, metrics: metrics.New(), traces: trace.New(maxTraces), group: newGroup(ctx),
+		sources: sources, registry: deltaxds.NewRegistry(time.Now),
+	}
+	asker := serving.NewAsker()
+	defer asker.Close()
+	defer s.group.stop()
+	if err := s.assemble(asker); err != nil {
 		return err
 	}
-	s.group.run("watch resources", func(ctx context.Context) error {
-		return source.Watch(ctx, sources, source.DefaultTiming(), s.reloads.take)
-	})
+	if err := s.start(); err != nil {
+		return s.unlessStopped(err)
+	}
 	s.serving.Store(true)
 	log.Info("xds-server is ready", "xds", o.XDSAddress, "admin", "http://"+o.AdminAddress)
 	err = s.group.wait(ctx)
@@ -62,57 +76,94 @@ func Run(ctx context.Context, o Options, log *slog.Logger) error {
 	return err
 }
 
-// firstLoad reads what is to be served at the start; there is nothing to fall
-// back to.
-func (s *server) firstLoad(sources []source.Source) (prepared, error) {
-	s.reloads = &reloader{
-		loader:  loader{modulePath: s.options.FilterModule, entriesPath: s.options.IdentityEntries},
-		publish: s.publish, metrics: s.metrics, log: s.log, now: time.Now,
-	}
-	read, err := source.Read(s.group.ctx, sources)
+// assemble makes the parts that need nothing of the world but the state folder.
+func (s *server) assemble(asker *serving.Asker) error {
+	o := s.options
+	kept, err := history.Open(filepath.Join(o.StateDir, "history"), o.History)
 	if err != nil {
-		return prepared{}, err
+		return err
 	}
-	if len(read.Problems) > 0 {
-		return prepared{}, asError(s.options.Resources, sourceProblems(read))
+	for _, problem := range kept.Problems() {
+		s.log.Error("a part of the history is damaged", "error", problem)
 	}
-	first, problems := s.reloads.prepare(read.Documents)
-	if problems != nil {
-		return prepared{}, asError(s.options.Resources, problems)
+	s.revisions = newRevisions(kept, s.log)
+	s.group.run("history", s.revisions.run)
+	base, err := openBase(filepath.Join(o.StateDir, "waits-for-canaries"), s.log)
+	if err != nil {
+		return err
 	}
-	return first, nil
-}
-
-// publish gives each identity its snapshot, of all types.
-func (s *server) publish(snapshots map[spiffeid.ID]*snapshot.Snapshot) {
-	entitlements := make(map[spiffeid.ID]deltaxds.Entitlement, len(snapshots))
-	for id, snap := range snapshots {
-		entitlements[id] = deltaxds.Entitlement{Snapshot: snap}
+	s.publisher = newPublisher(s.registry, s.traces, base, s.canaries, s.log, time.Now)
+	s.clients = newClients(metrics.Follow(s.metrics, s.traces, time.Now), asker, o.gateTimes(), s.publisher, time.Now)
+	s.configuration = &configuration{
+		loader: newLoader(o.FilterModule, o.IdentityEntries), publisher: s.publisher, revisions: s.revisions,
+		traces: s.traces, metrics: s.metrics, log: s.log, now: time.Now,
 	}
-	s.registry.Publish(entitlements)
+	s.xds = s.newXDS()
+	s.admin = admin.New(admin.Config{Backend: operate{s}, Metrics: s.metrics.Handler(), Log: s.log, Now: time.Now})
+	s.metrics.Ask(func() metrics.State { return admin.Gauges(operate{s}) })
+	return nil
 }
 
 // start brings up the parts, each when what it needs is there.
-func (s *server) start(first prepared) error {
+func (s *server) start() error {
+	first, begun, err := s.watch()
+	if err != nil {
+		return err
+	}
+	if err := s.configuration.begin(first); err != nil {
+		return err
+	}
 	if err := s.startAdmin(); err != nil {
 		return err
 	}
-	if err := s.startIdentity(first); err != nil {
+	if err := s.startIdentity(); err != nil {
 		return err
 	}
-	if err := s.reloads.put(first); err != nil {
-		return err
-	}
-	source, err := ownIdentity(s.group.ctx, s.address, first.domain.XDSServer, s.log)
+	svids, err := ownIdentity(s.group.ctx, s.address, s.configuration.state().domain.XDSServer, s.log)
 	if err != nil {
-		return s.unlessStopped(err)
+		return err
 	}
 	s.group.run("own identity", func(ctx context.Context) error {
 		<-ctx.Done()
-		return source.Close()
+		return svids.Close()
 	})
-	s.svids.Store(source)
-	return s.startXDS(source)
+	s.svids.Store(svids)
+	if err := s.startXDS(svids); err != nil {
+		return err
+	}
+	if err := s.startAdminTLS(svids); err != nil {
+		return err
+	}
+	s.group.run("canaries", s.publisher.run)
+	close(begun)
+	return nil
+}
+
+// watch starts to watch the sources and returns what they hold first. What comes
+// later is put in force when begun is closed.
+func (s *server) watch() (first source.Update, begun chan<- struct{}, err error) {
+	started, updates := make(chan struct{}), make(chan source.Update, 1)
+	s.group.run("watch resources", func(ctx context.Context) error {
+		heard := false
+		return source.Watch(ctx, s.sources, source.DefaultTiming(), func(u source.Update) {
+			if !heard {
+				heard = true
+				updates <- u
+				return
+			}
+			select {
+			case <-started:
+				s.configuration.take(u)
+			case <-ctx.Done():
+			}
+		})
+	})
+	select {
+	case first = <-updates:
+		return first, started, nil
+	case <-s.group.ctx.Done():
+		return first, nil, context.Cause(s.group.ctx)
+	}
 }
 
 // unlessStopped prefers the reason for which a part broke, or the wish to stop,
@@ -124,15 +175,22 @@ func (s *server) unlessStopped(err error) error {
 	return err
 }
 
-func (s *server) startIdentity(first prepared) error {
+// canaries is what the Envoys of canaries say.
+func (s *server) canaries(ids map[spiffeid.ID]bool) []stage.Node {
+	return s.clients.nodes(s.xds.Status(), ids)
+}
+
+// startIdentity opens the development CA, unless identities come from elsewhere.
+func (s *server) startIdentity() error {
+	domain := s.configuration.state().domain
 	if s.options.WorkloadAPI != "" {
 		s.address = s.options.WorkloadAPI
-		if len(first.domain.Entries) > 0 {
+		if len(domain.Entries) > 0 {
 			s.log.Warn("entries of the TrustDomain have no effect: SPIFFE_ENDPOINT_SOCKET is set", "address", s.address)
 		}
 		return nil
 	}
-	endpoint, err := developmentCA(s.options, first.domain, s.metrics, s.log)
+	endpoint, err := developmentCA(s.options, domain, s.metrics, s.log)
 	if err != nil {
 		return err
 	}
@@ -141,56 +199,8 @@ func (s *server) startIdentity(first prepared) error {
 		return fmt.Errorf("identity socket: %w", err)
 	}
 	s.address = "unix://" + socket
-	s.reloads.setEntries = endpoint.SetEntries
 	s.group.run("identity", endpoint.Serve)
-	return nil
-}
-
-// Keepalive of the xDS connections: a peer that is gone is noticed within
-// pingAfter and pingTimeout, and Envoys may ping as often as their bootstrap says.
-const (
-	pingAfter   = 30 * time.Second
-	pingTimeout = 10 * time.Second
-	pingMin     = 5 * time.Second
-	maxRequest  = 16 << 20 // bytes of one request: names of a very large mesh
-)
-
-func (s *server) startXDS(source *workloadapi.X509Source) error {
-	listener, err := listenTCP(s.options.XDSAddress, "--xds-address")
-	if err != nil {
-		return err
-	}
-	s.xds = deltaxds.NewServer(deltaxds.Config{
-		Registry: s.registry, Peer: xdsPeer, Observer: s.metrics, Log: s.log, Now: time.Now,
-	})
-	grpcServer := grpc.NewServer(
-		grpc.Creds(identity.ServerCredentials(source, source, time.Now)),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingAfter, Timeout: pingTimeout}),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingMin, PermitWithoutStream: true}),
-		grpc.MaxConcurrentStreams(16),
-		grpc.MaxRecvMsgSize(maxRequest),
-		grpc.ConnectionTimeout(10*time.Second),
-	)
-	s.xds.Register(grpcServer)
-	s.group.run("xDS", func(ctx context.Context) error {
-		// Streams last as long as Envoys: there is no end of them to wait for, and
-		// Envoys serve on without.
-		stop := context.AfterFunc(ctx, grpcServer.Stop)
-		defer stop()
-		err := grpcServer.Serve(listener)
-		grpcServer.Stop()
-		s.xds.Wait()
-		if ctx.Err() != nil {
-			return nil
-		}
-		return err
-	})
-	return nil
-}
-
-func xdsPeer(ctx context.Context) (deltaxds.Peer, error) {
-	p, err := identity.PeerFromContext(ctx)
-	return deltaxds.Peer(p), err
+	return s.configuration.entitle(endpoint.SetEntries)
 }
 
 func (s *server) startAdmin() error {
@@ -201,9 +211,20 @@ func (s *server) startAdmin() error {
 	if bound, err := netip.ParseAddrPort(listener.Addr().String()); err != nil || !bound.Addr().IsLoopback() {
 		s.log.Warn("the admin interface is not on loopback and asks nobody who they are: keep it behind a firewall", "address", listener.Addr().String())
 	}
-	interfaces := admin.New(admin.Config{Backend: operate{s}, Metrics: s.metrics.Handler(), Log: s.log, Now: time.Now})
-	s.metrics.Ask(func() metrics.State { return admin.Gauges(operate{s}) })
-	s.group.run("admin", func(ctx context.Context) error { return interfaces.ServeLoopback(ctx, listener) })
+	s.group.run("admin", func(ctx context.Context) error { return s.admin.ServeLoopback(ctx, listener) })
+	return nil
+}
+
+// startAdminTLS serves operators from elsewhere, if it is asked for.
+func (s *server) startAdminTLS(svids *workloadapi.X509Source) error {
+	if s.options.AdminTLSAddress == "" {
+		return nil
+	}
+	listener, err := listenTCP(s.options.AdminTLSAddress, "--admin-tls-address")
+	if err != nil {
+		return err
+	}
+	s.group.run("admin over mTLS", func(ctx context.Context) error { return s.admin.ServeTLS(ctx, listener, svids, svids) })
 	return nil
 }
 
@@ -213,31 +234,4 @@ func listenTCP(address, flag string) (net.Listener, error) {
 		return nil, fmt.Errorf("%w: free the address or choose another with %s", err, flag)
 	}
 	return listener, nil
-}
-
-// ready says why Envoys cannot be served yet.
-func (s *server) ready() error {
-	source := s.svids.Load()
-	if source == nil || !s.serving.Load() {
-		return errors.New("starting: the server has no identity yet")
-	}
-	if svid, err := source.GetX509SVID(); err != nil {
-		return fmt.Errorf("own SVID: %w", err)
-	} else if !time.Now().Before(svid.Certificates[0].NotAfter) {
-		return errors.New("the server's own SVID has expired: is the Workload API there?")
-	}
-	return nil
-}
-
-func (s *server) status() admin.Status {
-	status := admin.Status{Config: s.reloads.status(), Identity: admin.IdentityStatus{Source: s.address}}
-	if source := s.svids.Load(); source != nil {
-		if svid, err := source.GetX509SVID(); err == nil {
-			status.Identity.SPIFFEID, status.Identity.Expires = svid.ID.String(), svid.Certificates[0].NotAfter
-		}
-	}
-	if s.serving.Load() {
-		status.Nodes = s.xds.Status()
-	}
-	return status
 }

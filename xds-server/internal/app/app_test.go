@@ -31,8 +31,10 @@ import (
 )
 
 var (
-	serverID = spiffeid.RequireFromString("spiffe://weir.test/xds-server")
-	envoyID  = spiffeid.RequireFromString("spiffe://weir.test/envoy")
+	serverID   = spiffeid.RequireFromString("spiffe://weir.test/xds-server")
+	envoyID    = spiffeid.RequireFromString("spiffe://weir.test/envoy")
+	canaryID   = spiffeid.RequireFromString("spiffe://weir.test/canary")
+	operatorID = spiffeid.RequireFromString("spiffe://weir.test/operator")
 )
 
 const resources = `
@@ -85,8 +87,11 @@ func newOptions(t *testing.T) Options {
 	if err != nil {
 		t.Fatal(err)
 	}
-	entries := fmt.Sprintf("entries:\n- {id: %q, selectors: [%q, %q]}\n", envoyID, "unix:uid:"+strconv.Itoa(os.Geteuid()), "unix:path:"+program)
-	if err := errors.Join(os.Mkdir(o.Resources, 0o700), os.WriteFile(o.IdentityEntries, []byte(entries), 0o600)); err != nil {
+	entries := "entries:\n"
+	for _, id := range []spiffeid.ID{envoyID, canaryID, operatorID} {
+		entries += fmt.Sprintf("- {id: %q, selectors: [%q, %q]}\n", id, "unix:uid:"+strconv.Itoa(os.Geteuid()), "unix:path:"+program)
+	}
+	if err := errors.Join(os.Mkdir(o.Places[0].Folder, 0o700), os.WriteFile(o.IdentityEntries, []byte(entries), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	write(t, o, resources)
@@ -95,7 +100,7 @@ func newOptions(t *testing.T) Options {
 
 func write(t *testing.T, o Options, content string) {
 	t.Helper()
-	if err := os.WriteFile(filepath.Join(o.Resources, "all.yaml"), []byte(content), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(o.Places[0].Folder, "all.yaml"), []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -201,11 +206,14 @@ func TestBadEditKeepsTheLastGood(t *testing.T) {
 	before := r.status(t)
 
 	write(t, r.options, strings.Replace(resources, "weight: 100", "weight: 100, typo: 1", 1))
-	r.log.await(t, "last good configuration stays")
+	r.log.await(t, "last good versions stay")
 	s := r.status(t)
 	if len(s.Config.Problems) != 1 || s.Config.Problems[0].Line == 0 || s.Config.Problems[0].File != "all.yaml" ||
 		s.Config.Problems[0].Field != "spec.split[0].typo" || s.Config.ProblemsSince.IsZero() {
 		t.Fatalf("problems = %+v since %s", s.Config.Problems, s.Config.ProblemsSince)
+	}
+	if len(s.Config.Held) != 1 || s.Config.Held[0].Resource != "ModelRoute/m" || s.Config.Held[0].Origin == "" || s.Config.Held[0].Since.IsZero() {
+		t.Fatalf("held = %+v", s.Config.Held)
 	}
 	if s.Config.Versions[envoyID.String()] != before.Config.Versions[envoyID.String()] {
 		t.Fatal("a bad edit changed what is in force")
@@ -262,8 +270,12 @@ func TestEntitlementEndsWithTheEdit(t *testing.T) {
 	ask(t, stream, &discoveryv3.DeltaDiscoveryRequest{TypeUrl: snapshot.ClusterType})
 	receive(t, stream)
 	write(t, r.options, strings.Replace(resources, "weir.test/envoy", "weir.test/another-envoy", 1))
+	removed := time.Now()
 	if _, err := stream.Recv(); status.Code(err) != codes.PermissionDenied {
 		t.Fatalf("error = %v, want PermissionDenied", err)
+	}
+	if took := time.Since(removed); took > 5*time.Second {
+		t.Fatalf("the stream of a removed identity ended after %s", took)
 	}
 }
 
@@ -313,7 +325,7 @@ func TestStartFails(t *testing.T) {
 		change func(*testing.T, *Options)
 		want   string
 	}{
-		"no folder":     {func(_ *testing.T, o *Options) { o.Resources = "/no/such/folder" }, "/no/such/folder"},
+		"no folder":     {func(_ *testing.T, o *Options) { o.Places = []Place{{Folder: "/no/such/folder"}} }, "/no/such/folder"},
 		"bad resources": {func(t *testing.T, o *Options) { write(t, *o, "kind: Gatewy\n") }, "all.yaml:1"},
 		"taken xDS":     {func(_ *testing.T, o *Options) { o.XDSAddress = taken.Addr().String() }, "--xds-address"},
 		"taken admin":   {func(_ *testing.T, o *Options) { o.AdminAddress = taken.Addr().String() }, "--admin-address"},
@@ -355,7 +367,7 @@ func TestWorkloadAPITakesThePlaceOfTheCA(t *testing.T) {
 	o := newOptions(t)
 	o.WorkloadAPI, o.IdentityEntries = "unix://"+first.options.Socket, ""
 	second := startApp(t, o)
-	if _, err := os.Stat(o.StateDir); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(o.StateDir, "development-ca.pem")); !errors.Is(err, os.ErrNotExist) {
 		t.Fatalf("the development CA was opened: %v", err)
 	}
 	second.options.Socket = first.options.Socket

@@ -17,6 +17,14 @@ func TestParseOptions(t *testing.T) {
 	if err != nil || o.XDSAddress != "127.0.0.1:18000" || o.AdminAddress != "127.0.0.1:18001" || o.Socket != "s/workload.sock" || o.LogLevel >= 0 {
 		t.Fatalf("options = %+v, %v", o, err)
 	}
+	o, err = ParseOptions(strings.Fields("--resources a --etcd e:1,e:2 --etcd-prefix /p/ --etcd-user u --etcd-password-file f --etcd g:1 --resources b --certificates c --drain 0"), none, io.Discard)
+	if err != nil || len(o.Places) != 4 || o.Places[0].Folder != "a" || o.Places[1].Etcd.Prefix != "/p/" || len(o.Places[1].Etcd.Endpoints) != 2 ||
+		o.Places[2].Etcd.User != "" || o.Places[3].Folder != "b" || o.Drain != 0 {
+		t.Fatalf("options = %+v, %v", o, err)
+	}
+	if all, err := o.sources(); err != nil || len(all) != 5 {
+		t.Fatalf("sources = %v, %v", all, err)
+	}
 	if o, err = ParseOptions([]string{"--resources", "r"}, spire, io.Discard); err != nil || o.WorkloadAPI != "unix:///run/spire.sock" {
 		t.Fatalf("options = %+v, %v", o, err)
 	}
@@ -26,6 +34,14 @@ func TestParseOptions(t *testing.T) {
 		want   string
 	}{
 		{"", none, "--resources"},
+		{"--resources=", none, "name a folder"},
+		{"--resources r --etcd-prefix /x/", none, "after --etcd"},
+		{"--etcd-ca x", none, "after --etcd"},
+		{"--etcd x", none, "host:port"},
+		{"--etcd 127.0.0.1:2379 --etcd-key k", none, "--etcd-cert"},
+		{"--resources r --history 0", none, "--history"},
+		{"--resources r --drain -1s", none, "--drain"},
+		{"--resources r --admin-tls-address x", none, "--admin-tls-address"},
 		{"--resources r extra", none, `"extra"`},
 		{"--no-such-flag", none, "no-such-flag"},
 		{"--resources r --log-format xml", none, "text or json"},

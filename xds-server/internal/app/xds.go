@@ -1,0 +1,69 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/workloadapi"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
+
+	"github.com/weirmesh/weir/xds-server/internal/deltaxds"
+	"github.com/weirmesh/weir/xds-server/internal/identity"
+)
+
+// Keepalive of the xDS connections: a peer that is gone is noticed within
+// pingAfter and pingTimeout, and Envoys may ping as often as their bootstrap says.
+const (
+	pingAfter   = 30 * time.Second
+	pingTimeout = 10 * time.Second
+	pingMin     = 5 * time.Second
+	maxRequest  = 16 << 20 // bytes of one request: names of a very large mesh
+)
+
+func (s *server) newXDS() *deltaxds.Server {
+	drain := s.options.Drain
+	if drain == 0 {
+		drain = -1 // not at all
+	}
+	return deltaxds.NewServer(deltaxds.Config{
+		Registry: s.registry, Peer: xdsPeer, Observer: s.clients, Clients: s.clients, Log: s.log, Now: time.Now,
+		Drain: drain, SendTimeout: s.options.SendTimeout, Warm: s.clients.warm,
+	})
+}
+
+func (s *server) startXDS(svids *workloadapi.X509Source) error {
+	listener, err := listenTCP(s.options.XDSAddress, "--xds-address")
+	if err != nil {
+		return err
+	}
+	grpcServer := grpc.NewServer(
+		grpc.Creds(identity.ServerCredentials(svids, svids, time.Now)),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingAfter, Timeout: pingTimeout}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingMin, PermitWithoutStream: true}),
+		grpc.MaxConcurrentStreams(16),
+		grpc.MaxRecvMsgSize(maxRequest),
+		grpc.ConnectionTimeout(10*time.Second),
+	)
+	s.xds.Register(grpcServer)
+	s.group.run("xDS", func(ctx context.Context) error {
+		// Streams last as long as Envoys: there is no end of them to wait for, and
+		// Envoys serve on without.
+		stop := context.AfterFunc(ctx, grpcServer.Stop)
+		defer stop()
+		err := grpcServer.Serve(listener)
+		grpcServer.Stop()
+		s.xds.Wait()
+		s.clients.stop()
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	})
+	return nil
+}
+
+func xdsPeer(ctx context.Context) (deltaxds.Peer, error) {
+	p, err := identity.PeerFromContext(ctx)
+	return deltaxds.Peer(p), err
+}
