@@ -118,6 +118,8 @@ type Model struct {
 	// Origin is of the Model, RouteOrigin of its ModelRoute or, without one, of
 	// the Model: "document:line".
 	Origin, RouteOrigin string
+
+	policy *spec.Model // what the filter is told
 }
 
 // Version is one version of a model, and where it is served.

@@ -30,6 +30,7 @@ func (c *checker) model(e entry[api.Model]) *Model {
 	} else {
 		model.Route = c.soleRoute(e, model.Versions)
 	}
+	model.policy = newPolicy(model)
 	return model
 }
 

@@ -23,20 +23,26 @@ func (c *Catalog) Policy(gateway *Gateway) *spec.Document {
 	for _, redaction := range c.Redactions {
 		document.Redactions = append(document.Redactions, redaction.Redaction)
 	}
-	for _, m := range c.Models {
-		model := spec.Model{
-			Name:          m.Name,
-			Aliases:       m.Aliases,
-			Salt:          m.Route.Salt,
-			VersionHeader: m.Route.VersionHeader,
-			Rules:         m.Route.Rules,
-		}
-		for _, version := range m.Versions {
-			model.Versions = append(model.Versions, version.Name)
-		}
-		document.Models = append(document.Models, model)
+	document.Models = make([]spec.Model, len(c.Models))
+	for i, m := range c.Models {
+		document.Models[i] = *m.policy
 	}
 	return document
+}
+
+// newPolicy is what the filter is told of a model.
+func newPolicy(m *Model) *spec.Model {
+	told := &spec.Model{
+		Name:          m.Name,
+		Aliases:       m.Aliases,
+		Salt:          m.Route.Salt,
+		VersionHeader: m.Route.VersionHeader,
+		Rules:         m.Route.Rules,
+	}
+	for _, version := range m.Versions {
+		told.Versions = append(told.Versions, version.Name)
+	}
+	return told
 }
 
 // PolicyDocument is the encoded policy document of a gateway. It has been read

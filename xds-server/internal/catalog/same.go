@@ -34,11 +34,5 @@ func (m *Model) samePolicy(other *Model) bool {
 	if m == other {
 		return true
 	}
-	if m == nil || other == nil {
-		return false
-	}
-	sameName := func(a, b Version) bool { return a.Name == b.Name }
-	return m.Name == other.Name && m.Route.Salt == other.Route.Salt && m.Route.VersionHeader == other.Route.VersionHeader &&
-		slices.Equal(m.Aliases, other.Aliases) && slices.Equal(m.Route.Rules, other.Route.Rules) &&
-		slices.EqualFunc(m.Versions, other.Versions, sameName)
+	return reflect.DeepEqual(m.policy, other.policy)
 }
