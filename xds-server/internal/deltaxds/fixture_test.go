@@ -51,7 +51,6 @@ func (m mesh) snapshot(t testing.TB) *snapshot.Snapshot {
 		all = append(all, r)
 	}
 	for model, versions := range m.models {
-		route := &routev3.WeightedCluster{}
 		for _, v := range versions {
 			name := model + "@" + v
 			cluster := &clusterv3.Cluster{
@@ -66,14 +65,8 @@ func (m mesh) snapshot(t testing.TB) *snapshot.Snapshot {
 			add(name, &endpointv3.ClusterLoadAssignment{ClusterName: name, Policy: &endpointv3.ClusterLoadAssignment_Policy{
 				OverprovisioningFactor: wrapperspb.UInt32(uint32(m.ports[name] + 100)),
 			}})
-			route.Clusters = append(route.Clusters, &routev3.WeightedCluster_ClusterWeight{Name: name, Weight: wrapperspb.UInt32(1)})
 		}
-		add(model, &routev3.RouteConfiguration{Name: model, VirtualHosts: []*routev3.VirtualHost{{
-			Name: "all", Domains: []string{"*"},
-			Routes: []*routev3.Route{{Action: &routev3.Route_Route{Route: &routev3.RouteAction{
-				ClusterSpecifier: &routev3.RouteAction_WeightedClusters{WeightedClusters: route},
-			}}}},
-		}}})
+		all = append(all, testRoute(t, model, versions, 1))
 		add(model, &routev3.ScopedRouteConfiguration{Name: model, RouteConfigurationName: model})
 	}
 	add("gw/http", testListener(t, m.listener, m.secret != ""))
@@ -88,6 +81,26 @@ func (m mesh) snapshot(t testing.TB) *snapshot.Snapshot {
 		t.Fatal(err)
 	}
 	return snap
+}
+
+// testRoute leads to a model's versions; the first has the weight.
+func testRoute(t testing.TB, model string, versions []string, weight uint32) *snapshot.Resource {
+	t.Helper()
+	split := &routev3.WeightedCluster{}
+	for _, v := range versions {
+		split.Clusters = append(split.Clusters, &routev3.WeightedCluster_ClusterWeight{Name: model + "@" + v, Weight: wrapperspb.UInt32(weight)})
+		weight = 1
+	}
+	r, err := snapshot.NewResource(model, &routev3.RouteConfiguration{Name: model, VirtualHosts: []*routev3.VirtualHost{{
+		Name: "all", Domains: []string{"*"},
+		Routes: []*routev3.Route{{Action: &routev3.Route_Route{Route: &routev3.RouteAction{
+			ClusterSpecifier: &routev3.RouteAction_WeightedClusters{WeightedClusters: split},
+		}}}},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
 }
 
 func testListener(t testing.TB, limit int, tls bool) *listenerv3.Listener {
