@@ -29,7 +29,7 @@ type Config struct {
 	CPUs        []int    // processors it may use; empty: all
 	LogLevel    string   // empty: warning
 	Components  string   // Envoy's --component-log-level; empty: none
-	Disable     []string // extensions that this Envoy is to lack, such as envoy.health_checkers.http
+	Disable     []string // extensions that this Envoy is to lack, such as envoy.health_checkers/envoy.health_checkers.http
 	Log         io.Writer
 }
 

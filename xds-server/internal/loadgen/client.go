@@ -31,6 +31,9 @@ type Options struct {
 	// Want is the status of a good answer: the first few others are kept in
 	// Report.Odd. 0: any is good.
 	Want int
+	// Failed counts, while the run goes on, the answers of another status than
+	// Want and the connections that broke; nil: nobody asks.
+	Failed *atomic.Int64
 	// Timeout bounds one exchange; 0: DefaultTimeout. A request that was not
 	// answered by then counts as broken.
 	Timeout time.Duration
@@ -52,6 +55,9 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	}
 	if o.Timeout == 0 {
 		o.Timeout = DefaultTimeout
+	}
+	if o.Failed == nil {
+		o.Failed = new(atomic.Int64)
 	}
 	r := &run{Options: o, started: time.Now()}
 	parts := make([]*Report, o.Conns)
@@ -100,7 +106,7 @@ func (r *run) connection(ctx context.Context, out *Report) {
 		if c == nil {
 			var err error
 			if c, err = dial(ctx, r.Options); err != nil {
-				out.broke(r.started, err)
+				r.broke(out, err)
 				continue
 			}
 		}
@@ -116,15 +122,22 @@ func (r *run) connection(ctx context.Context, out *Report) {
 func (r *run) exchange(c *conn, n int64, due time.Time, out *Report) bool {
 	a, err := c.exchange(r.Bodies[n%int64(len(r.Bodies))], r.Want)
 	if err != nil {
-		out.broke(r.started, fmt.Errorf("request %d of the connection: %w", c.answers+1, err))
+		r.broke(out, fmt.Errorf("request %d of the connection: %w", c.answers+1, err))
 		return false
 	}
 	c.answers++
 	out.add(a.status, time.Since(due))
 	if r.Want != 0 && a.status != r.Want {
-		out.odd(r.started, Odd{Status: a.status, Text: a.text})
+		r.Failed.Add(1)
+		out.odd(Odd{At: time.Since(r.started), Status: a.status, Text: a.text})
 	}
 	return a.keep
+}
+
+func (r *run) broke(out *Report, err error) {
+	r.Failed.Add(1)
+	out.Broken++
+	out.odd(Odd{At: time.Since(r.started), Text: err.Error()})
 }
 
 // await returns the time at which request n is due, once it has come: now,

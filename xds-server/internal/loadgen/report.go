@@ -40,13 +40,8 @@ func (r *Report) add(status int, d time.Duration) {
 	r.latencies = append(r.latencies, d)
 }
 
-func (r *Report) broke(started time.Time, err error) {
-	r.Broken++
-	r.odd(started, Odd{Text: err.Error()})
-}
-
-func (r *Report) odd(started time.Time, o Odd) {
-	if o.At = time.Since(started); len(r.Odd) < maxOdd {
+func (r *Report) odd(o Odd) {
+	if len(r.Odd) < maxOdd {
 		r.Odd = append(r.Odd, o)
 	}
 }
