@@ -5,12 +5,17 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/weirmesh/weir/xds-server/internal/metrics"
+	"github.com/weirmesh/weir/xds-server/internal/snapshot"
 )
 
 // ask has a server answer one request on loopback.
@@ -253,4 +258,16 @@ func FuzzJSON(f *testing.F) {
 			t.Errorf("a private key is in the answer")
 		}
 	})
+}
+
+func TestGauges(t *testing.T) {
+	got := Gauges(newBackend(t))
+	want := metrics.State{
+		Revision: 3, Pinned: true, Problems: 1, Held: 1, Sources: map[string]bool{"etcd": true, "folder": false},
+		Resources: map[string]int{snapshot.ClusterType: 5}, Pending: 2, Draining: 3, Waiting: 1, Warming: 1, HeldBack: 1, Parked: 2, Canaries: 1,
+	}
+	maps.DeleteFunc(got.Resources, func(_ string, n int) bool { return n == 0 })
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v\nwant %+v", got, want)
+	}
 }

@@ -202,12 +202,12 @@ func newBackend(t *testing.T) *backend {
 					Stream: 1, SPIFFEID: envoy, Node: "envoy-1\xff", Address: "127.0.0.1:4001", Connected: at(0), Expires: at(3_600_000), Version: third.Version(),
 					Types: []deltaxds.TypeStatus{{
 						TypeURL: snapshot.ClusterType, Wildcard: true, Sent: third.Version(), SentAt: at(2001), Acked: second.Version(), AckedAt: at(1003),
-						Waiting: true, Pending: 2, HeldBack: []string{"a"}, Nacks: 1,
+						Waiting: true, Pending: 2, Draining: 3, ParkedMore: 1, Suppressed: 5, HeldBack: []string{"a"}, Nacks: 1,
 						LastNack: &deltaxds.Nack{Version: third.Version(), Message: "no such thing", At: at(2002)},
-						Parked:   []deltaxds.Parked{{Name: "a@v1", Version: refused.Version, Message: "no such thing", Since: at(2002)}},
+						Parked:   []deltaxds.Parked{{Name: "a@v1", Version: refused.Version, Origin: refused.Origin, Message: "no such thing", Since: at(2002)}},
 					}},
 				},
-				{Stream: 2, SPIFFEID: edge, Node: "edge-1", Address: "127.0.0.1:4002", Connected: at(5), Expires: at(3_600_000), Version: first.Version(), InSync: true},
+				{Stream: 2, SPIFFEID: edge, Node: "edge-1", Address: "127.0.0.1:4002", Connected: at(5), Expires: at(3_600_000), Version: first.Version(), Accepted: true, Warming: []string{"x@v1"}, WarmFailure: "too slow"},
 			},
 			Serving: map[uint64]Serving{2: {State: "confirmed", Version: first.Version(), How: "config dump", At: at(20)}},
 			Changes: []trace.Change{{

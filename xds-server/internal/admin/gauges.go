@@ -28,10 +28,12 @@ func Gauges(b Backend) metrics.State {
 		if node.InSync {
 			state.InSync++
 		}
+		state.Warming += len(node.Warming)
 		for _, t := range node.Types {
 			state.Pending += t.Pending
 			state.HeldBack += len(t.HeldBack)
-			state.Parked += len(t.Parked)
+			state.Draining += t.Draining
+			state.Parked += len(t.Parked) + t.ParkedMore
 			if t.Waiting {
 				state.Waiting++
 			}

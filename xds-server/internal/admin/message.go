@@ -106,7 +106,8 @@ func revisionMessage(r Revision) *adminv1.Revision {
 func nodeMessage(n deltaxds.StreamStatus, serving map[uint64]Serving) *adminv1.Node {
 	m := &adminv1.Node{
 		Stream: n.Stream, Identity: n.SPIFFEID.String(), Node: valid(n.Node), Address: valid(n.Address),
-		Connected: timeMessage(n.Connected), Expires: timeMessage(n.Expires), Version: n.Version, InSync: n.InSync,
+		Connected: timeMessage(n.Connected), Expires: timeMessage(n.Expires), Version: n.Version, Accepted: n.Accepted, InSync: n.InSync,
+		Warming: validAll(n.Warming), WarmFailure: valid(n.WarmFailure),
 	}
 	for _, t := range n.Types {
 		m.Types = append(m.Types, typeMessage(t))
@@ -121,14 +122,15 @@ func typeMessage(t deltaxds.TypeStatus) *adminv1.TypeState {
 	m := &adminv1.TypeState{
 		Type: valid(t.TypeURL), Wildcard: t.Wildcard, Subscribed: uint32(t.Subscribed),
 		Sent: t.Sent, SentAt: timeMessage(t.SentAt), Acked: t.Acked, AckedAt: timeMessage(t.AckedAt),
-		Waiting: t.Waiting, Pending: uint32(t.Pending), HeldBack: validAll(t.HeldBack), Nacks: t.Nacks,
+		Waiting: t.Waiting, Pending: uint32(t.Pending), Draining: uint32(t.Draining), HeldBack: validAll(t.HeldBack), Nacks: t.Nacks,
+		ParkedMore: uint32(t.ParkedMore), Suppressed: t.Suppressed,
 	}
 	if t.LastNack != nil {
 		m.LastNack = &adminv1.Nack{Version: t.LastNack.Version, Message: valid(t.LastNack.Message), At: timeMessage(t.LastNack.At)}
 	}
 	for _, p := range t.Parked {
 		m.Parked = append(m.Parked, &adminv1.Parked{
-			Name: valid(p.Name), Version: p.Version, Message: valid(p.Message), Since: timeMessage(p.Since),
+			Name: valid(p.Name), Version: p.Version, Message: valid(p.Message), Since: timeMessage(p.Since), Origin: valid(p.Origin),
 		})
 	}
 	return m

@@ -57,7 +57,7 @@ func TestStateAndChanges(t *testing.T) {
 		return State{
 			Revision: 7, Pinned: true, Problems: 1, Held: 2, Sources: map[string]bool{"etcd": true, "folder": false},
 			Resources: map[string]int{"type.googleapis.com/envoy.config.cluster.v3.Cluster": 3, "a.New": 1, "b.New": 1},
-			InSync:    4, Pending: 5, Waiting: 6, HeldBack: 8, Parked: 9, Canaries: 1,
+			InSync:    4, Pending: 5, Waiting: 6, Draining: 2, Warming: 3, HeldBack: 8, Parked: 9, Canaries: 1,
 		}
 	})
 	id := spiffeid.RequireFromString("spiffe://weir.test/envoy")
@@ -76,7 +76,7 @@ func TestStateAndChanges(t *testing.T) {
 		`weir_config_source_connected{source="etcd"} 1`, `weir_config_source_connected{source="folder"} 0`,
 		`weir_xds_resources{type="Cluster"} 3`, `weir_xds_resources{type="other"} 2`,
 		"weir_xds_nodes_in_sync 4", "weir_xds_pending_resources 5", "weir_xds_responses_unacknowledged 6",
-		"weir_xds_held_back_resources 8", "weir_xds_parked_resources 9", "weir_config_canary_groups_waiting 1",
+		"weir_xds_draining_resources 2", "weir_xds_warming_clusters 3", "weir_xds_held_back_resources 8", "weir_xds_parked_resources 9", "weir_config_canary_groups_waiting 1",
 		`weir_xds_resources_refused_total{type="Cluster"} 2`,
 		`weir_xds_push_seconds_bucket{le="0.005"} 0`, `weir_xds_push_seconds_bucket{le="0.01"} 1`,
 		"weir_xds_convergence_seconds_count 2",

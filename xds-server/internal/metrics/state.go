@@ -13,7 +13,9 @@ type State struct {
 	InSync    int             // streams of Envoys that acknowledged everything
 	Pending   int             // resources that wait to be sent, over all streams
 	Waiting   int             // responses that wait for their ACK, over all streams
-	HeldBack  int             // resources that wait for a refused one, over all streams
+	Draining  int             // resources that are to be taken away, over all streams
+	Warming   int             // acknowledged clusters that are not ready yet, over all streams
+	HeldBack  int             // resources that wait for a cluster that was refused or warms, over all streams
 	Parked    int             // refused resources that are not sent again, over all streams
 	Canaries  int             // groups whose canaries have a configuration that the others do not have yet
 }
@@ -37,7 +39,9 @@ var (
 	nodesGauge     = prometheus.NewDesc("weir_xds_nodes_in_sync", "Envoys that acknowledged everything.", nil, nil)
 	pendingGauge   = prometheus.NewDesc("weir_xds_pending_resources", "Resources that wait to be sent, over all streams.", nil, nil)
 	waitingGauge   = prometheus.NewDesc("weir_xds_responses_unacknowledged", "Responses that wait for their ACK, over all streams.", nil, nil)
-	heldBackGauge  = prometheus.NewDesc("weir_xds_held_back_resources", "Resources that wait for a refused one, over all streams.", nil, nil)
+	heldBackGauge  = prometheus.NewDesc("weir_xds_held_back_resources", "Resources that wait for a cluster that was refused or warms, over all streams.", nil, nil)
+	drainingGauge  = prometheus.NewDesc("weir_xds_draining_resources", "Resources that are to be taken away after the drain delay, over all streams.", nil, nil)
+	warmingGauge   = prometheus.NewDesc("weir_xds_warming_clusters", "Acknowledged clusters that are not ready yet, over all streams.", nil, nil)
 	parkedGauge    = prometheus.NewDesc("weir_xds_parked_resources", "Refused resources that are not sent again until they change, over all streams.", nil, nil)
 	canaryGauge    = prometheus.NewDesc("weir_config_canary_groups_waiting", "Groups of Envoys whose canaries have a configuration that the others do not have yet.", nil, nil)
 )
@@ -46,7 +50,7 @@ var (
 func (c *stateCollector) Describe(out chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
 		revisionGauge, pinnedGauge, problemsGauge, heldGauge, sourceGauge, resourcesGauge,
-		nodesGauge, pendingGauge, waitingGauge, heldBackGauge, parkedGauge, canaryGauge,
+		nodesGauge, pendingGauge, waitingGauge, drainingGauge, warmingGauge, heldBackGauge, parkedGauge, canaryGauge,
 	} {
 		out <- desc
 	}
@@ -71,6 +75,8 @@ func (c *stateCollector) Collect(out chan<- prometheus.Metric) {
 	tell(nodesGauge, float64(s.InSync))
 	tell(pendingGauge, float64(s.Pending))
 	tell(waitingGauge, float64(s.Waiting))
+	tell(drainingGauge, float64(s.Draining))
+	tell(warmingGauge, float64(s.Warming))
 	tell(heldBackGauge, float64(s.HeldBack))
 	tell(parkedGauge, float64(s.Parked))
 	tell(canaryGauge, float64(s.Canaries))

@@ -188,11 +188,14 @@ type Node struct {
 	Node          string                 `protobuf:"bytes,3,opt,name=node,proto3" json:"node,omitempty"`         // node.id as the client claims it: for people, not for decisions
 	Address       string                 `protobuf:"bytes,4,opt,name=address,proto3" json:"address,omitempty"`   // of the client
 	Connected     *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=connected,proto3" json:"connected,omitempty"`
-	Expires       *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=expires,proto3" json:"expires,omitempty"`              // end of the client's SVID
-	Version       string                 `protobuf:"bytes,7,opt,name=version,proto3" json:"version,omitempty"`              // snapshot that the client is being brought to
-	InSync        bool                   `protobuf:"varint,8,opt,name=in_sync,json=inSync,proto3" json:"in_sync,omitempty"` // the client acknowledged all of version
-	Types         []*TypeState           `protobuf:"bytes,9,rep,name=types,proto3" json:"types,omitempty"`                  // in the order in which they are sent
-	Serving       *Serving               `protobuf:"bytes,10,opt,name=serving,proto3" json:"serving,omitempty"`             // whether the Envoy serves what it acknowledged; absent: not looked into
+	Expires       *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=expires,proto3" json:"expires,omitempty"`                             // end of the client's SVID
+	Version       string                 `protobuf:"bytes,7,opt,name=version,proto3" json:"version,omitempty"`                             // snapshot that the client is being brought to
+	Accepted      bool                   `protobuf:"varint,8,opt,name=accepted,proto3" json:"accepted,omitempty"`                          // the client acknowledged all additions and changes of version
+	InSync        bool                   `protobuf:"varint,9,opt,name=in_sync,json=inSync,proto3" json:"in_sync,omitempty"`                // that, and what version no longer has was taken away
+	Warming       []string               `protobuf:"bytes,10,rep,name=warming,proto3" json:"warming,omitempty"`                            // acknowledged clusters that are not ready yet; what leads to them waits
+	WarmFailure   string                 `protobuf:"bytes,11,opt,name=warm_failure,json=warmFailure,proto3" json:"warm_failure,omitempty"` // why the last wait for clusters ended without their being ready
+	Types         []*TypeState           `protobuf:"bytes,12,rep,name=types,proto3" json:"types,omitempty"`                                // in the order in which they are sent
+	Serving       *Serving               `protobuf:"bytes,13,opt,name=serving,proto3" json:"serving,omitempty"`                            // whether the Envoy serves what it acknowledged; absent: not looked into
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -276,11 +279,32 @@ func (x *Node) GetVersion() string {
 	return ""
 }
 
+func (x *Node) GetAccepted() bool {
+	if x != nil {
+		return x.Accepted
+	}
+	return false
+}
+
 func (x *Node) GetInSync() bool {
 	if x != nil {
 		return x.InSync
 	}
 	return false
+}
+
+func (x *Node) GetWarming() []string {
+	if x != nil {
+		return x.Warming
+	}
+	return nil
+}
+
+func (x *Node) GetWarmFailure() string {
+	if x != nil {
+		return x.WarmFailure
+	}
+	return ""
 }
 
 func (x *Node) GetTypes() []*TypeState {
@@ -387,11 +411,14 @@ type TypeState struct {
 	Acked         string                 `protobuf:"bytes,6,opt,name=acked,proto3" json:"acked,omitempty"`
 	AckedAt       *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=acked_at,json=ackedAt,proto3" json:"acked_at,omitempty"`
 	Waiting       bool                   `protobuf:"varint,8,opt,name=waiting,proto3" json:"waiting,omitempty"`                   // a response waits for its ACK
-	Pending       uint32                 `protobuf:"varint,9,opt,name=pending,proto3" json:"pending,omitempty"`                   // resources not yet sent
-	HeldBack      []string               `protobuf:"bytes,10,rep,name=held_back,json=heldBack,proto3" json:"held_back,omitempty"` // resources that wait for a refused one
-	Nacks         uint64                 `protobuf:"varint,11,opt,name=nacks,proto3" json:"nacks,omitempty"`
-	LastNack      *Nack                  `protobuf:"bytes,12,opt,name=last_nack,json=lastNack,proto3" json:"last_nack,omitempty"`
-	Parked        []*Parked              `protobuf:"bytes,13,rep,name=parked,proto3" json:"parked,omitempty"`
+	Pending       uint32                 `protobuf:"varint,9,opt,name=pending,proto3" json:"pending,omitempty"`                   // additions and changes not yet sent
+	Draining      uint32                 `protobuf:"varint,10,opt,name=draining,proto3" json:"draining,omitempty"`                // resources to be taken away after the drain delay
+	HeldBack      []string               `protobuf:"bytes,11,rep,name=held_back,json=heldBack,proto3" json:"held_back,omitempty"` // resources that wait for a cluster that was refused or warms
+	Nacks         uint64                 `protobuf:"varint,12,opt,name=nacks,proto3" json:"nacks,omitempty"`
+	LastNack      *Nack                  `protobuf:"bytes,13,opt,name=last_nack,json=lastNack,proto3" json:"last_nack,omitempty"`
+	Parked        []*Parked              `protobuf:"bytes,14,rep,name=parked,proto3" json:"parked,omitempty"`                            // the first hundred
+	ParkedMore    uint32                 `protobuf:"varint,15,opt,name=parked_more,json=parkedMore,proto3" json:"parked_more,omitempty"` // how many there are besides
+	Suppressed    uint64                 `protobuf:"varint,16,opt,name=suppressed,proto3" json:"suppressed,omitempty"`                   // times that a refused resource would have been sent again unchanged
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -489,6 +516,13 @@ func (x *TypeState) GetPending() uint32 {
 	return 0
 }
 
+func (x *TypeState) GetDraining() uint32 {
+	if x != nil {
+		return x.Draining
+	}
+	return 0
+}
+
 func (x *TypeState) GetHeldBack() []string {
 	if x != nil {
 		return x.HeldBack
@@ -515,6 +549,20 @@ func (x *TypeState) GetParked() []*Parked {
 		return x.Parked
 	}
 	return nil
+}
+
+func (x *TypeState) GetParkedMore() uint32 {
+	if x != nil {
+		return x.ParkedMore
+	}
+	return 0
+}
+
+func (x *TypeState) GetSuppressed() uint64 {
+	if x != nil {
+		return x.Suppressed
+	}
+	return 0
 }
 
 // Nack is a refusal of a response.
@@ -2727,7 +2775,7 @@ const file_admin_proto_rawDesc = "" +
 	"\bidentity\x18\x01 \x01(\tR\bidentity\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\">\n" +
 	"\x11ListNodesResponse\x12)\n" +
-	"\x05nodes\x18\x01 \x03(\v2\x13.weir.admin.v1.NodeR\x05nodes\"\xed\x02\n" +
+	"\x05nodes\x18\x01 \x03(\v2\x13.weir.admin.v1.NodeR\x05nodes\"\xc6\x03\n" +
 	"\x04Node\x12\x16\n" +
 	"\x06stream\x18\x01 \x01(\x04R\x06stream\x12\x1a\n" +
 	"\bidentity\x18\x02 \x01(\tR\bidentity\x12\x12\n" +
@@ -2735,17 +2783,20 @@ const file_admin_proto_rawDesc = "" +
 	"\aaddress\x18\x04 \x01(\tR\aaddress\x128\n" +
 	"\tconnected\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tconnected\x124\n" +
 	"\aexpires\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\x12\x18\n" +
-	"\aversion\x18\a \x01(\tR\aversion\x12\x17\n" +
-	"\ain_sync\x18\b \x01(\bR\x06inSync\x12.\n" +
-	"\x05types\x18\t \x03(\v2\x18.weir.admin.v1.TypeStateR\x05types\x120\n" +
-	"\aserving\x18\n" +
-	" \x01(\v2\x16.weir.admin.v1.ServingR\aserving\"\x8f\x01\n" +
+	"\aversion\x18\a \x01(\tR\aversion\x12\x1a\n" +
+	"\baccepted\x18\b \x01(\bR\baccepted\x12\x17\n" +
+	"\ain_sync\x18\t \x01(\bR\x06inSync\x12\x18\n" +
+	"\awarming\x18\n" +
+	" \x03(\tR\awarming\x12!\n" +
+	"\fwarm_failure\x18\v \x01(\tR\vwarmFailure\x12.\n" +
+	"\x05types\x18\f \x03(\v2\x18.weir.admin.v1.TypeStateR\x05types\x120\n" +
+	"\aserving\x18\r \x01(\v2\x16.weir.admin.v1.ServingR\aserving\"\x8f\x01\n" +
 	"\aServing\x12\x14\n" +
 	"\x05state\x18\x01 \x01(\tR\x05state\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x10\n" +
 	"\x03how\x18\x03 \x01(\tR\x03how\x12\x16\n" +
 	"\x06detail\x18\x04 \x01(\tR\x06detail\x12*\n" +
-	"\x02at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\xb9\x03\n" +
+	"\x02at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\x96\x04\n" +
 	"\tTypeState\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x1a\n" +
 	"\bwildcard\x18\x02 \x01(\bR\bwildcard\x12\x1e\n" +
@@ -2757,12 +2808,18 @@ const file_admin_proto_rawDesc = "" +
 	"\x05acked\x18\x06 \x01(\tR\x05acked\x125\n" +
 	"\backed_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\aackedAt\x12\x18\n" +
 	"\awaiting\x18\b \x01(\bR\awaiting\x12\x18\n" +
-	"\apending\x18\t \x01(\rR\apending\x12\x1b\n" +
-	"\theld_back\x18\n" +
-	" \x03(\tR\bheldBack\x12\x14\n" +
-	"\x05nacks\x18\v \x01(\x04R\x05nacks\x120\n" +
-	"\tlast_nack\x18\f \x01(\v2\x13.weir.admin.v1.NackR\blastNack\x12-\n" +
-	"\x06parked\x18\r \x03(\v2\x15.weir.admin.v1.ParkedR\x06parked\"f\n" +
+	"\apending\x18\t \x01(\rR\apending\x12\x1a\n" +
+	"\bdraining\x18\n" +
+	" \x01(\rR\bdraining\x12\x1b\n" +
+	"\theld_back\x18\v \x03(\tR\bheldBack\x12\x14\n" +
+	"\x05nacks\x18\f \x01(\x04R\x05nacks\x120\n" +
+	"\tlast_nack\x18\r \x01(\v2\x13.weir.admin.v1.NackR\blastNack\x12-\n" +
+	"\x06parked\x18\x0e \x03(\v2\x15.weir.admin.v1.ParkedR\x06parked\x12\x1f\n" +
+	"\vparked_more\x18\x0f \x01(\rR\n" +
+	"parkedMore\x12\x1e\n" +
+	"\n" +
+	"suppressed\x18\x10 \x01(\x04R\n" +
+	"suppressed\"f\n" +
 	"\x04Nack\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12*\n" +

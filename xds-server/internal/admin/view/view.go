@@ -122,12 +122,26 @@ func Nodes(nodes []*adminv1.Node, now time.Time) string {
 		var pending, parked int
 		for _, state := range n.GetTypes() {
 			pending += int(state.GetPending())
-			parked += len(state.GetParked())
+			parked += len(state.GetParked()) + int(state.GetParkedMore())
 		}
-		t.row(n.GetNode(), n.GetIdentity(), short(n.GetVersion()), yes(n.GetInSync()), fmt.Sprint(pending), fmt.Sprint(parked),
+		t.row(n.GetNode(), n.GetIdentity(), short(n.GetVersion()), sync(n), fmt.Sprint(pending), fmt.Sprint(parked),
 			n.GetServing().GetState(), n.GetAddress(), age(n.GetConnected(), now))
 	}
-	return t.String() + parked(nodes, now) + notServing(nodes)
+	return t.String() + parked(nodes, now) + waiting(nodes) + notServing(nodes)
+}
+
+// sync says how far a node is with its version.
+func sync(n *adminv1.Node) string {
+	switch {
+	case n.GetInSync():
+		return "yes"
+	case n.GetAccepted():
+		return "drains" // what the version no longer has is still there
+	case len(n.GetWarming()) > 0:
+		return "warms"
+	default:
+		return "no"
+	}
 }
 
 func parked(nodes []*adminv1.Node, now time.Time) string {
@@ -139,10 +153,35 @@ func parked(nodes []*adminv1.Node, now time.Time) string {
 				t.row(n.GetNode(), message(state.GetType()), p.GetName(), short(p.GetVersion()), p.GetOrigin(), age(p.GetSince(), now), p.GetMessage())
 				rows++
 			}
+			if more := state.GetParkedMore(); more > 0 {
+				t.row(n.GetNode(), message(state.GetType()), fmt.Sprintf("and %d more", more), "", "", "", "")
+			}
+		}
+	}
+	if rows == 0 {
+		return ""
+	}
+	return "\n" + t.String()
+}
+
+// waiting tells what waits for clusters, and for which.
+func waiting(nodes []*adminv1.Node) string {
+	t := newTable("WAITS AT", "TYPE", "RESOURCE", "FOR")
+	rows := 0
+	for _, n := range nodes {
+		for _, name := range n.GetWarming() {
+			t.row(n.GetNode(), "Cluster", name, "its own endpoints to be ready")
+			rows++
+		}
+		for _, state := range n.GetTypes() {
 			for _, name := range state.GetHeldBack() {
-				t.row(n.GetNode(), message(state.GetType()), name, "", "", "", "it waits for a refused resource")
+				t.row(n.GetNode(), message(state.GetType()), name, "a cluster that was refused or warms")
 				rows++
 			}
+		}
+		if n.GetWarmFailure() != "" {
+			t.row(n.GetNode(), "Cluster", "", "nothing any more: "+n.GetWarmFailure())
+			rows++
 		}
 	}
 	if rows == 0 {

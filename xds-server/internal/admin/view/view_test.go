@@ -35,9 +35,10 @@ func nodes() []*adminv1.Node {
 		{
 			Stream: 1, Identity: "spiffe://weir.test/envoy", Node: "envoy-1", Address: "10.0.0.1:4001", Connected: ago(90 * time.Second),
 			Version: "8626c3544c373081d7fd7e2928453cd1", Serving: &adminv1.Serving{State: "awaited", Detail: "cluster a@v1 warms"},
+			Warming: []string{"b@v1"}, WarmFailure: "c@v1 was not ready within 5s",
 			Types: []*adminv1.TypeState{
 				{
-					Type: clusterType, Pending: 2, Nacks: 1,
+					Type: clusterType, Pending: 2, Nacks: 1, ParkedMore: 7,
 					Parked: []*adminv1.Parked{{Name: "a@v1", Version: "539e54bc60b7ad9b814085253338bbaa", Origin: "models.yaml:3", Since: ago(4 * time.Second), Message: "no\nsuch\tthing \x1b[31mred"}},
 				},
 				{Type: listenerType, Pending: 1, HeldBack: []string{"gw/http"}},
