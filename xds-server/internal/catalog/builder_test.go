@@ -208,7 +208,7 @@ func TestPointers(t *testing.T) {
 // TestIncremental: whatever is edited, a builder that saw all of it says what a
 // new one says of the last set, and what it keeps in force is right.
 func TestIncremental(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range uint64(25) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		builder := catalog.NewBuilder()
 		state := right()
@@ -248,23 +248,31 @@ func edit(random *rand.Rand, state folder) {
 	pick := func(words ...string) string { return words[random.IntN(len(words))] }
 	model := func() string { return pick("a", "b", "c", "d", "x y") }
 	version := func() string { return pick("v1", "v1", "v2") }
-	var text string
+	var text, home string
 	switch random.IntN(9) {
 	case 0, 1:
-		text = modelOf(model(), slices.Compact([]string{"v1", version()})...)
+		name := model()
+		text, home = modelOf(name, slices.Compact([]string{"v1", version()})...), name
 		text = strings.Replace(text, "spec: {", "spec: {"+pick("", "", "aliases: [b1], ", "aliases: [c], "), 1)
 	case 2, 3:
-		text = routeOf(model(), version())
+		name := pick(model(), "b1")
+		text, home = routeOf(name, version()), name+"-route"
 	case 4:
-		text = resource("TokenLimit", pick("limit", "other"), "{models: ["+model()+"], "+pick("key: [tenant], ", "")+"tokens: {capacity: 10, refillPerSecond: 1}}")
+		text, home = resource("TokenLimit", pick("limit", "other"), "{models: ["+pick(model(), "b1")+"], "+pick("key: [tenant], ", "")+"tokens: {capacity: 10, refillPerSecond: 1}}"), "limit"
 	case 5:
-		text = resource("RedactionPolicy", pick("redact", "other"), "{models: ["+pick("a", "b", "c", "")+"], entities: [{kind: email, mode: "+pick("mask", "tag", "hide")+"}]}")
+		text, home = resource("RedactionPolicy", pick("redact", "other"), "{models: ["+pick("a", "b", "c", "")+"], entities: [{kind: email, mode: "+pick("mask", "tag", "hide")+"}]}"), "redact"
 	case 6:
-		text = strings.Replace(gateway, "spec:", "spec:\n  identity: {tenant: {header: x-tenant}}", random.IntN(2))
+		text, home = strings.Replace(gateway, "spec:", "spec:\n  identity: {tenant: {header: x-tenant}}", random.IntN(2)), "gateway"
 		text = strings.Replace(text, "10000", pick("10000", "10001"), 1)
 		text = strings.Replace(text, "local", pick("local", "local", "second"), 1)
 	case 7:
-		text = pick("{", "kind: Nothing\n", "# nothing\n", trust, strings.Replace(trust, "weir", "other", 2))
+		text, home = pick("{", "kind: Nothing\n", "# nothing\n"), "n1"
+	case 8:
+		text, home = pick(trust, trust, strings.ReplaceAll(trust, "weir.test", "other.test")), "trust"
+	}
+	if random.IntN(4) > 0 { // mostly each where it belongs, so that much of it is right
+		state[home+".yaml"] = text
+		return
 	}
 	name := fmt.Sprintf("%s.yaml", pick("a", "b", "b-route", "limit", "redact", "gateway", "n1", "n2"))
 	switch other := state[name]; random.IntN(4) {
@@ -288,4 +296,15 @@ func TestManyBadReferences(t *testing.T) {
 	if len(problems) != 300 {
 		t.Errorf("%d problems, want 300", len(problems))
 	}
+}
+
+// TestLimitNeedsTenants: a gateway cannot stop naming what a limit counts by.
+func TestLimitNeedsTenants(t *testing.T) {
+	named := strings.Replace(gateway, "spec:", "spec:\n  identity: {tenant: {header: x-tenant}}", 1)
+	state := right().with(folder{"gateway.yaml": named, "limit.yaml": resource("TokenLimit", "limit", "{key: [tenant], tokens: {capacity: 10, refillPerSecond: 1}}")})
+	builder := catalog.NewBuilder()
+	if first := builder.Build(state.set()); len(first.Problems) > 0 {
+		t.Fatal(first.Problems)
+	}
+	checkHeld(t, builder.Build(state.with(folder{"gateway.yaml": gateway}).set()), []string{"Gateway/local gateway.yaml:1"}, state)
 }
