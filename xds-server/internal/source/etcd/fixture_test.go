@@ -18,8 +18,14 @@ import (
 	"github.com/weirmesh/weir/xds-server/internal/source"
 )
 
-// startEtcd starts an etcd in this process and returns its address.
-func startEtcd(t *testing.T, adapt func(*embed.Config)) *embed.Etcd {
+// member is an etcd in this process.
+type member struct {
+	*embed.Etcd
+	stop func() // once or more
+}
+
+// startEtcd starts an etcd in this process.
+func startEtcd(t *testing.T, adapt func(*embed.Config)) member {
 	t.Helper()
 	c := embed.NewConfig()
 	c.Dir = filepath.Join(t.TempDir(), "etcd")
@@ -35,11 +41,13 @@ func startEtcd(t *testing.T, adapt func(*embed.Config)) *embed.Etcd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(e.Close)
-	return e
+	m := member{e, sync.OnceFunc(e.Close)}
+	t.Cleanup(m.stop)
+	return m
 }
 
-func ready(t *testing.T, e *embed.Etcd) string {
+// ready waits until a member serves and returns its address.
+func ready(t *testing.T, e member) string {
 	t.Helper()
 	select {
 	case <-e.Server.ReadyNotify():

@@ -2,9 +2,13 @@ package etcd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/weirmesh/weir/xds-server/internal/source"
 )
@@ -16,11 +20,26 @@ func (s *Source) Read(ctx context.Context) (source.Reading, error) {
 		return source.Reading{}, s.explain(err)
 	}
 	defer client.Close()
+	if err := s.reach(ctx, client); err != nil {
+		return source.Reading{}, err
+	}
 	all, err := s.list(ctx, client)
 	if err != nil {
 		return source.Reading{}, err
 	}
 	return all.reading(), nil
+}
+
+// reach asks for a sign of life without waiting for a connection to come about,
+// as other requests of the client do: they time out, and the reason is lost.
+func (s *Source) reach(ctx context.Context, client *clientv3.Client) error {
+	limited, cancel := context.WithTimeout(ctx, s.timing.request)
+	defer cancel()
+	_, err := etcdserverpb.NewMaintenanceClient(client.ActiveConnection()).Status(limited, &etcdserverpb.StatusRequest{})
+	if code := status.Code(err); code == codes.Unavailable || code == codes.DeadlineExceeded {
+		return s.explain(errors.New(status.Convert(err).Message()))
+	}
+	return nil // what else is wrong is said where it matters
 }
 
 func (k keys) reading() source.Reading {

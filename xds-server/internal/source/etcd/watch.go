@@ -92,6 +92,9 @@ func (w *watch) session(ctx context.Context) error {
 		return w.explain(err)
 	}
 	defer client.Close()
+	if err := w.reach(ctx, client); err != nil {
+		return err
+	}
 	for {
 		all, err := w.list(ctx, client)
 		if errors.Is(err, rpctypes.ErrCompacted) {
@@ -110,63 +113,57 @@ func (w *watch) session(ctx context.Context) error {
 // errReadAgain: changes were missed, such as those that were compacted away.
 var errReadAgain = errors.New("read again")
 
+// errSilent: the watch is lost, without having said so.
+var errSilent = errors.New("its watch says nothing any more")
+
 // followFrom applies every change after those that all has. Requests for
-// progress prove that the watch is alive, which a silent one does not.
+// progress prove that the watch is alive, which a silent one does not; it may
+// not even come about.
 func (w *watch) followFrom(ctx context.Context, client *clientv3.Client, all keys) error {
 	// A member that has lost its leader must say so instead of saying nothing.
-	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))
-	defer cancel()
-	changes := client.Watch(ctx, all.prefix, clientv3.WithPrefix(), clientv3.WithRev(all.revision+1), clientv3.WithCreatedNotify())
-	probes := w.probe(ctx, client)
-	defer func() { cancel(); <-probes }()
-	silence := time.NewTimer(w.timing.silence)
+	ctx, cancel := context.WithCancelCause(clientv3.WithRequireLeader(ctx))
+	var probes sync.WaitGroup
+	defer probes.Wait()
+	defer cancel(nil)
+	silence := time.AfterFunc(w.timing.silence, func() { cancel(errSilent) })
 	defer silence.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-silence.C:
-			return w.explain(fmt.Errorf("lost: its watch has said nothing for %s: %w", w.timing.silence, context.DeadlineExceeded))
-		case answer, open := <-changes:
-			if !open {
-				return nil
-			}
-			if answer.CompactRevision != 0 {
-				return errReadAgain
-			}
-			if err := answer.Err(); err != nil {
-				return w.explain(fmt.Errorf("watch the keys that begin with %s: %w", all.prefix, err))
-			}
-			silence.Reset(w.timing.silence)
-			if len(answer.Events) == 0 {
-				continue
-			}
-			all = all.apply(answer.Events, answer.Header.Revision)
-			if err := all.bound(); err != nil {
-				return err
-			}
-			w.say(all, nil)
+	changes := client.Watch(ctx, all.prefix, clientv3.WithPrefix(), clientv3.WithRev(all.revision+1), clientv3.WithCreatedNotify())
+	probes.Go(func() { w.probe(ctx, client) })
+	for answer := range changes {
+		silence.Reset(w.timing.silence)
+		if answer.CompactRevision != 0 {
+			return errReadAgain
 		}
+		if err := answer.Err(); err != nil {
+			return w.explain(fmt.Errorf("watch the keys that begin with %s: %w", all.prefix, err))
+		}
+		if len(answer.Events) == 0 {
+			continue
+		}
+		all = all.apply(answer.Events, answer.Header.Revision)
+		if err := all.bound(); err != nil {
+			return err
+		}
+		w.say(all, nil)
 	}
+	if errors.Is(context.Cause(ctx), errSilent) {
+		return fmt.Errorf("%w, for %s: is it running, and its network?", errSilent, w.timing.silence)
+	}
+	return nil
 }
 
 // probe asks the watch again and again for a sign of life, until ctx is done.
-func (w *watch) probe(ctx context.Context, client *clientv3.Client) (done <-chan struct{}) {
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		tick := time.NewTicker(w.timing.probe)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-				limited, cancel := context.WithTimeout(ctx, w.timing.silence)
-				_ = client.RequestProgress(limited) // no answer is what counts
-				cancel()
-			}
+func (w *watch) probe(ctx context.Context, client *clientv3.Client) {
+	tick := time.NewTicker(w.timing.probe)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			limited, cancel := context.WithTimeout(ctx, w.timing.silence)
+			_ = client.RequestProgress(limited) // no answer is what counts
+			cancel()
 		}
-	}()
-	return ended
+	}
 }
