@@ -32,12 +32,14 @@ func (s *subscription) accept(now time.Time) map[string]delivery {
 // refuse takes the client's NACK of the response in flight and returns the
 // resources that are parked by it, by name, and what the client has accepted. The
 // refused versions count as told, so they are not sent again until they change
-// or the client asks. Envoy applies the good resources of a refused response and
-// names the bad ones in its message, so only those are parked; a message that
-// names none leaves all suspect.
-func (s *subscription) refuse(message string, now time.Time) (parked []Parked, accepted map[string]delivery) {
+// or the client asks. Envoy names bad clusters and listeners in its message and
+// applies the others, so only those are parked. Of bad routes it names none, and
+// leaves out those after the first: each resource of such a response is sent once
+// more, alone, and only what is refused then stays parked.
+func (s *subscription) refuse(message string, target *snapshot.Snapshot, now time.Time) (parked []Parked, accepted map[string]delivery) {
 	accepted = s.inflight.updated
 	names := suspects(message, accepted)
+	unnamed := len(names) > 1 && !mentions(message, names[0])
 	message = clip(message)
 	for _, name := range names {
 		d := accepted[name]
@@ -46,8 +48,13 @@ func (s *subscription) refuse(message string, now time.Time) (parked []Parked, a
 			missing: d.fresh, serving: d.before,
 		}
 		s.parked[name] = p
-		parked = append(parked, p)
 		delete(accepted, name)
+		if unnamed {
+			s.alone[name] = struct{}{}
+			s.again(name, target)
+			continue
+		}
+		parked = append(parked, p)
 	}
 	for name := range accepted {
 		delete(s.parked, name)

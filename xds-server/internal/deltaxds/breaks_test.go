@@ -27,6 +27,7 @@ type envoy struct {
 	scopes  map[string]bool
 	refused set // clusters refused and never had
 	inbox   []*discoveryv3.DeltaDiscoveryResponse
+	acks    []*discoveryv3.DeltaDiscoveryRequest // of clusters, withheld while some warm, as Envoy does
 
 	now       time.Time
 	listening bool
@@ -114,7 +115,18 @@ func (e *envoy) step(refuse string) {
 	case snapshot.ScopedRouteType:
 		e.interest(snapshot.RouteType, subscribe, unsubscribe)
 	}
-	e.send(ack)
+	if resp.GetTypeUrl() == snapshot.ClusterType {
+		e.acks = append(e.acks, ack)
+	} else {
+		e.send(ack)
+	}
+	if len(e.warming) == 0 && len(e.acks) > 0 {
+		withheld := e.acks
+		e.acks = nil
+		for _, ack := range withheld {
+			e.send(ack)
+		}
+	}
 }
 
 func (e *envoy) apply(url string, r *discoveryv3.Resource) (subscribe []string) {
@@ -268,6 +280,9 @@ func (e *envoy) drain(seed uint64) {
 		case !wake.IsZero():
 			e.wait(wake.Sub(e.now))
 		default:
+			if len(e.acks) > 0 {
+				e.t.Fatalf("seed %d: clusters warm, and their endpoints do not come", seed)
+			}
 			return
 		}
 	}

@@ -16,9 +16,10 @@ import (
 
 // additions is the order in which new and changed resources of one snapshot
 // reach a client: make before break (xDS protocol, "Eventual consistency
-// considerations"). A type waits until the client answered all types before it,
-// so a route never names a cluster that is not in place, and the filter never
-// names a model that has no route.
+// considerations"). Foundations go out one behind the other; each other type
+// waits until the client answered all types before it, so a route never names a
+// cluster that is not in place, and the filter never names a model that has no
+// route.
 //
 // Scopes go before routes because Envoy asks for a route configuration only
 // when a scope names it.
@@ -29,8 +30,11 @@ var additions = append(slices.Clone(foundations),
 	snapshot.ExtensionType,
 )
 
-// foundations are what the other types lead to. When a client has them, clusters
-// may have to warm before anything is led there.
+// foundations are what the other types lead to. They do not wait for one
+// another's ACK: Envoy withholds that of clusters until they are warm, and
+// clusters are not warm until their endpoints and secrets have come. When a client
+// has acknowledged them, clusters may still have to warm before anything is led
+// there, if it is not an Envoy that does so.
 var foundations = []string{
 	snapshot.ClusterType,
 	snapshot.EndpointType,

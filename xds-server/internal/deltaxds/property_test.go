@@ -23,7 +23,8 @@ type client struct {
 	snapshot *snapshot.Snapshot
 	options  options
 	now      time.Time
-	question int // about warm clusters, not yet answered; 0: none
+	silent   bool // it does not say what it refuses
+	question int  // about warm clusters, not yet answered; 0: none
 }
 
 type clientType struct {
@@ -109,7 +110,9 @@ func (c *client) answer(url string, refuse func(name string) bool) {
 			if ack.ErrorDetail == nil {
 				ack.ErrorDetail = &statuspb.Status{Message: "bad resource(s)"}
 			}
-			ack.ErrorDetail.Message += " " + r.GetName() + ": refused,"
+			if !c.silent {
+				ack.ErrorDetail.Message += " " + r.GetName() + ": refused,"
+			}
 			continue
 		}
 		delete(ct.refused, r.GetName())
@@ -350,7 +353,8 @@ func step(c *client, r *rand.Rand, names []string, note func(string, ...any)) {
 		note("ack %s", url)
 		c.answer(url, nil)
 	case 9:
-		note("nack %s", url)
+		c.silent = r.IntN(2) == 0
+		note("nack %s, silent: %t", url, c.silent)
 		c.answer(url, func(string) bool { return r.IntN(4) == 0 })
 	case 10, 11:
 		note("publish")

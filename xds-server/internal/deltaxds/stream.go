@@ -122,7 +122,7 @@ func (s *stream) take(sub *subscription, req *discoveryv3.DeltaDiscoveryRequest,
 	var accepted map[string]delivery
 	if detail := req.GetErrorDetail(); detail != nil {
 		r.nacked, r.message = true, clip(detail.GetMessage())
-		r.parked, accepted = sub.refuse(detail.GetMessage(), now)
+		r.parked, accepted = sub.refuse(detail.GetMessage(), s.target, now)
 		r.changed = r.changed || len(r.parked) > 0
 	} else {
 		r.acked = true
@@ -256,7 +256,11 @@ func (s *stream) add(now time.Time) (resp *discoveryv3.DeltaDiscoveryResponse, a
 			return resp, false
 		}
 	}
+	waits := false
 	for i, url := range additions {
+		if i == len(foundations) && waits {
+			return nil, false
+		}
 		sub, ok := s.types[url]
 		if !ok {
 			continue
@@ -266,13 +270,16 @@ func (s *stream) add(now time.Time) (resp *discoveryv3.DeltaDiscoveryResponse, a
 		}
 		pending := sub.hasReady() || sub.answer
 		if sub.inflight != nil && (pending || !sub.inflight.removal) {
+			if waits = true; i < len(foundations) {
+				continue
+			}
 			return nil, false
 		}
 		if pending {
 			return s.respond(sub, sub.ready(), now), false
 		}
 	}
-	return nil, true
+	return nil, !waits
 }
 
 // unordered serves a type that no snapshot holds: every name is answered as absent.

@@ -206,3 +206,36 @@ func resourcesOf(s *snapshot.Snapshot, typeURL string) map[string]*snapshot.Reso
 	}
 	return named
 }
+
+// TestAnUnnamedRefusalIsSearchedFor has a client refuse a response without a
+// word on which resource is bad: each comes once more, alone, and the bad one
+// stays parked.
+func TestAnUnnamedRefusalIsSearchedFor(t *testing.T) {
+	m := oneModel(0)
+	m.models["n"], m.models["o"] = []string{"v1"}, []string{"v1"}
+	s := newStream(m.snapshot(t), options{})
+	mustRequest(t, s, &discoveryv3.DeltaDiscoveryRequest{TypeUrl: snapshot.RouteType, ResourceNamesSubscribe: []string{wildcard}})
+	first := mustNext(t, s, snapshot.RouteType)
+	refuse := &statuspb.Status{Message: "Didn't find a registered implementation"}
+	r := mustRequest(t, s, &discoveryv3.DeltaDiscoveryRequest{TypeUrl: snapshot.RouteType, ResponseNonce: first.GetNonce(), ErrorDetail: refuse})
+	if len(first.GetResources()) != 3 || !r.nacked || len(r.parked) != 0 {
+		t.Fatalf("reply = %+v, want a NACK of nobody yet", r)
+	}
+	var sent []string
+	for resp := s.next(testTime); resp != nil; resp = s.next(testTime) {
+		req := &discoveryv3.DeltaDiscoveryRequest{TypeUrl: snapshot.RouteType, ResponseNonce: resp.GetNonce()}
+		for _, resource := range resp.GetResources() {
+			sent = append(sent, resource.GetName())
+			if resource.GetName() == "n" {
+				req.ErrorDetail = refuse
+			}
+		}
+		mustRequest(t, s, req)
+	}
+	if strings.Join(sent, " ") != "m n o" {
+		t.Fatalf("sent again: %q, want each once", sent)
+	}
+	if parked := s.report().Types[0].Parked; len(parked) != 1 || parked[0].Name != "n" {
+		t.Fatalf("parked = %+v, want n", parked)
+	}
+}

@@ -2,6 +2,7 @@ package deltaxds
 
 import (
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -29,6 +30,7 @@ type subscription struct {
 	gone     map[string]int // to be taken away: the batch of the drain, or undated
 	undated  bool           // some of gone may be
 	held     set            // of updates: held back until what they lead to is there
+	alone    set            // of updates: each in a response of its own
 	answer   bool           // a response is owed, even an empty one
 	inflight *inflight      // the response that waits for its ACK
 	parked   map[string]Parked
@@ -54,7 +56,7 @@ type delivery struct {
 func newSubscription(typeURL string) *subscription {
 	return &subscription{
 		book:    newBook(typeURL),
-		updates: set{}, gone: map[string]int{}, held: set{}, parked: map[string]Parked{},
+		updates: set{}, gone: map[string]int{}, held: set{}, alone: set{}, parked: map[string]Parked{},
 		status: TypeStatus{TypeURL: typeURL},
 	}
 }
@@ -173,6 +175,7 @@ func (s *subscription) done(name string) {
 	delete(s.updates, name)
 	delete(s.gone, name)
 	delete(s.held, name)
+	delete(s.alone, name)
 }
 
 // classify decides what is to be done about a name. An answer that it does not
@@ -189,6 +192,7 @@ func (s *subscription) classify(name string, target *snapshot.Snapshot) {
 	case r == nil && e.has():
 		delete(s.updates, name)
 		delete(s.held, name)
+		delete(s.alone, name)
 		if _, was := s.gone[name]; !was {
 			s.gone[name] = undated
 			s.undated = true
@@ -235,9 +239,19 @@ func (s *subscription) again(name string, target *snapshot.Snapshot) {
 	}
 }
 
-// ready yields the updates that are not held back.
+// ready yields the updates that are not held back, or the one that is to be
+// sent alone.
 func (s *subscription) ready() iter.Seq[string] {
 	return func(yield func(string) bool) {
+		for _, name := range slices.Sorted(maps.Keys(s.alone)) {
+			_, held := s.held[name]
+			if _, due := s.updates[name]; !due {
+				delete(s.alone, name)
+			} else if !held {
+				yield(name)
+				return
+			}
+		}
 		for name := range s.updates {
 			if _, held := s.held[name]; !held && !yield(name) {
 				return
@@ -309,7 +323,7 @@ func (s *subscription) serving(name string) (r *snapshot.Resource, missing bool)
 // shrink gives back the memory of maps that were large once.
 func (s *subscription) shrink() {
 	if len(s.updates) == 0 {
-		s.updates, s.held = set{}, set{}
+		s.updates, s.held, s.alone = set{}, set{}, set{}
 	}
 	if len(s.gone) == 0 {
 		s.gone = map[string]int{}
