@@ -105,8 +105,11 @@ func (f *operatorFlags) wantedServer(i *invocation) (spiffeid.ID, error) {
 
 // explain says of an error of the API what an operator can do about it.
 func (f *operatorFlags) explain(ctx context.Context, err error) error {
-	if err == nil || ctx.Err() != nil {
-		return nil // the user had enough
+	if err == nil {
+		return nil
+	}
+	if errors.Is(ctx.Err(), context.Canceled) { // the user had enough
+		return nil
 	}
 	s, ok := grpcstatus.FromError(err)
 	switch {

@@ -204,11 +204,7 @@ func TestWatchEndsWithTheUser(t *testing.T) {
 
 // Over mTLS both sides take their identities from the development CA.
 func TestOperatorCommandsOverMutualTLS(t *testing.T) {
-	dir, err := os.MkdirTemp("", "weir") // short: it holds a socket
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	dir := t.TempDir()
 	ca, err := devca.Open(devca.Config{TrustDomain: operatorID.TrustDomain(), Dir: dir, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)

@@ -110,7 +110,7 @@ func (s *Server) guarded() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/healthz" && r.URL.Path != "/readyz" {
 			if err := authorize(r.Context(), s.config.Backend.Operators, adminv1.Admin_GetStatus_FullMethodName); err != nil {
-				text(w, http.StatusForbidden, status.Convert(err).Message()+"\n")
+				text(w, httpStatus(status.Code(err)), status.Convert(err).Message()+"\n")
 				return
 			}
 		}

@@ -12,7 +12,6 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/weirmesh/weir/xds-server/internal/metrics"
 	"github.com/weirmesh/weir/xds-server/internal/snapshot"
@@ -23,7 +22,7 @@ func ask(s *Server, r *http.Request) *httptest.ResponseRecorder {
 	local := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 18001}
 	r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, local))
 	answer := httptest.NewRecorder()
-	s.server(s.plain, func(r *http.Request) (caller, time.Time) { return unauthenticated(r), time.Time{} }).Handler.ServeHTTP(answer, r)
+	s.server(s.plain, unauthenticated).Handler.ServeHTTP(answer, r)
 	return answer
 }
 
@@ -216,7 +215,7 @@ func TestBrowsersAreKeptOut(t *testing.T) {
 		r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}))
 		c.change(r)
 		answer := httptest.NewRecorder()
-		s.server(s.plain, func(r *http.Request) (caller, time.Time) { return unauthenticated(r), time.Time{} }).Handler.ServeHTTP(answer, r)
+		s.server(s.plain, unauthenticated).Handler.ServeHTTP(answer, r)
 		if answer.Code != c.code {
 			t.Errorf("%s: %d %s, want %d", name, answer.Code, answer.Body, c.code)
 		}

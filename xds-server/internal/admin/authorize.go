@@ -59,6 +59,10 @@ type caller struct {
 	id       spiffeid.ID // zero without mTLS
 	loopback bool
 	denied   string // why the caller may do nothing
+
+	// until is the end of the SVID that proves id; zero: no end.
+	until time.Time
+	ended bool // until is past
 }
 
 // String names the caller in the history.
@@ -83,6 +87,8 @@ func callerFrom(ctx context.Context) caller {
 func authorize(ctx context.Context, operators func() Operators, method string) error {
 	c, needs := callerFrom(ctx), rights[method]
 	switch {
+	case c.ended:
+		return errEnded
 	case c.denied != "":
 		return status.Error(codes.PermissionDenied, c.denied)
 	case needs == none:
@@ -118,18 +124,18 @@ func isLoopback(address string) bool {
 	return err == nil && bound.Addr().Unmap().IsLoopback()
 }
 
-// proved is the caller on the mTLS listener, and the end of its SVID.
-func proved(r *http.Request, now time.Time) (c caller, expires time.Time) {
+// errEnded tells a caller to come again.
+var errEnded = status.Error(codes.Unauthenticated, "the SVID that proved this connection has ended: connect again with a fresh one")
+
+// proved is the caller on the mTLS listener.
+func proved(r *http.Request, now time.Time) caller {
 	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
-		return caller{denied: "no SPIFFE ID was proved"}, now
+		return caller{denied: "no SPIFFE ID was proved"}
 	}
 	leaf := r.TLS.PeerCertificates[0]
 	id, err := x509svid.IDFromCert(leaf)
-	switch {
-	case err != nil:
-		return caller{denied: "the client's certificate is no SVID: " + err.Error()}, now
-	case !now.Before(leaf.NotAfter):
-		return caller{denied: "the SVID that proved this connection has ended: connect again with a fresh one"}, now
+	if err != nil {
+		return caller{denied: "the client's certificate is no SVID: " + err.Error()}
 	}
-	return caller{id: id}, leaf.NotAfter
+	return caller{id: id, until: leaf.NotAfter, ended: !now.Before(leaf.NotAfter)}
 }

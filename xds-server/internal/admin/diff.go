@@ -17,25 +17,28 @@ func (s *service) Diff(ctx context.Context, req *adminv1.DiffRequest) (*adminv1.
 	if err != nil {
 		return nil, err
 	}
-	resp := &adminv1.DiffResponse{From: req.GetFrom(), To: req.GetTo()}
-	if resp.To == 0 {
-		resp.To = s.backend.Status().Config.Revision
+	to, from := req.GetTo(), req.GetFrom()
+	if to == 0 {
+		to = s.backend.Status().Config.Revision
 	}
-	if resp.From == 0 {
-		if resp.From, err = s.before(resp.To); err != nil {
+	if from == 0 {
+		if from, err = s.before(to); err != nil {
 			return nil, err
 		}
 	}
-	from, err := s.backend.Snapshots(ctx, resp.From)
+	before, err := s.backend.Snapshots(ctx, from)
 	if err != nil {
 		return nil, failure(err)
 	}
-	to, err := s.backend.Snapshots(ctx, resp.To)
+	after, err := s.backend.Snapshots(ctx, to)
 	if err != nil {
 		return nil, failure(err)
 	}
-	resp.Identities, err = diffSnapshots(ctx, from, to, id)
-	return resp, err
+	identities, err := diffSnapshots(ctx, before, after, id)
+	if err != nil {
+		return nil, err
+	}
+	return &adminv1.DiffResponse{From: from, To: to, Identities: identities}, nil
 }
 
 // before is the newest revision that is kept and older than number.

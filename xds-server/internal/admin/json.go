@@ -243,6 +243,8 @@ func httpStatus(code codes.Code) int {
 		return http.StatusConflict
 	case codes.NotFound:
 		return http.StatusNotFound
+	case codes.Unauthenticated:
+		return http.StatusUnauthorized
 	case codes.PermissionDenied:
 		return http.StatusForbidden
 	case codes.ResourceExhausted:

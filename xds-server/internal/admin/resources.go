@@ -166,7 +166,7 @@ func (p *page) add(ctx context.Context, id spiffeid.ID, snap *snapshot.Snapshot)
 			}
 		}
 		for _, name := range p.names(snap, url, skip) {
-			if p.full = len(p.resp.Resources) >= p.query.limit || p.bytes >= maxPageBytes; p.full {
+			if p.full = len(p.resp.GetResources()) >= p.query.limit || p.bytes >= maxPageBytes; p.full {
 				p.resp.NextPageToken = p.last.token()
 				return nil
 			}

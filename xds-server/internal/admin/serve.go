@@ -20,7 +20,7 @@ import (
 // ends. The admin API is there for connections to a loopback address only, and
 // then to read and to write.
 func (s *Server) ServeLoopback(ctx context.Context, listener net.Listener) error {
-	server := s.server(s.plain, func(r *http.Request) (caller, time.Time) { return unauthenticated(r), time.Time{} })
+	server := s.server(s.plain, unauthenticated)
 	server.Protocols = new(http.Protocols)
 	server.Protocols.SetHTTP1(true)
 	server.Protocols.SetUnencryptedHTTP2(true)
@@ -31,7 +31,7 @@ func (s *Server) ServeLoopback(ctx context.Context, listener net.Listener) error
 // demands an SVID of every client, and lets those read and write that are among
 // the backend's operators. A request ends with the SVID of its client.
 func (s *Server) ServeTLS(ctx context.Context, listener net.Listener, svid x509svid.Source, bundle x509bundle.Source) error {
-	server := s.server(s.guarded(), func(r *http.Request) (caller, time.Time) { return proved(r, s.config.Now()) })
+	server := s.server(s.guarded(), func(r *http.Request) caller { return proved(r, s.config.Now()) })
 	server.TLSConfig = tlsconfig.MTLSServerConfig(svid, bundle, tlsconfig.AuthorizeAny())
 	server.TLSConfig.MinVersion = tls.VersionTLS13
 	// A resumed session would not be verified against the bundle of today.
@@ -42,17 +42,19 @@ func (s *Server) ServeTLS(ctx context.Context, listener net.Listener, svid x509s
 	return s.serve(ctx, server, func() error { return server.ServeTLS(listener, "", "") })
 }
 
+// grace lets a watch say why it ends before it is cut.
+const grace = time.Second
+
 // server returns an HTTP server with the paths for machines that are given. It
-// asks identify who makes a request, and how long the request may take; zero: no
-// end.
-func (s *Server) server(plain http.Handler, identify func(*http.Request) (caller, time.Time)) *http.Server {
+// asks identify who makes a request.
+func (s *Server) server(plain http.Handler, identify func(*http.Request) caller) *http.Server {
 	return &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			who, until := identify(r)
+			who := identify(r)
 			ctx := context.WithValue(r.Context(), callerKey{}, who)
-			if !until.IsZero() {
+			if !who.until.IsZero() {
 				var cancel context.CancelFunc
-				ctx, cancel = context.WithTimeout(ctx, until.Sub(s.config.Now()))
+				ctx, cancel = context.WithTimeout(ctx, who.until.Sub(s.config.Now())+grace)
 				defer cancel()
 			}
 			s.route(plain, w, r.WithContext(ctx))

@@ -331,7 +331,7 @@ func TestWatchEndsWithTheRight(t *testing.T) {
 		want   codes.Code
 	}{
 		"right taken away": {time.Hour, func(b *backend) { b.operators = Operators{} }, codes.PermissionDenied},
-		"SVID ends":        {3 * time.Second, func(*backend) {}, codes.DeadlineExceeded},
+		"SVID ends":        {3 * time.Second, func(*backend) {}, codes.Unauthenticated},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, b, listener := newProofs(t, c.ttl), newBackend(t), listen(t)
@@ -351,5 +351,36 @@ func TestWatchEndsWithTheRight(t *testing.T) {
 				t.Errorf("the watch ended with %v", err)
 			}
 		})
+	}
+}
+
+func TestProved(t *testing.T) {
+	leaf := newProofs(t, time.Hour).svid(viewer).Certificates[0]
+	with := func(certs ...*x509.Certificate) *http.Request {
+		return (&http.Request{TLS: &tls.ConnectionState{PeerCertificates: certs}}).WithContext(t.Context())
+	}
+	everybody := func() Operators { return Operators{Read: []spiffeid.ID{viewer, {}}} }
+	for name, c := range map[string]struct {
+		request *http.Request
+		now     time.Time
+		want    codes.Code
+	}{
+		"good":           {with(leaf), leaf.NotAfter.Add(-time.Second), codes.OK},
+		"ended":          {with(leaf), leaf.NotAfter, codes.Unauthenticated},
+		"no SVID":        {with(&x509.Certificate{NotAfter: leaf.NotAfter}), leaf.NotBefore, codes.PermissionDenied},
+		"no certificate": {with(), leaf.NotBefore, codes.PermissionDenied},
+		"plaintext":      {&http.Request{}, leaf.NotBefore, codes.PermissionDenied},
+	} {
+		ctx := context.WithValue(t.Context(), callerKey{}, proved(c.request, c.now))
+		if err := authorize(ctx, everybody, adminv1.Admin_ListNodes_FullMethodName); status.Code(err) != c.want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := authorize(t.Context(), everybody, adminv1.Admin_ListNodes_FullMethodName); status.Code(err) != codes.PermissionDenied {
+		t.Errorf("nobody: %v", err)
+	}
+	known := context.WithValue(t.Context(), callerKey{}, caller{loopback: true})
+	if err := authorize(known, everybody, "/weir.admin.v1.Admin/New"); status.Code(err) != codes.PermissionDenied {
+		t.Errorf("a method without a right: %v", err)
 	}
 }

@@ -24,11 +24,12 @@ type service struct {
 	adminv1.UnimplementedAdminServer
 	backend Backend
 	log     *slog.Logger
+	now     func() time.Time
 	watches chan struct{} // one element for each Watch that runs
 }
 
 func newService(config Config) *service {
-	return &service{backend: config.Backend, log: config.Log, watches: make(chan struct{}, maxWatches)}
+	return &service{backend: config.Backend, log: config.Log, now: config.Now, watches: make(chan struct{}, maxWatches)}
 }
 
 // ListNodes implements adminv1.AdminServer.
@@ -155,8 +156,8 @@ func (s *service) Watch(req *adminv1.WatchRequest, stream adminv1.Admin_WatchSer
 	return s.watch(stream.Context(), req, stream.Send)
 }
 
-// watch sends the status whenever it differs from the last one sent, until ctx
-// ends or the client is gone.
+// watch sends the status whenever it differs from the last one sent, until ctx,
+// the client's SVID or its right ends, or the client is gone.
 func (s *service) watch(ctx context.Context, req *adminv1.WatchRequest, send func(*adminv1.Status) error) error {
 	interval, err := watchInterval(req)
 	if err != nil {
@@ -170,6 +171,12 @@ func (s *service) watch(ctx context.Context, req *adminv1.WatchRequest, send fun
 	}
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
+	var ended <-chan time.Time
+	if until := callerFrom(ctx).until; !until.IsZero() {
+		timer := time.NewTimer(until.Sub(s.now()))
+		defer timer.Stop()
+		ended = timer.C
+	}
 	var last *adminv1.Status
 	for {
 		if now := statusMessage(s.backend.Status()); !proto.Equal(now, last) {
@@ -181,6 +188,8 @@ func (s *service) watch(ctx context.Context, req *adminv1.WatchRequest, send fun
 		select {
 		case <-ctx.Done():
 			return status.FromContextError(ctx.Err()).Err()
+		case <-ended:
+			return errEnded
 		case <-ticker.C:
 		}
 		if err := authorize(ctx, s.backend.Operators, adminv1.Admin_Watch_FullMethodName); err != nil {
