@@ -51,5 +51,4 @@ type Revision struct {
 	By         string            // who: a SPIFFE ID, or what asked without one
 	RollbackOf uint64            // the revision whose content it repeats; 0: none
 	Versions   map[string]string // snapshot versions by SPIFFE ID
-	Documents  int               // resource documents that it was made of
 }

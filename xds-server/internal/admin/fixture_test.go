@@ -178,9 +178,9 @@ func newBackend(t *testing.T) *backend {
 			1: {envoy: first}, 2: {envoy: second, edge: first}, 3: {envoy: third, edge: first},
 		},
 		revisions: []Revision{
-			{Number: 3, Time: at(2000), Cause: "models.yaml changed", By: "sources", Versions: map[string]string{envoy.String(): third.Version(), edge.String(): first.Version()}, Documents: 4},
-			{Number: 2, Time: at(1000), Cause: "rollback", By: pilot.String(), RollbackOf: 1, Documents: 4},
-			{Number: 1, Time: at(0), Cause: "start", By: "sources", Documents: 3},
+			{Number: 3, Time: at(2000), Cause: "models.yaml changed", By: "sources", Versions: map[string]string{envoy.String(): third.Version(), edge.String(): first.Version()}},
+			{Number: 2, Time: at(1000), Cause: "rollback", By: pilot.String(), RollbackOf: 1},
+			{Number: 1, Time: at(0), Cause: "start", By: "sources"},
 		},
 		status: Status{
 			Config: ConfigStatus{

@@ -99,7 +99,7 @@ func canaryMessage(c stage.Status) *adminv1.CanaryGroup {
 func revisionMessage(r Revision) *adminv1.Revision {
 	return &adminv1.Revision{
 		Number: r.Number, Time: timeMessage(r.Time), Cause: valid(r.Cause), By: valid(r.By),
-		RollbackOf: r.RollbackOf, Versions: r.Versions, Documents: uint32(r.Documents),
+		RollbackOf: r.RollbackOf, Versions: r.Versions,
 	}
 }
 

@@ -143,7 +143,7 @@ func (o operate) Revisions() []admin.Revision {
 func adminRevision(r history.Revision) admin.Revision {
 	return admin.Revision{
 		Number: r.Number, Time: r.Time, Cause: r.Cause, By: r.By, RollbackOf: r.RollbackOf,
-		Versions: r.Versions, Documents: len(r.Documents),
+		Versions: r.Versions,
 	}
 }
 

@@ -1116,7 +1116,6 @@ type Revision struct {
 	By            string                 `protobuf:"bytes,4,opt,name=by,proto3" json:"by,omitempty"`                                                                                       // who: a SPIFFE ID, or what asked without one
 	RollbackOf    uint64                 `protobuf:"varint,5,opt,name=rollback_of,json=rollbackOf,proto3" json:"rollback_of,omitempty"`                                                    // the revision whose content it repeats; 0: none
 	Versions      map[string]string      `protobuf:"bytes,6,rep,name=versions,proto3" json:"versions,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // snapshot versions by SPIFFE ID
-	Documents     uint32                 `protobuf:"varint,7,opt,name=documents,proto3" json:"documents,omitempty"`                                                                        // resource documents that it was made of
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1191,13 +1190,6 @@ func (x *Revision) GetVersions() map[string]string {
 		return x.Versions
 	}
 	return nil
-}
-
-func (x *Revision) GetDocuments() uint32 {
-	if x != nil {
-		return x.Documents
-	}
-	return 0
 }
 
 // Pin is a rollback that holds.
@@ -2859,7 +2851,7 @@ const file_admin_proto_rawDesc = "" +
 	"\x15ListSnapshotsResponse\x125\n" +
 	"\trevisions\x18\x01 \x03(\v2\x17.weir.admin.v1.RevisionR\trevisions\x12\x19\n" +
 	"\bin_force\x18\x02 \x01(\x04R\ainForce\x12$\n" +
-	"\x03pin\x18\x03 \x01(\v2\x12.weir.admin.v1.PinR\x03pin\"\xb7\x02\n" +
+	"\x03pin\x18\x03 \x01(\v2\x12.weir.admin.v1.PinR\x03pin\"\x99\x02\n" +
 	"\bRevision\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12.\n" +
 	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x14\n" +
@@ -2867,8 +2859,7 @@ const file_admin_proto_rawDesc = "" +
 	"\x02by\x18\x04 \x01(\tR\x02by\x12\x1f\n" +
 	"\vrollback_of\x18\x05 \x01(\x04R\n" +
 	"rollbackOf\x12A\n" +
-	"\bversions\x18\x06 \x03(\v2%.weir.admin.v1.Revision.VersionsEntryR\bversions\x12\x1c\n" +
-	"\tdocuments\x18\a \x01(\rR\tdocuments\x1a;\n" +
+	"\bversions\x18\x06 \x03(\v2%.weir.admin.v1.Revision.VersionsEntryR\bversions\x1a;\n" +
 	"\rVersionsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"_\n" +

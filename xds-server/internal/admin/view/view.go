@@ -226,7 +226,7 @@ func Snapshots(s *adminv1.ListSnapshotsResponse, now time.Time) string {
 	if len(s.GetRevisions()) == 0 {
 		return "no configuration is kept\n"
 	}
-	t := newTable("REVISION", "STATE", "AGE", "BY", "DOCUMENTS", "IDENTITIES", "CAUSE")
+	t := newTable("REVISION", "STATE", "AGE", "BY", "IDENTITIES", "CONTENT OF", "CAUSE")
 	for _, r := range s.GetRevisions() {
 		state := ""
 		if r.GetNumber() == s.GetInForce() {
@@ -235,11 +235,11 @@ func Snapshots(s *adminv1.ListSnapshotsResponse, now time.Time) string {
 				state = "held"
 			}
 		}
-		cause := r.GetCause()
+		content := ""
 		if r.GetRollbackOf() != 0 {
-			cause = fmt.Sprintf("rollback to %d: %s", r.GetRollbackOf(), cause)
+			content = fmt.Sprint(r.GetRollbackOf())
 		}
-		t.row(fmt.Sprint(r.GetNumber()), state, age(r.GetTime(), now), r.GetBy(), fmt.Sprint(r.GetDocuments()), fmt.Sprint(len(r.GetVersions())), cause)
+		t.row(fmt.Sprint(r.GetNumber()), state, age(r.GetTime(), now), r.GetBy(), fmt.Sprint(len(r.GetVersions())), content, r.GetCause())
 	}
 	return t.String() + pinned(s.GetPin(), now)
 }

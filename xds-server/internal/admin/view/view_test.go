@@ -87,8 +87,8 @@ func TestTables(t *testing.T) {
 		"snapshots": Snapshots(&adminv1.ListSnapshotsResponse{
 			InForce: 3, Pin: &adminv1.Pin{Number: 3, By: "spiffe://weir.test/operator"},
 			Revisions: []*adminv1.Revision{
-				{Number: 3, Time: ago(time.Minute), Cause: "v2 is slow", By: "spiffe://weir.test/operator", RollbackOf: 1, Documents: 3, Versions: map[string]string{"a": "b"}},
-				{Number: 1, Time: ago(100 * time.Hour), Cause: "start", By: "sources", Documents: 3, Versions: map[string]string{"a": "b"}},
+				{Number: 3, Time: ago(time.Minute), Cause: "rollback to 1: v2 is slow", By: "spiffe://weir.test/operator", RollbackOf: 1, Versions: map[string]string{"a": "b"}},
+				{Number: 1, Time: ago(100 * time.Hour), Cause: "start", By: "sources", Versions: map[string]string{"a": "b"}},
 			},
 		}, now),
 		"diff": Diff(&adminv1.DiffResponse{From: 1, To: 3, Identities: []*adminv1.IdentityDiff{{
