@@ -14,7 +14,7 @@ import (
 type merger struct {
 	labels  []string // of each source
 	several bool     // more than one has documents
-	seen    map[string]looked
+	seen    map[string]*looked // by the document's name
 }
 
 // looked is what is known of a document.
@@ -30,7 +30,7 @@ func newMerger(sources []Source) (*merger, error) {
 	if len(sources) == 0 {
 		return nil, errors.New("no sources of resources: name a folder with --resources DIR, or an etcd with --etcd ENDPOINTS")
 	}
-	m := &merger{seen: make(map[string]looked)}
+	m := &merger{seen: make(map[string]*looked)}
 	names, withDocuments := make(map[string]bool), 0
 	for _, s := range sources {
 		if names[s.String()] {
@@ -49,7 +49,12 @@ func newMerger(sources []Source) (*merger, error) {
 // merge makes one Set; held[i] is what source i holds.
 func (m *merger) merge(held []Set) (Set, []Override) {
 	merged := Set{Certificates: make(map[string][]byte)}
-	var from []int // the source of each document
+	total := 0
+	for _, set := range held {
+		total += len(set.Documents)
+	}
+	merged.Documents = make([]Document, 0, total)
+	from := make([]int, 0, total) // the source of each document
 	for i, set := range held {
 		maps.Copy(merged.Certificates, set.Certificates)
 		for _, d := range set.Documents {
@@ -64,67 +69,75 @@ func (m *merger) merge(held []Set) (Set, []Override) {
 	if !m.several {
 		return merged, nil
 	}
-	m.lookInto(merged.Documents)
-	return merged, m.override(merged.Documents, from)
+	return merged, override(merged.Documents, from, m.lookInto(merged.Documents))
 }
 
-// lookInto finds the resources of the documents that changed.
-func (m *merger) lookInto(documents []Document) {
-	seen := make(map[string]looked, len(documents))
-	for _, d := range documents {
+// lookInto finds the resources of the documents, looking only into those that
+// changed.
+func (m *merger) lookInto(documents []Document) []*looked {
+	all := make([]*looked, len(documents))
+	for i, d := range documents {
 		known, ok := m.seen[d.Name]
 		if !ok || !bytes.Equal(known.data, d.Data) {
-			before := known.definitions
-			known = looked{data: d.Data}
-			if known.definitions, known.readable = definitions(d); !known.readable {
-				known.definitions = before
+			next := &looked{data: d.Data}
+			next.definitions, next.readable = definitions(d)
+			if ok && !next.readable {
+				next.definitions = known.definitions
 			}
+			m.seen[d.Name], known = next, next
 		}
-		seen[d.Name] = known
+		all[i] = known
 	}
-	m.seen = seen
+	if len(m.seen) > len(documents) { // some are gone
+		clear(m.seen)
+		for i, d := range documents {
+			m.seen[d.Name] = all[i]
+		}
+	}
+	return all
 }
 
-// override takes what a later source defines out of the documents of earlier ones.
-func (m *merger) override(documents []Document, from []int) []Override {
+// override takes what a later source defines out of the documents of earlier
+// ones; from is the source of each document, and known what is in it.
+func override(documents []Document, from []int, known []*looked) []Override {
 	type owner struct {
-		source int
-		where  string
+		document int
+		definition
 	}
-	owners := make(map[string]owner)
-	for i, d := range documents {
-		for _, def := range m.seen[d.Name].definitions {
-			if first, ok := owners[def.resource]; !ok || first.source != from[i] {
-				owners[def.resource] = owner{from[i], def.at(d)}
+	owners := make(map[string]owner, len(documents))
+	for i := range documents {
+		for _, def := range known[i].definitions {
+			if first, ok := owners[def.resource]; !ok || from[first.document] != from[i] {
+				owners[def.resource] = owner{i, def}
 			}
 		}
 	}
 	var overrides []Override
 	for i := range documents {
-		d, gone := &documents[i], []definition(nil)
-		for _, def := range m.seen[d.Name].definitions {
-			if by := owners[def.resource]; by.source != from[i] {
+		var gone []definition
+		for _, def := range known[i].definitions {
+			if by := owners[def.resource]; from[by.document] != from[i] {
 				gone = append(gone, def)
-				overrides = append(overrides, Override{Resource: def.resource, By: by.where, Instead: def.at(*d)})
+				overrides = append(overrides, Override{
+					Resource: def.resource, By: by.at(documents[by.document]), Instead: def.at(documents[i]),
+				})
 			}
 		}
 		if len(gone) > 0 {
-			d.Data = m.rest(d.Name, gone)
+			documents[i].Data = known[i].without(gone)
 		}
 	}
 	return overrides
 }
 
-// rest is a document's data without some definitions: the same slice as long as
-// both are the same.
-func (m *merger) rest(name string, gone []definition) []byte {
-	known := m.seen[name]
+// without is the data without some definitions: the same slice as long as both
+// are the same.
+func (l *looked) without(gone []definition) []byte {
 	switch {
-	case !known.readable: // nobody knows where they stand; nothing in it is in force either
-		return known.data
-	case !slices.Equal(known.gone, gone):
-		known.gone, known.rest = gone, without(known.data, gone)
-		m.seen[name] = known
+	case !l.readable: // nobody knows where they stand; nothing in it is in force either
+		return l.data
+	case !slices.Equal(l.gone, gone):
+		l.gone, l.rest = gone, without(l.data, gone)
 	}
-	return known.rest
+	return l.rest
 }
