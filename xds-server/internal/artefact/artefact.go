@@ -51,3 +51,21 @@ func find(tb testing.TB, variable, name string) string {
 	}
 	return path
 }
+
+// Program is the path of a program that the environment variable names, for
+// tests of components that only `make test-components` builds.
+func Program(tb testing.TB, variable string) string {
+	tb.Helper()
+	path := os.Getenv(variable)
+	if path == "" {
+		tb.Skipf("%s is not set, so there is no such component to test with; make test-components sets it", variable)
+	}
+	path, err := filepath.Abs(path)
+	if err == nil {
+		_, err = os.Stat(path)
+	}
+	if err != nil {
+		tb.Fatalf("%s is set, but %v; run make test-components", variable, err)
+	}
+	return path
+}

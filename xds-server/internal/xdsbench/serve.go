@@ -48,7 +48,7 @@ func Serve(ctx context.Context, o ServeOptions, orders io.Reader, answers io.Wri
 	encode := json.NewEncoder(answers)
 	err = encode.Encode(hello{Address: listener.Addr().String(), Resources: s.resources()})
 	if err == nil {
-		err = obey(ctx, &run{subject: s, progress: p}, t, orders, encode)
+		err = obey(ctx, &run{subject: s, progress: p, models: even(o.Models)}, t, orders, encode)
 	}
 	cancel()
 	server.Stop()
@@ -90,6 +90,7 @@ func obey(ctx context.Context, r *run, t *tap, orders io.Reader, answers *json.E
 type run struct {
 	subject  changer
 	progress *progress
+	models   int // even, and more than can be under way at a time
 	started  time.Time
 }
 
@@ -137,10 +138,13 @@ func (r *run) changes(ctx context.Context, o order) outcome {
 }
 
 func (r *run) make(o order, i int, due time.Time) (*change, error) {
-	model := o.First + 2*i // every second one has two versions
+	model := (o.First + 2*i) % r.models // every second one has two versions
 	resource, err := changed(o.What, model)
 	if err != nil {
 		return nil, err
+	}
+	if r.progress.follows(resource) {
+		return nil, fmt.Errorf("%s is to change again while it still changes: measure with more models", resource.name)
 	}
 	c := r.progress.begin(resource, o.Clients, due)
 	if err := r.subject.change(o.What, model, o.Step); err != nil {
@@ -172,3 +176,6 @@ func pause(ctx context.Context, d time.Duration) {
 	case <-ctx.Done():
 	}
 }
+
+// even is the largest even number up to n.
+func even(n int) int { return n &^ 1 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/weirmesh/weir/xds-server/internal/xdsproc"
 )
 
 // intoWhole measures the built xds-server. Its own trace of each change says how
@@ -15,18 +17,18 @@ func (o Options) intoWhole(ctx context.Context, f *figures) error {
 	if err != nil {
 		return err
 	}
-	defer w.stop()
-	if f.start, err = memoryOf(w.cmd.Process.Pid); err != nil {
+	defer w.Stop()
+	if f.start, err = memoryOf(w.PID()); err != nil {
 		return err
 	}
-	creds, source, err := w.credentials(ctx)
+	creds, source, err := wholeCredentials(ctx, w)
 	if err != nil {
 		return err
 	}
 	defer source.Close()
 	p, d := newProgress(), newDirectory()
 	began := time.Now()
-	fleet, err := openFleet(ctx, w.xds.String(), creds, d, f.clients, func(client int, k kind, updated []int, at time.Time) {
+	fleet, err := openFleet(ctx, w.XDS().String(), creds, d, f.clients, func(client int, k kind, updated []int, at time.Time) {
 		if p.idle() {
 			return
 		}
@@ -38,7 +40,7 @@ func (o Options) intoWhole(ctx context.Context, f *figures) error {
 		return err
 	}
 	defer fleet.close()
-	want := w.mesh.counts()
+	want := mesh{o.Models}.counts()
 	for _, n := range want {
 		f.resources += n
 	}
@@ -46,10 +48,10 @@ func (o Options) intoWhole(ctx context.Context, f *figures) error {
 		return fmt.Errorf("not in sync after %s: %w", syncLimit, err)
 	}
 	f.synced, f.bytes = time.Since(began), fleet.traffic().bytes/int64(f.clients)
-	b := &wholeBench{whole: w, fleet: fleet, progress: p, figures: f, nodes: f.clients, began: time.Now()}
+	b := &wholeBench{mesh: mesh{o.Models}, whole: w, fleet: fleet, progress: p, figures: f, nodes: f.clients, began: time.Now()}
 	if f.envoy {
 		b.nodes++
-		envoy, err := w.envoy(ctx, o)
+		envoy, err := wholeEnvoy(ctx, w, o.Envoy)
 		if err != nil {
 			return err
 		}
@@ -66,7 +68,7 @@ func (o Options) intoWhole(ctx context.Context, f *figures) error {
 			return fmt.Errorf("%s: %w", load.name, err)
 		}
 	}
-	f.steady, err = memoryOf(w.cmd.Process.Pid)
+	f.steady, err = memoryOf(w.PID())
 	return err
 }
 
@@ -80,7 +82,8 @@ type wholeLoad struct {
 }
 
 type wholeBench struct {
-	whole    *whole
+	mesh     mesh
+	whole    *xdsproc.Process
 	fleet    *fleet
 	progress *progress
 	figures  *figures
@@ -99,7 +102,7 @@ func (b *wholeBench) load(ctx context.Context, l wholeLoad) error {
 	watching, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { b.watch(watching) })
-	r := &run{subject: b, progress: b.progress}
+	r := &run{subject: b, progress: b.progress, models: even(b.mesh.models)}
 	result := r.changes(ctx, order{What: changeWeight, Step: l.step, Count: l.count, Every: l.every, Clients: b.figures.clients, Limit: changeLimit, Budget: phaseBudget})
 	stop()
 	wg.Wait()
@@ -130,7 +133,7 @@ func (b *wholeBench) watch(ctx context.Context) {
 }
 
 func (b *wholeBench) look(ctx context.Context) {
-	traces, err := b.whole.traces(ctx)
+	traces, err := traces(ctx, b.whole)
 	if err != nil {
 		return // the last look of a load counts, and fails the phase by having nothing
 	}
@@ -158,4 +161,6 @@ func (b *wholeBench) traced() outcome {
 }
 
 // change is a changed file.
-func (b *wholeBench) change(_ string, model, step int) error { return b.whole.step(model, step) }
+func (b *wholeBench) change(_ string, model, step int) error {
+	return b.whole.Write(b.mesh.model(model, step))
+}
