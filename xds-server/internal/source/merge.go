@@ -12,8 +12,8 @@ import (
 // merger makes one Set of what the sources hold. It remembers what it found in
 // documents, so that only those that changed are looked into.
 type merger struct {
-	labels  []string // of each source
-	several bool     // more than one has documents
+	labels  []string           // of each source
+	several bool               // more than one has documents
 	seen    map[string]*looked // by the document's name
 }
 
