@@ -58,6 +58,7 @@ type reader struct {
 	whole  bool // a file beyond the limit is a fault, not cut off
 	now    func() time.Time
 	known  map[string]content
+	names  []string // of known, sorted, as of the last time that they were needed
 }
 
 // content is what is known of a file.
@@ -214,8 +215,12 @@ func (r *reader) readOnce(name string) (data []byte, before, after fs.FileInfo, 
 
 // documents are the files that were read, by name.
 func (r *reader) documents() []source.Document {
+	unknown := func(name string) bool { _, known := r.known[name]; return !known }
+	if len(r.names) != len(r.known) || slices.ContainsFunc(r.names, unknown) {
+		r.names = slices.Sorted(maps.Keys(r.known))
+	}
 	documents := make([]source.Document, 0, len(r.known))
-	for _, name := range slices.Sorted(maps.Keys(r.known)) {
+	for _, name := range r.names {
 		if c := r.known[name]; c.once {
 			documents = append(documents, source.Document{Name: name, Data: c.data})
 		}
@@ -235,11 +240,16 @@ func (r *reader) certificates() map[string][]byte {
 
 // faults are the files that could not be read, by name.
 func (r *reader) faults() []source.Fault {
+	var names []string
 	var faults []source.Fault
-	for _, name := range slices.Sorted(maps.Keys(r.known)) {
-		if c := r.known[name]; c.fault != nil {
-			faults = append(faults, source.Fault{Err: c.fault, Missing: !c.once})
+	for name, c := range r.known {
+		if c.fault != nil {
+			names = append(names, name)
 		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		faults = append(faults, source.Fault{Err: r.known[name].fault, Missing: !r.known[name].once})
 	}
 	return faults
 }

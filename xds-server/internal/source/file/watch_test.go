@@ -24,10 +24,19 @@ var fast = source.Timing{
 // wanted: name=content, in order, and then the problems.
 func watch(t *testing.T, watched source.Source) func(want string) {
 	t.Helper()
+	return watchEach(t, watched, func(source.Update) {})
+}
+
+// watchEach is watch, and calls each with all that is delivered.
+func watchEach(t *testing.T, watched source.Source, each func(source.Update)) func(want string) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	updates, done := make(chan source.Update, 10_000), make(chan error, 1)
 	go func() {
-		done <- source.Watch(ctx, []source.Source{watched}, fast, func(u source.Update) { updates <- u })
+		done <- source.Watch(ctx, []source.Source{watched}, fast, func(u source.Update) {
+			each(u)
+			updates <- u
+		})
 	}()
 	t.Cleanup(func() {
 		cancel()
