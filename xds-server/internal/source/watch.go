@@ -117,7 +117,7 @@ func (l *loop) run(ctx context.Context) {
 	var asksAt time.Time // when again fires; zero: never
 	l.read(ctx)
 	for {
-		if wait, any := l.patience(time.Now()); any {
+		if wait, awaits := l.patience(time.Now()); awaits {
 			patience.Reset(wait)
 		}
 		select {
@@ -162,13 +162,13 @@ func (l *loop) nextAsk() time.Duration {
 }
 
 // patience is how long the sources that are awaited may still take.
-func (l *loop) patience(now time.Time) (wait time.Duration, any bool) {
+func (l *loop) patience(now time.Time) (wait time.Duration, awaits bool) {
 	for _, f := range l.feeds {
-		if left := max(0, f.since.Add(l.timing.Patience).Sub(now)); f.awaited() && (!any || left < wait) {
-			wait, any = left, true
+		if left := max(0, f.since.Add(l.timing.Patience).Sub(now)); f.awaited() && (!awaits || left < wait) {
+			wait, awaits = left, true
 		}
 	}
-	return wait, any
+	return wait, awaits
 }
 
 // giveUpWaiting goes on without the sources that have read for too long.
