@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffetls/tlsconfig"
@@ -55,13 +57,11 @@ func wholeEnvoy(ctx context.Context, p *xdsproc.Process, binary string) (*realEn
 
 // traced is the trace of a change, as /status shows it.
 type traced struct {
-	Revision  uint64    `json:"revision"`
-	Accepted  time.Time `json:"accepted"`
-	Converged time.Time `json:"converged"`
-	Nodes     []struct {
-		Node       string    `json:"node"`
-		Converged  time.Time `json:"converged"`
-		ByRevision uint64    `json:"byRevision"`
+	Revision uint64    `json:"revision"`
+	Accepted time.Time `json:"accepted"`
+	Nodes    []struct {
+		Node      string    `json:"node"`
+		Converged time.Time `json:"converged"`
 	} `json:"nodes"`
 }
 
@@ -80,13 +80,24 @@ func traces(ctx context.Context, p *xdsproc.Process) ([]traced, error) {
 	return status.Changes, nil
 }
 
-// everywhere reports whether so many nodes have all of the change.
-func (t traced) everywhere(nodes int) bool {
-	n := 0
-	for _, node := range t.Nodes {
-		if !node.Converged.IsZero() {
-			n++
+// arrivals are the times from the acceptance of each change to the moment at
+// which so many nodes had it. A node has a change when it has all of that
+// revision or of a later one: a stream that is behind goes straight to the
+// newest. late counts the changes that did not get there.
+func arrivals(all map[uint64]traced, nodes int) (took []time.Duration, late int) {
+	first := map[string]time.Time{} // when a node first had the revision at hand, or a later one
+	for _, revision := range slices.Backward(slices.Sorted(maps.Keys(all))) {
+		t := all[revision]
+		for _, n := range t.Nodes {
+			if at, known := first[n.Node]; !n.Converged.IsZero() && (!known || n.Converged.Before(at)) {
+				first[n.Node] = n.Converged
+			}
 		}
+		if len(first) < nodes {
+			late++
+			continue
+		}
+		took = append(took, slices.MaxFunc(slices.Collect(maps.Values(first)), time.Time.Compare).Sub(t.Accepted))
 	}
-	return n >= nodes
+	return took, late
 }

@@ -106,21 +106,31 @@ func (b *wholeBench) load(ctx context.Context, l wholeLoad) error {
 	result := r.changes(ctx, order{What: changeWeight, Step: l.step, Count: l.count, Every: l.every, Clients: b.figures.clients, Limit: changeLimit, Budget: phaseBudget})
 	stop()
 	wg.Wait()
-	b.look(ctx)
+	traced := b.arrived(ctx)
 	if result.Error != "" {
 		return fmt.Errorf("change a file: %s", result.Error)
 	}
 	t := b.fleet.traffic().since(before)
 	b.figures.phases = append(b.figures.phases, newPhase(l.name+", from the file on", result, t, b.figures.clients))
-	if traced := b.traced(); len(traced.Took)+traced.Late > 0 {
+	if len(b.traces) > 0 {
 		b.figures.phases = append(b.figures.phases, newPhase(l.name+", from the catalog on", traced, traffic{}, b.figures.clients))
 	}
 	return nil
 }
 
+// arrived has a last look, and further ones while a change is still under way.
+func (b *wholeBench) arrived(ctx context.Context) (o outcome) {
+	for end := time.Now().Add(changeLimit); ; pause(ctx, 50*time.Millisecond) {
+		b.look(ctx)
+		if o.Took, o.Late = arrivals(b.traces, b.nodes); o.Late == 0 || ctx.Err() != nil || time.Now().After(end) {
+			return o
+		}
+	}
+}
+
 // watch collects traces while there are changes: the server keeps the last few.
 func (b *wholeBench) watch(ctx context.Context) {
-	ticker := time.NewTicker(300 * time.Millisecond)
+	ticker := time.NewTicker(time.Second) // the server keeps 32 changes, and being asked costs it time
 	defer ticker.Stop()
 	for {
 		select {
@@ -144,20 +154,6 @@ func (b *wholeBench) look(ctx context.Context) {
 			b.traces[t.Revision] = t
 		}
 	}
-}
-
-// traced are the times that the server traced; a change that some node has not
-// got, as far as anyone looked, is late.
-func (b *wholeBench) traced() outcome {
-	var result outcome
-	for _, t := range b.traces {
-		if t.everywhere(b.nodes) {
-			result.Took = append(result.Took, t.Converged.Sub(t.Accepted))
-		} else {
-			result.Late++
-		}
-	}
-	return result
 }
 
 // change is a changed file.
