@@ -106,6 +106,8 @@ func healthCheck(version *catalog.Version) *corev3.HealthCheck {
 		UnhealthyThreshold: wrapperspb.UInt32(check.UnhealthyThreshold),
 		HealthyThreshold:   wrapperspb.UInt32(check.HealthyThreshold),
 		HealthChecker: &corev3.HealthCheck_HttpHealthCheck_{HttpHealthCheck: &corev3.HealthCheck_HttpHealthCheck{
+			// Without one, Envoy sends the cluster's name, whose @ strict servers refuse with 400.
+			Host:                version.Endpoints[0].String(),
 			Path:                check.Path,
 			RequestHeadersToAdd: setVersion(version.Name),
 		}},
