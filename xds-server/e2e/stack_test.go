@@ -263,6 +263,13 @@ func (l *logbook) Line(_ string, line []byte) {
 	l.lines.WriteByte('\n')
 }
 
+// Write implements io.Writer, for programs that share the log.
+func (l *logbook) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lines.Write(p)
+}
+
 func (l *logbook) text() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

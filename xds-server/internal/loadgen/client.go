@@ -31,12 +31,17 @@ type Options struct {
 	// Want is the status of a good answer: the first few others are kept in
 	// Report.Odd. 0: any is good.
 	Want int
-	// Failed counts, while the run goes on, the answers of another status than
-	// Want and the connections that broke; nil: nobody asks.
-	Failed *atomic.Int64
+	// Progress is kept up to date while the run goes on; nil: nobody asks.
+	Progress *Progress
 	// Timeout bounds one exchange; 0: DefaultTimeout. A request that was not
 	// answered by then counts as broken.
 	Timeout time.Duration
+}
+
+// Progress is how far a run has come.
+type Progress struct {
+	Good   atomic.Int64 // answers of the status that is wanted
+	Failed atomic.Int64 // other answers, and connections that broke
 }
 
 // DefaultTimeout is the Timeout of Options that set none.
@@ -56,8 +61,8 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if o.Timeout == 0 {
 		o.Timeout = DefaultTimeout
 	}
-	if o.Failed == nil {
-		o.Failed = new(atomic.Int64)
+	if o.Progress == nil {
+		o.Progress = new(Progress)
 	}
 	r := &run{Options: o, started: time.Now()}
 	parts := make([]*Report, o.Conns)
@@ -127,15 +132,17 @@ func (r *run) exchange(c *conn, n int64, due time.Time, out *Report) bool {
 	}
 	c.answers++
 	out.add(a.status, time.Since(due))
-	if r.Want != 0 && a.status != r.Want {
-		r.Failed.Add(1)
-		out.odd(Odd{At: time.Since(r.started), Status: a.status, Text: a.text})
+	if r.Want == 0 || a.status == r.Want {
+		r.Progress.Good.Add(1)
+		return a.keep
 	}
+	r.Progress.Failed.Add(1)
+	out.odd(Odd{At: time.Since(r.started), Status: a.status, Text: a.text})
 	return a.keep
 }
 
 func (r *run) broke(out *Report, err error) {
-	r.Failed.Add(1)
+	r.Progress.Failed.Add(1)
 	out.Broken++
 	out.odd(Odd{At: time.Since(r.started), Text: err.Error()})
 }

@@ -3,8 +3,7 @@ package loadgen_test
 import (
 	"context"
 	"crypto/tls"
-	"io"
-	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -34,7 +33,11 @@ func TestRunKeepsOddAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer u.Close()
-	r := run(t, loadgen.Options{Address: u.Address(), Conns: 2, Total: 100, Want: http.StatusOK})
+	var progress loadgen.Progress
+	r := run(t, loadgen.Options{Address: u.Address(), Conns: 2, Total: 100, Want: http.StatusOK, Progress: &progress})
+	if progress.Failed.Load() != 100 || progress.Good.Load() != 0 {
+		t.Errorf("of 100 failures %d were seen while it went on, and %d good answers", progress.Failed.Load(), progress.Good.Load())
+	}
 	if len(r.Odd) != 10 || r.Odd[0].Status != 503 || r.Odd[0].Text != "why" || r.Statuses[503] != 100 {
 		t.Fatalf("odd answers %+v of %s", r.Odd, r)
 	}
@@ -63,7 +66,7 @@ func TestRunOpensConnectionsAnew(t *testing.T) {
 
 func TestRunRefusesAnUntrustedServer(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.NotFoundHandler())
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // it tells of each handshake
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // it tells of each handshake
 	server.StartTLS()
 	defer server.Close()
 	r := run(t, loadgen.Options{Address: strings.TrimPrefix(server.URL, "https://"), Conns: 1, Total: 2, TLS: &tls.Config{ServerName: "example.com"}})
