@@ -24,6 +24,9 @@ func TestExitCodes(t *testing.T) {
 		{"told to stop", ended, []string{"--resources", "/no/such/folder"}, exitOK, "", ""},
 	} {
 		var stdout, stderr strings.Builder
+		if len(c.args) > 1 {
+			c.args = append(c.args, "--state-dir", t.TempDir())
+		}
 		if code := run(c.ctx, c.args, strings.NewReader(""), &stdout, &stderr); code != c.code ||
 			!strings.Contains(stdout.String(), c.stdout) || !strings.Contains(stderr.String(), c.stderr) {
 			t.Errorf("%s: exit %d, stdout %q, stderr %q", c.name, code, stdout.String(), stderr.String())

@@ -4,12 +4,17 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/weirmesh/weir/xds-server/internal/admin"
 	"github.com/weirmesh/weir/xds-server/internal/artefact"
 	"github.com/weirmesh/weir/xds-server/internal/bootstrap"
 	"github.com/weirmesh/weir/xds-server/internal/deltaxds"
@@ -19,10 +24,10 @@ import (
 
 // startEnvoy runs a real Envoy as `weir up` does, with the identity that its
 // path gives it.
-func startEnvoy(t *testing.T, r *running, binary string) *envoyproc.Process {
+func startEnvoy(t *testing.T, r *running, binary, admin string) *envoyproc.Process {
 	t.Helper()
 	document, err := bootstrap.Config{
-		NodeID: "envoy", NodeCluster: "test", Admin: netip.MustParseAddrPort("127.0.0.1:0"),
+		NodeID: "envoy", NodeCluster: "test", Admin: netip.MustParseAddrPort(admin),
 		XDS: netip.MustParseAddrPort(r.options.XDSAddress), Socket: r.options.Socket, Envoy: envoyID, XDSServer: serverID,
 	}.YAML()
 	if err != nil {
@@ -56,7 +61,7 @@ func TestRealEnvoy(t *testing.T) {
 	o := forEnvoy(t, binary)
 	o.SVIDTTL, o.RootTTL = 8*time.Second, time.Minute
 	r := startApp(t, o)
-	envoy := startEnvoy(t, r, binary)
+	envoy := startEnvoy(t, r, binary, "127.0.0.1:0")
 	first := r.settled(t)
 	for _, typ := range first.Types {
 		if refused := typ.TypeURL == snapshot.ExtensionType; refused != (typ.LastNack != nil) {
@@ -89,7 +94,7 @@ func TestRealEnvoy(t *testing.T) {
 func TestEnvoyWithoutItsFilter(t *testing.T) {
 	binary := artefact.Envoy(t)
 	r := startApp(t, forEnvoy(t, binary))
-	envoy := startEnvoy(t, r, binary)
+	envoy := startEnvoy(t, r, binary, "127.0.0.1:0")
 	r.settled(t)
 	address, err := envoy.Listener(t.Context(), "gw/http")
 	if err != nil {
@@ -108,6 +113,76 @@ func TestEnvoyWithoutItsFilter(t *testing.T) {
 	if got := strings.TrimSpace(string(body)); resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("content-type") != "application/json" || got != want {
 		t.Fatalf("answer = %d %s %s", resp.StatusCode, resp.Header.Get("content-type"), got)
 	}
+}
+
+// twoVersions are the resources with a second version of the model, whose health
+// is asked at an address.
+func twoVersions(content, address string) string {
+	return strings.NewReplacer(
+		"insecure: true}\n", "insecure: true}\n    - {name: v2, endpoints: [\""+address+"\"], insecure: true, healthCheck: {path: /healthy, timeout: 1m, interval: 2m}}\n",
+		"{version: v1, weight: 100}", "{version: v1, weight: 50}, {version: v2, weight: 50}",
+	).Replace(content)
+}
+
+// TestConfirmedAsServing has a real Envoy say where its admin interface is. What
+// it acknowledged is confirmed there; and the route to a new version waits until
+// the version's first health check is answered.
+func TestConfirmedAsServing(t *testing.T) {
+	binary, filter := artefact.Envoy(t), artefact.Built(t, "filter.wasm")
+	o := forEnvoy(t, binary)
+	served, err := os.ReadFile(filepath.Join(o.Places[0].Folder, "all.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := strings.Replace(string(served), "/filter.wasm", filter, 1)
+	write(t, o, one)
+	asked, answer := make(chan struct{}, 1), make(chan struct{})
+	model := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
+		<-answer
+	}))
+	release := sync.OnceFunc(func() { close(answer) })
+	t.Cleanup(func() { release(); model.Close() })
+	r := startApp(t, o)
+	startEnvoy(t, r, binary, freeAddress(t))
+	confirmed := func(s admin.Status) bool {
+		return len(s.Nodes) == 1 && s.Nodes[0].Accepted && s.Serving[s.Nodes[0].Stream].State == "confirmed" &&
+			s.Serving[s.Nodes[0].Stream].Version == s.Config.Versions[envoyID.String()]
+	}
+	s := r.eventually(t, "confirmed", confirmed)
+	if how := s.Serving[s.Nodes[0].Stream].How; how != "config dump" {
+		t.Fatalf("confirmed by %q", how)
+	}
+
+	write(t, o, twoVersions(one, model.Listener.Addr().String()))
+	select {
+	case <-asked:
+	case <-time.After(20 * time.Second):
+		t.Fatalf("Envoy never asked for the health of the new version: %+v", r.status(t))
+	}
+	// An Envoy acknowledges clusters when they are warm, not before.
+	s = r.eventually(t, "waiting", func(s admin.Status) bool { return pending(s, snapshot.RouteType) > 0 })
+	if s.Nodes[0].Accepted {
+		t.Fatalf("node = %+v, want one that waits for m@v2", s.Nodes[0])
+	}
+	release()
+	s = r.eventually(t, "confirmed with the new version", func(s admin.Status) bool { return s.Config.Revision == 2 && confirmed(s) })
+	if s.Nodes[0].WarmFailure != "" {
+		t.Fatalf("the wait ended with %q", s.Nodes[0].WarmFailure)
+	}
+}
+
+// pending is how many resources of a type the one Envoy is still to be sent.
+func pending(s admin.Status, typeURL string) int {
+	for _, typ := range s.Nodes[0].Types {
+		if typ.TypeURL == typeURL {
+			return typ.Pending
+		}
+	}
+	return 0
 }
 
 // settled is the status of the one Envoy when it has answered for all that it
