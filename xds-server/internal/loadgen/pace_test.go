@@ -75,6 +75,23 @@ func TestRunRefusesAnUntrustedServer(t *testing.T) {
 	}
 }
 
+// The end of a run in the middle of a handshake is nobody's failure.
+func TestEndOfRunBreaksNothing(t *testing.T) {
+	ctx, end := context.WithCancel(t.Context())
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	server.TLS = &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		end()
+		return nil, nil
+	}}
+	server.StartTLS()
+	defer server.Close()
+	r, err := loadgen.Run(ctx, loadgen.Options{Address: server.Listener.Addr().String(), Conns: 1, Total: 10, Bodies: request,
+		TLS: &tls.Config{RootCAs: server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs, ServerName: "example.com"}})
+	if err != nil || !r.Only(200) || r.Answered() != 1 {
+		t.Fatalf("want the one request that had begun, got %s, %v", r, err)
+	}
+}
+
 // A server that stalls must not be spared the requests that come meanwhile: the
 // latency counts from when each was due.
 func TestRateCountsFromWhenDue(t *testing.T) {

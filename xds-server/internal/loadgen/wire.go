@@ -21,8 +21,10 @@ type conn struct {
 	answers int
 }
 
+// dial connects. The end of the run does not interrupt it: what has begun is
+// done to its end, so that no server is blamed for it.
 func dial(ctx context.Context, o Options) (*conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.Timeout)
 	defer cancel()
 	var d net.Dialer
 	nc, err := d.DialContext(ctx, "tcp", o.Address)
