@@ -15,7 +15,7 @@ import (
 // nothing warms, that every listener is the one of the snapshot, and that the
 // clusters and routes that changed since before are, the first maxNamed of each.
 // How says what was asked; the error is why the Envoy could not be asked, or what
-// it does not serve (a *Mismatch).
+// it does not serve (a *MismatchError).
 func (a *Asker) Confirm(ctx context.Context, e Envoy, before, snap *snapshot.Snapshot) (how string, err error) {
 	admin, says := e.admin()
 	if !says {
@@ -31,14 +31,14 @@ func (a *Asker) Confirm(ctx context.Context, e Envoy, before, snap *snapshot.Sna
 	return "config dump", a.confirm(ctx, admin, before, snap)
 }
 
-// Mismatch is something that an Envoy acknowledged and does not serve.
-type Mismatch struct{ What string }
+// MismatchError is something that an Envoy acknowledged and does not serve.
+type MismatchError struct{ What string }
 
 // Error says what it is.
-func (m *Mismatch) Error() string { return m.What }
+func (m *MismatchError) Error() string { return m.What }
 
 func mismatch(format string, args ...any) error {
-	return &Mismatch{What: fmt.Sprintf(format, args...)}
+	return &MismatchError{What: fmt.Sprintf(format, args...)}
 }
 
 func (a *Asker) confirm(ctx context.Context, admin netip.AddrPort, before, snap *snapshot.Snapshot) error {

@@ -166,7 +166,7 @@ func (c *Confirmer) note(a *asked, about *snapshot.Snapshot, how string, err err
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	result := Result{State: Confirmed, Version: about.Version(), How: how, At: c.now()}
-	var wrong *Mismatch
+	var wrong *MismatchError
 	switch {
 	case err == nil:
 		a.sure, settled = about, true

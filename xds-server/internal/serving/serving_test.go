@@ -127,7 +127,7 @@ func TestConfirm(t *testing.T) {
 			asker := NewAsker()
 			defer asker.Close()
 			how, err := asker.Confirm(t.Context(), f.Envoy, nil, snap)
-			var wrong *Mismatch
+			var wrong *MismatchError
 			switch {
 			case c.want == "" && (err != nil || how != "config dump"):
 				t.Fatalf("confirmed by %q, %v", how, err)
