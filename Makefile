@@ -30,7 +30,7 @@ SIDECAR := $(call sources,inference-sidecar)
 
 .PHONY: help
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # ---- Tools. Each script compares what is there with its pins, and leaves its stamp alone when nothing changed; so they
 # are called every time, and what depends on a stamp is made again only when the tool really changed.
@@ -88,6 +88,14 @@ test: build build/filter-trapdrill.wasm tools models modules ## Build everything
 .PHONY: e2e
 e2e: build build/filter-trapdrill.wasm tools models ## Run the end-to-end tests alone, with the output of each
 	$(ARTEFACTS) go test -count=1 -v -timeout 20m ./xds-server/e2e/...
+
+# One at a time, whatever -j says: Envoy Gateway is large.
+.PHONY: test-components
+test-components: build/xds-server build/filter.wasm $(STAMPS)/envoy ## Build etcd and Envoy Gateway, and run the tests that need them
+	@tools/etcd.sh
+	@tools/envoy-gateway.sh
+	WEIR_ETCD="$(CURDIR)/.tools/bin/etcd" WEIR_ENVOY_GATEWAY="$(CURDIR)/.tools/bin/envoy-gateway" $(ARTEFACTS) \
+		go test -count=1 -v -timeout 20m ./xds-server/components/...
 
 .PHONY: race
 race: build build/filter-trapdrill.wasm tools models ## Run all tests under the race detector
