@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 
@@ -92,7 +93,7 @@ func put(t *testing.T, client *clientv3.Client, key, value string) int64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return response.Header.Revision
+	return (*pb.PutResponse)(response).GetHeader().GetRevision()
 }
 
 // deliveries collects what a watch delivers.

@@ -2,6 +2,7 @@ package xdsbench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -49,11 +50,10 @@ func (c *client) run(ctx context.Context, conn *grpc.ClientConn) error {
 	if err != nil {
 		return fmt.Errorf("open a stream: %w", err)
 	}
-	err = c.serve(stream)
-	if ctx.Err() != nil {
-		return nil
+	if err = c.serve(stream); ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil // that is how a stream ends
 }
 
 func (c *client) serve(stream grpc.ClientStream) error {
@@ -67,8 +67,8 @@ func (c *client) serve(stream grpc.ClientStream) error {
 	a := &answer{directory: c.directory}
 	for {
 		if err := stream.RecvMsg(a); err != nil {
-			if err == io.EOF {
-				return fmt.Errorf("the server ended the stream")
+			if errors.Is(err, io.EOF) {
+				return errors.New("the server ended the stream")
 			}
 			return fmt.Errorf("receive: %w", err)
 		}

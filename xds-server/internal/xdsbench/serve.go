@@ -71,9 +71,11 @@ func obey(ctx context.Context, r *run, t *tap, orders io.Reader, answers *json.E
 	decode := json.NewDecoder(orders)
 	for {
 		var next order
-		if err := decode.Decode(&next); errors.Is(err, io.EOF) || ctx.Err() != nil {
+		err := decode.Decode(&next)
+		if ended := errors.Is(err, io.EOF) || ctx.Err() != nil; ended {
 			return nil
-		} else if err != nil {
+		}
+		if err != nil {
 			return fmt.Errorf("read an order: %w", err)
 		}
 		result := outcome{Streams: t.report()}
