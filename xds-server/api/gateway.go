@@ -47,6 +47,7 @@ type ListenerTLS struct {
 	// Certificate is shown to clients that have no SVIDs; default: the Envoy's own SVID.
 	Certificate *ServerCertificate `yaml:"certificate,optional"`
 	// RequireClientCertificate refuses peers without an SVID; default true, with a Certificate false.
+	// False: no peer is asked for one, so none is known by its identity.
 	RequireClientCertificate *bool `yaml:"requireClientCertificate,optional"`
 	// AllowedClients are the SPIFFE IDs that may connect; default: the whole trust domain.
 	AllowedClients []SPIFFEID `yaml:"allowedClients,optional"`

@@ -81,7 +81,7 @@ func (c *checker) listenerTLS(u *unit, field string, written *api.ListenerTLS) *
 		AllowedClients:           c.members(u, field+".allowedClients", written.AllowedClients),
 	}
 	if !tls.RequireClientCertificate && len(tls.AllowedClients) > 0 {
-		c.at(u, field+".allowedClients", "list has no effect: clients without a certificate are let in", "remove it, or set requireClientCertificate: true")
+		c.at(u, field+".allowedClients", "list has no effect: clients are not asked for a certificate", "remove it, or set requireClientCertificate: true")
 	}
 	return tls
 }
@@ -172,7 +172,7 @@ func (c *checker) identity(e entry[api.Gateway], settings *spec.Settings) {
 		settings.TrustedPeers = append(settings.TrustedPeers, id.String())
 		if !e.broken() && !mayConnect(e.value.Spec.Listeners, id) {
 			c.at(e.unit, fmt.Sprintf("spec.identity.trustedPeers[%d]", i), "no listener lets this peer in with a certificate, so it can never be trusted",
-				"set tls on a listener, and add the peer to its allowedClients if it has any")
+				"set tls with requireClientCertificate: true on a listener, and add the peer to its allowedClients if it has any")
 		}
 	}
 	slices.Sort(settings.TrustedPeers)
@@ -181,7 +181,7 @@ func (c *checker) identity(e entry[api.Gateway], settings *spec.Settings) {
 // mayConnect reports whether a listener lets a peer in that proves id.
 func mayConnect(listeners []api.Listener, id spiffeid.ID) bool {
 	return slices.ContainsFunc(listeners, func(l api.Listener) bool {
-		if l.TLS == nil {
+		if l.TLS == nil || optionalClient(l.TLS) {
 			return false
 		}
 		return len(l.TLS.AllowedClients) == 0 ||

@@ -42,7 +42,7 @@ func cluster(model *catalog.Model, version *catalog.Version, envoy spiffeid.ID) 
 		c.DnsLookupFamily = clusterv3.Cluster_V4_PREFERRED
 	} else {
 		c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_EDS}
-		c.EdsClusterConfig = &clusterv3.Cluster_EdsClusterConfig{EdsConfig: fromADS()}
+		c.EdsClusterConfig = &clusterv3.Cluster_EdsClusterConfig{EdsConfig: fromADS(), ServiceName: AssignmentName(model.Name, version)}
 	}
 	if !version.Peer.IsZero() {
 		c.TransportSocket = upstreamTLS(version.Peer, envoy)

@@ -104,7 +104,7 @@ func newVersionResources(model *catalog.Model, version *catalog.Version, old *mo
 		return r, nil
 	}
 	var err error
-	name := ClusterName(model.Name, version.Name)
+	name := AssignmentName(model.Name, version)
 	r.endpoints, err = resource(nil, name, loadAssignment(name, version.Endpoints), model.Origin)
 	return r, err
 }

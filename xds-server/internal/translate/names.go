@@ -4,6 +4,8 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
+
+	"github.com/weirmesh/weir/xds-server/internal/catalog"
 )
 
 // Headers between filter, routes and the model's server.
@@ -17,8 +19,21 @@ const (
 // workloadAPI is the static cluster of Envoy's bootstrap that serves SDS.
 const workloadAPI = "workload_api"
 
-// ClusterName names the cluster, and the load assignment, of a model's version.
+// ClusterName names the cluster of a model's version.
 func ClusterName(model, version string) string { return model + "@" + version }
+
+// AssignmentName names the endpoints of a model's version: the cluster's name,
+// and the identity that they prove. A cluster that is replaced by one that speaks
+// TLS, or no longer does, serves on until the new one is warm; were the endpoints
+// shared, the old one would speak to the new servers in a way they do not
+// understand.
+func AssignmentName(model string, version *catalog.Version) string {
+	name := ClusterName(model, version.Name)
+	if version.Peer.IsZero() {
+		return name
+	}
+	return name + "|" + version.Peer.String()
+}
 
 // ListenerName names a gateway's listener.
 func ListenerName(gateway, listener string) string { return gateway + "/" + listener }

@@ -17,11 +17,14 @@ func upstreamTLS(peer, envoy spiffeid.ID) *corev3.TransportSocket {
 }
 
 // downstreamTLS proves the Envoy's identity to clients, or shows them the
-// listener's public certificate, and verifies their identities.
+// listener's public certificate, and verifies their identities where it must.
 func downstreamTLS(listener string, t *catalog.ListenerTLS, envoy spiffeid.ID) *corev3.TransportSocket {
 	context := tlsContext(envoy, t.AllowedClients)
 	if t.Certificate != nil {
 		context.TlsCertificateSdsSecretConfigs = []*tlsv3.SdsSecretConfig{{Name: listener, SdsConfig: fromADS()}}
+	}
+	if !t.RequireClientCertificate {
+		context.ValidationContextType = nil // with it, Envoy's SPIFFE validator lets nobody in without a certificate
 	}
 	return tlsSocket(&tlsv3.DownstreamTlsContext{
 		CommonTlsContext:         context,
