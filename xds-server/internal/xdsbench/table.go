@@ -52,7 +52,7 @@ func shown(d time.Duration, late bool) string {
 // ratio compares the median of a phase with ours under the same clients.
 func ratio(all []*figures, f *figures, i int) string {
 	for _, ours := range all {
-		if ours.server != ServerWeir || ours.clients != f.clients || i >= len(ours.phases) {
+		if ours.server != ServerWeir || ours.clients != f.clients || i >= len(ours.phases) || ours.phases[i].name != f.phases[i].name {
 			continue
 		}
 		base, unknown := ours.phases[i].quantile(.5)
