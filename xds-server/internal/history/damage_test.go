@@ -51,7 +51,7 @@ func TestDamage(t *testing.T) {
 		}
 		overwrite(t, path, data[:len(data)-1])
 	}
-	swap := func(t *testing.T, path string) { overwrite(t, path, encodeRecord(record{Number: 77})) }
+	swap := func(t *testing.T, path string) { overwrite(t, path, sure(encodeRecord(record{Number: 77}))) }
 	missing := func(t *testing.T, path string) {
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
@@ -74,9 +74,9 @@ func TestDamage(t *testing.T) {
 		"a strange number":     {filepath.Join(revisionsDir, "12"), empty, pinned, "its name is not a revision's"},
 		"a file of tomorrow's": {revision(9), func(t *testing.T, path string) { overwrite(t, path, []byte("weir-revision 2 x\n")) }, pinned, "or of another program or version"},
 		"torn pin":             {pinFile, cut, pinned, "revision 3 is held until `weir resume`"},
-		"pin of none":          {pinFile, func(t *testing.T, path string) { overwrite(t, path, encodePin(Pin{Number: 8})) }, pinned, "revision 8 is pinned"},
+		"pin of none":          {pinFile, func(t *testing.T, path string) { overwrite(t, path, sure(encodePin(Pin{Number: 8}))) }, pinned, "revision 8 is pinned"},
 		"a path for a hash": {revision(2), func(t *testing.T, path string) {
-			overwrite(t, path, encodeRecord(record{Number: 2, Shards: map[place]string{0: "../../x"}}))
+			overwrite(t, path, sure(encodeRecord(record{Number: 2, Shards: map[place]string{0: "../../x"}})))
 		}, []uint64{1, 3}, `has "../../x" for a hash`},
 	}
 	for name, test := range tests {
@@ -189,18 +189,18 @@ func FuzzFiles(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(encodeRecord(record{Number: 1, Cause: "x", Shards: docs.hashes()}))
-	f.Add(encodePin(Pin{Number: 1, By: "ops"}))
+	f.Add(sure(encodeRecord(record{Number: 1, Cause: "x", Shards: docs.hashes()})))
+	f.Add(sure(encodePin(Pin{Number: 1, By: "ops"})))
 	f.Add([]byte(recordHead + "\n{}"))
 	for at := range docs.shards {
 		if docs.shards[at].hash != "" {
-			f.Add(docs.shards[at].encoded())
+			f.Add(sure(docs.shards[at].encoded()))
 		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, file := range [][]byte{data, seal(recordHead, data)} {
 			if r, err := decodeRecord(file); err == nil {
-				again, err := decodeRecord(encodeRecord(r))
+				again, err := decodeRecord(sure(encodeRecord(r)))
 				if err != nil || !reflect.DeepEqual(again, r) {
 					t.Fatalf("record %+v is read again as %+v, %v", r, again, err)
 				}
@@ -208,7 +208,7 @@ func FuzzFiles(f *testing.F) {
 		}
 		for _, file := range [][]byte{data, seal(pinHead, data)} {
 			if p, err := decodePin(file); err == nil {
-				if again, err := decodePin(encodePin(p)); err != nil || again != p {
+				if again, err := decodePin(sure(encodePin(p))); err != nil || again != p {
 					t.Fatalf("pin %+v is read again as %+v, %v", p, again, err)
 				}
 			}
@@ -231,7 +231,7 @@ func fuzzShard(t *testing.T, data []byte) {
 		if err != nil {
 			continue
 		}
-		if again, err := decodeShard(at, hashOf(s.encoded()), s.encoded()); err != nil || !slices.EqualFunc(again.documents, s.documents, equal) {
+		if again, err := decodeShard(at, hashOf(sure(s.encoded())), sure(s.encoded())); err != nil || !slices.EqualFunc(again.documents, s.documents, equal) {
 			t.Fatalf("shard %+v is read again as %+v, %v", s, again, err)
 		}
 	}
@@ -241,8 +241,8 @@ func fuzzShard(t *testing.T, data []byte) {
 // revisions that do not need the file are there.
 func FuzzOpen(f *testing.F) {
 	f.Add(uint8(0), []byte("x"))
-	f.Add(uint8(1), encodePin(Pin{Number: 2}))
-	f.Add(uint8(2), encodeRecord(record{Number: 2}))
+	f.Add(uint8(1), sure(encodePin(Pin{Number: 2})))
+	f.Add(uint8(2), sure(encodeRecord(record{Number: 2})))
 	f.Fuzz(func(t *testing.T, which uint8, data []byte) {
 		dir := t.TempDir()
 		h := mustOpen(t, dir)
@@ -269,4 +269,12 @@ func FuzzOpen(f *testing.F) {
 			t.Fatal("opening has changed a file")
 		}
 	})
+}
+
+// sure is the encoding of a value that can be encoded.
+func sure(data []byte, err error) []byte {
+	if err != nil {
+		panic(err)
+	}
+	return data
 }

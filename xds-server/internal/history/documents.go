@@ -58,7 +58,9 @@ func (d *documents) next(set []source.Document) (documents, error) {
 			*s = d.shards[at]
 			continue
 		}
-		s.seal()
+		if err := s.seal(); err != nil {
+			return documents{}, err
+		}
 	}
 	return all, nil
 }
@@ -104,20 +106,29 @@ type documentEntry struct {
 }
 
 // encoded returns the shard's file.
-func (s *shard) encoded() []byte {
+func (s *shard) encoded() ([]byte, error) {
 	file := shardFile{Documents: make([]documentEntry, len(s.documents))}
 	for i, doc := range s.documents {
 		file.Documents[i] = documentEntry{Name: doc.Name, Origin: doc.Origin, Data: doc.Data}
 	}
-	return mustEncode(file)
+	data, err := json.Marshal(file)
+	if err != nil {
+		return nil, fmt.Errorf("encode documents: %w", err)
+	}
+	return data, nil
 }
 
 // seal gives a shard its hash. It must hold something, or be empty for good.
-func (s *shard) seal() {
+func (s *shard) seal() error {
 	if len(s.documents) == 0 {
-		return
+		return nil
 	}
-	s.hash = hashOf(s.encoded())
+	data, err := s.encoded()
+	if err != nil {
+		return err
+	}
+	s.hash = hashOf(data)
+	return nil
 }
 
 // hashOf names a shard's file.

@@ -227,7 +227,11 @@ func (h *History) Pin(number uint64, by string) error {
 		return fmt.Errorf("pin revision %d: %w", number, ErrNotKept)
 	}
 	pin := Pin{Number: number, By: by}
-	if err := h.place(pinFile, encodePin(pin)); err != nil {
+	data, err := encodePin(pin)
+	if err == nil {
+		err = h.place(pinFile, data)
+	}
+	if err != nil {
 		return fmt.Errorf("pin revision %d: %w", number, err)
 	}
 	h.pin = &pin

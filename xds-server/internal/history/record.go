@@ -56,7 +56,7 @@ func (r record) revision() Revision {
 	return Revision{Number: r.Number, Time: r.Time, Cause: r.Cause, By: r.By, RollbackOf: r.RollbackOf, Versions: maps.Clone(r.Versions)}
 }
 
-func encodeRecord(r record) []byte { return seal(recordHead, mustEncode(r)) }
+func encodeRecord(r record) ([]byte, error) { return encode(recordHead, r) }
 
 func decodeRecord(data []byte) (record, error) {
 	body, err := unseal(recordHead, data)
@@ -83,7 +83,7 @@ type pinRecord struct {
 	By     string `json:"by,omitempty"`
 }
 
-func encodePin(p Pin) []byte { return seal(pinHead, mustEncode(pinRecord(p))) }
+func encodePin(p Pin) ([]byte, error) { return encode(pinHead, pinRecord(p)) }
 
 func decodePin(data []byte) (Pin, error) {
 	body, err := unseal(pinHead, data)
@@ -135,12 +135,11 @@ func isHash(name string) bool {
 	return err == nil && len(sum) == sha256.Size && hex.EncodeToString(sum) == name
 }
 
-// mustEncode encodes our own types, which hold strings, numbers, bytes and times
-// that Add has looked at.
-func mustEncode(value any) []byte {
-	data, err := json.Marshal(value)
+// encode returns the file that holds a value.
+func encode(head string, value any) ([]byte, error) {
+	body, err := json.Marshal(value)
 	if err != nil {
-		panic("history: " + err.Error())
+		return nil, fmt.Errorf("encode a file of the history: %w", err)
 	}
-	return data
+	return seal(head, body), nil
 }

@@ -26,7 +26,11 @@ func (h *History) write(own record, all documents) error {
 			continue
 		}
 		added = true
-		if err := h.disk.write(filepath.Join(h.dir, documentsDir, s.hash), s.encoded()); err != nil {
+		data, err := s.encoded()
+		if err != nil {
+			return err
+		}
+		if err := h.disk.write(filepath.Join(h.dir, documentsDir, s.hash), data); err != nil {
 			return err
 		}
 	}
@@ -35,7 +39,11 @@ func (h *History) write(own record, all documents) error {
 			return err
 		}
 	}
-	return h.place(filepath.Join(revisionsDir, fileName(own.Number)), encodeRecord(own))
+	data, err := encodeRecord(own)
+	if err != nil {
+		return err
+	}
+	return h.place(filepath.Join(revisionsDir, fileName(own.Number)), data)
 }
 
 // place writes a file of the directory and makes its name last.
