@@ -107,7 +107,7 @@ func (c *client) answer(url string, refuse func(name string) bool) {
 		}
 		if refuse != nil && refuse(r.GetName()) {
 			ct.refused[r.GetName()] = r.GetVersion()
-			if ack.ErrorDetail == nil {
+			if ack.GetErrorDetail() == nil {
 				ack.ErrorDetail = &statuspb.Status{Message: "bad resource(s)"}
 			}
 			if !c.silent {

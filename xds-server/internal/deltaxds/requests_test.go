@@ -32,7 +32,7 @@ func (r *requests) pick() (names []string) {
 
 func (r *requests) next(s *stream) *discoveryv3.DeltaDiscoveryRequest {
 	req := &discoveryv3.DeltaDiscoveryRequest{TypeUrl: r.types[r.rand.IntN(len(r.types))]}
-	if sub, ok := s.types[req.TypeUrl]; ok && sub.inflight != nil && r.rand.IntN(4) > 0 {
+	if sub, ok := s.types[req.GetTypeUrl()]; ok && sub.inflight != nil && r.rand.IntN(4) > 0 {
 		req.ResponseNonce = sub.inflight.nonce
 	}
 	switch r.rand.IntN(6) {
@@ -46,7 +46,7 @@ func (r *requests) next(s *stream) *discoveryv3.DeltaDiscoveryRequest {
 		req.InitialResourceVersions = map[string]string{}
 		for _, name := range r.pick() {
 			version := "old"
-			if res := s.target.Get(req.TypeUrl, name); res != nil && r.rand.IntN(2) == 0 {
+			if res := s.target.Get(req.GetTypeUrl(), name); res != nil && r.rand.IntN(2) == 0 {
 				version = res.Version
 			}
 			req.InitialResourceVersions[name] = version

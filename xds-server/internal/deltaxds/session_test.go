@@ -321,7 +321,7 @@ func TestAThousandStreams(t *testing.T) {
 				if err != nil {
 					t.Error(err)
 				}
-				if req.ResponseNonce == "" {
+				if req.GetResponseNonce() == "" {
 					ready.Done()
 				} else if len(resp.GetResources()) != 1 || resp.GetSystemVersionInfo() != next.Version() {
 					t.Errorf("the change = %v, want one route", resp)

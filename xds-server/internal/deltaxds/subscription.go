@@ -266,7 +266,7 @@ func (s *subscription) hasReady() bool { return len(s.updates) > len(s.held) }
 // client is told by it.
 func (s *subscription) respond(target *snapshot.Snapshot, names iter.Seq[string], nonce string, now time.Time) *discoveryv3.DeltaDiscoveryResponse {
 	resp := &discoveryv3.DeltaDiscoveryResponse{TypeUrl: s.typeURL, Nonce: nonce, SystemVersionInfo: target.Version()}
-	s.inflight = &inflight{nonce: nonce, version: resp.SystemVersionInfo, sent: now}
+	s.inflight = &inflight{nonce: nonce, version: resp.GetSystemVersionInfo(), sent: now}
 	s.answer = false
 	size := 0
 	for name := range names {
@@ -283,9 +283,9 @@ func (s *subscription) respond(target *snapshot.Snapshot, names iter.Seq[string]
 		resp.Resources = append(resp.Resources, &discoveryv3.Resource{Name: name, Version: r.Version, Resource: r.Body})
 		s.update(r)
 	}
-	slices.SortFunc(resp.Resources, func(a, b *discoveryv3.Resource) int { return strings.Compare(a.Name, b.Name) })
-	slices.Sort(resp.RemovedResources)
-	s.status.Sent, s.status.SentAt = resp.SystemVersionInfo, now
+	slices.SortFunc(resp.GetResources(), func(a, b *discoveryv3.Resource) int { return strings.Compare(a.GetName(), b.GetName()) })
+	slices.Sort(resp.GetRemovedResources())
+	s.status.Sent, s.status.SentAt = resp.GetSystemVersionInfo(), now
 	return resp
 }
 

@@ -79,7 +79,7 @@ func compareResources(before, after *Resource) ResourceChange {
 	var fields fieldDiff
 	fields.compare("", before.tree(), after.tree())
 	return ResourceChange{
-		TypeURL: after.Body.TypeUrl, Name: after.Name, Difference: Changed,
+		TypeURL: after.Body.GetTypeUrl(), Name: after.Name, Difference: Changed,
 		Before: before.Version, After: after.Version, Origin: after.Origin, Fields: fields.found,
 	}
 }

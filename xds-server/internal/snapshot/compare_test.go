@@ -82,7 +82,7 @@ func compared(t *testing.T) (before, after *snapshot.Snapshot) {
 	first.put(t, "l", listener(t, "l", scopedManager("f")))
 	manager := scopedManager("f")
 	manager.ServerName, manager.StreamIdleTimeout = "weir", durationpb.New(5e9)
-	manager.HttpFilters = append([]*hcmv3.HttpFilter{{Name: "router"}}, manager.HttpFilters...)
+	manager.HttpFilters = append([]*hcmv3.HttpFilter{{Name: "router"}}, manager.GetHttpFilters()...)
 	second.put(t, "l", listener(t, "l", manager))
 	first.put(t, "f", policy(t, `{"limits":[{"name":"a","tokens":5}],"v":1}`, bytes.Repeat([]byte{1}, 5000), "s3cret-one"))
 	second.put(t, "f", policy(t, `{"limits":[{"name":"a","tokens":6},{"name":"b"}],"v":1}`, bytes.Repeat([]byte{2}, 5000), "s3cret-two"))
@@ -122,7 +122,7 @@ func mustSnapshot(t testing.TB, w world) *snapshot.Snapshot {
 
 func weighted(name string, weights ...uint32) *routev3.RouteConfiguration {
 	config := routes(name, "m@0", "m@0", "m@1")
-	for i, w := range config.VirtualHosts[0].Routes[1].GetRoute().GetWeightedClusters().GetClusters() {
+	for i, w := range config.GetVirtualHosts()[0].GetRoutes()[1].GetRoute().GetWeightedClusters().GetClusters() {
 		w.Weight = wrapperspb.UInt32(weights[i])
 	}
 	return config

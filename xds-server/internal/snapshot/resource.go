@@ -51,7 +51,7 @@ func NewResource(name string, message proto.Message) (*Resource, error) {
 		Version: hex.EncodeToString(sum[:digestBytes]),
 		Body:    &anypb.Any{TypeUrl: "type.googleapis.com/" + string(full), Value: value},
 	}
-	if r.kind, r.known = kindOf(r.Body.TypeUrl); !r.known {
+	if r.kind, r.known = kindOf(r.Body.GetTypeUrl()); !r.known {
 		return r, nil
 	}
 	r.Body.TypeUrl = typeURLs[r.kind] // one string for all

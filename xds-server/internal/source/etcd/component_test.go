@@ -115,7 +115,7 @@ func (p *program) put(t *testing.T, client *clientv3.Client, key, value string) 
 		answer, err := client.Put(limited, key, value)
 		stop()
 		if err == nil {
-			return answer.Header.Revision
+			return answer.Header.GetRevision()
 		}
 		if ctx.Err() != nil {
 			t.Fatalf("etcd does not serve: %v", err)

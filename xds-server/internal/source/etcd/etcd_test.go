@@ -74,7 +74,7 @@ func TestNeverHalf(t *testing.T) {
 		if random.IntN(10) == 0 {
 			operations = []clientv3.Op{clientv3.OpDelete("/weir/a"), clientv3.OpDelete("/weir/b"), clientv3.OpDelete("/weir/z")}
 		}
-		revision := must[*clientv3.TxnResponse](t)(client.Txn(t.Context()).Then(operations...).Commit()).Header.Revision
+		revision := must[*clientv3.TxnResponse](t)(client.Txn(t.Context()).Then(operations...).Commit()).Header.GetRevision()
 		switch random.IntN(40) {
 		case 0:
 			p.cut()

@@ -99,7 +99,7 @@ func must[T any](t *testing.T) func(T, error) T {
 
 func put(t *testing.T, client *clientv3.Client, key, value string) int64 {
 	t.Helper()
-	return must[*clientv3.PutResponse](t)(client.Put(t.Context(), key, value)).Header.Revision
+	return must[*clientv3.PutResponse](t)(client.Put(t.Context(), key, value)).Header.GetRevision()
 }
 
 // newSource is a source that notices quickly when something is lost.

@@ -38,9 +38,9 @@ type keys struct {
 // document is a key as a document.
 func (k keys) document(kv *mvccpb.KeyValue) source.Document {
 	// A byte beyond the limit is enough to have it refused, with its key.
-	value := kv.Value[:min(len(kv.Value), strictyaml.MaxFileBytes+1)]
+	value := kv.GetValue()[:min(len(kv.GetValue()), strictyaml.MaxFileBytes+1)]
 	return source.Document{
-		Name: k.name(kv.Key), Origin: fmt.Sprintf("etcd:%s@%d", readable(string(kv.Key)), kv.ModRevision), Data: bytes.Clone(value),
+		Name: k.name(kv.GetKey()), Origin: fmt.Sprintf("etcd:%s@%d", readable(string(kv.GetKey())), kv.GetModRevision()), Data: bytes.Clone(value),
 	}
 }
 
@@ -63,7 +63,7 @@ func isFolder(key []byte) bool { return bytes.HasSuffix(key, []byte("/")) }
 // add adds keys that are new, in any order. sort must follow.
 func (k *keys) add(found []*mvccpb.KeyValue) {
 	for _, kv := range found {
-		if isFolder(kv.Key) {
+		if isFolder(kv.GetKey()) {
 			continue
 		}
 		d := k.document(kv)
@@ -81,9 +81,9 @@ func (k keys) apply(events []*clientv3.Event, revision int64) keys {
 	changed := make(map[string]*source.Document, len(events)) // nil: deleted
 	for _, e := range events {
 		switch {
-		case isFolder(e.Kv.Key):
+		case isFolder(e.Kv.GetKey()):
 		case e.Type == clientv3.EventTypeDelete:
-			changed[k.name(e.Kv.Key)] = nil
+			changed[k.name(e.Kv.GetKey())] = nil
 		default:
 			d := k.document(e.Kv)
 			changed[d.Name] = &d

@@ -57,7 +57,7 @@ func (s *Source) list(ctx context.Context, client *clientv3.Client) (keys, error
 			return keys{}, err
 		}
 		if all.revision == 0 {
-			all.revision = page.Header.Revision
+			all.revision = page.Header.GetRevision()
 		}
 		all.add(page.Kvs)
 		if err := all.bound(); err != nil {
@@ -67,7 +67,7 @@ func (s *Source) list(ctx context.Context, client *clientv3.Client) (keys, error
 			all.sort()
 			return all, nil
 		}
-		from = string(page.Kvs[len(page.Kvs)-1].Key) + "\x00"
+		from = string(page.Kvs[len(page.Kvs)-1].GetKey()) + "\x00"
 	}
 }
 

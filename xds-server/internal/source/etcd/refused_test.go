@@ -39,7 +39,7 @@ func TestTLS(t *testing.T) {
 		c.ClientTLSInfo = tlsInfo(serverCert, serverKey, authority.file)
 	})
 	address := ready(t, e)
-	clear, client := plain(t)
+	open, client := plain(t)
 	put(t, client, "/weir/a", "1")
 	for _, test := range []struct {
 		name string
@@ -48,13 +48,13 @@ func TestTLS(t *testing.T) {
 	}{
 		{"right", Options{Endpoints: []string{address}, CAFile: authority.file, CertFile: clientCert, KeyFile: clientKey}, ""},
 		{"right, with https", Options{Endpoints: []string{"https://" + address}, CAFile: authority.file, CertFile: clientCert, KeyFile: clientKey}, ""},
-		{"right, without", Options{Endpoints: []string{clear}}, "a=1"},
+		{"right, without", Options{Endpoints: []string{open}}, "a=1"},
 		{"wrong authority", Options{Endpoints: []string{address}, CAFile: stranger.file, CertFile: clientCert, KeyFile: clientKey}, "name the certificates of who signed the etcd's with --etcd-ca"},
 		{"no authority", Options{Endpoints: []string{"https://" + address}}, "name the certificates of who signed the etcd's with --etcd-ca"},
 		{"no certificate", Options{Endpoints: []string{address}, CAFile: authority.file}, "name one that it trusts with --etcd-cert and --etcd-key"},
 		{"certificate of a stranger", Options{Endpoints: []string{address}, CAFile: authority.file, CertFile: otherCert, KeyFile: otherKey}, "name one that it trusts with --etcd-cert and --etcd-key"},
 		{"another name", Options{Endpoints: []string{address}, CAFile: authority.file, CertFile: clientCert, KeyFile: clientKey, ServerName: "etcd.example"}, "name what the etcd's certificate says with --etcd-server-name"},
-		{"TLS where there is none", Options{Endpoints: []string{clear}, CAFile: authority.file}, "it may use no TLS: then write http://"},
+		{"TLS where there is none", Options{Endpoints: []string{open}, CAFile: authority.file}, "it may use no TLS: then write http://"},
 		{"none where there is TLS", Options{Endpoints: []string{address}}, "does it use TLS? Then write https://"},
 		{"files that are not there", Options{Endpoints: []string{address}, CAFile: "missing"}, "name their file with --etcd-ca"},
 		{"files of something else", Options{Endpoints: []string{address}, CAFile: clientKey}, "has none in PEM"},

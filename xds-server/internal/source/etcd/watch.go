@@ -140,7 +140,7 @@ func (w *watch) followFrom(ctx context.Context, client *clientv3.Client, all key
 		if len(answer.Events) == 0 {
 			continue
 		}
-		all = all.apply(answer.Events, answer.Header.Revision)
+		all = all.apply(answer.Events, answer.Header.GetRevision())
 		if err := all.bound(); err != nil {
 			return err
 		}
