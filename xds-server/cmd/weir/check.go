@@ -12,18 +12,19 @@ import (
 // runCheck is `weir check`: the resources are read as the xds-server reads them,
 // and the shipped filter is given what comes of them.
 func runCheck(ctx context.Context, i *invocation) error {
-	folder := i.flags.String("f", "", "`folder` of resources")
+	from := i.sources()
 	path := i.flags.String("filter-module", "", "`path` of filter.wasm (default: beside this program)")
-	if err := i.parse(folder); err != nil {
+	sources, err := i.parseSources(from)
+	if err != nil {
 		return err
 	}
 	module, missing := i.module(*path)
-	report, err := dryrun.Check(ctx, os.DirFS(*folder), module)
+	report, err := dryrun.Check(ctx, sources, module)
 	switch {
 	case err != nil && missing != nil: // problems of the resources can be told without the filter
 		return missing
 	case err != nil:
-		return fmt.Errorf("check %s: %w", *folder, err)
+		return fmt.Errorf("check the resources: %w", err)
 	}
 	if _, err := fmt.Fprint(i.stdout, report.Format()); err != nil {
 		return fmt.Errorf("write the report: %w", err)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 
@@ -21,8 +20,7 @@ import (
 // DEMO_ONCE=1 it ends after the samples; it fails when an answer was wrong.
 func runDemo(ctx context.Context, i *invocation) (err error) {
 	var f upFlags
-	f.register(i.flags)
-	if err := i.parse(&f.folder); err != nil {
+	if err := f.parse(i); err != nil {
 		return err
 	}
 	color, err := f.colored(i, i.stdout)
@@ -34,9 +32,9 @@ func runDemo(ctx context.Context, i *invocation) (err error) {
 	if err != nil {
 		return err
 	}
-	c, problems := catalog.Load(os.DirFS(f.folder))
+	c, problems := catalog.Load(ctx, f.sources...)
 	if problems != nil {
-		return fmt.Errorf("the resources in %s are not right; weir check -f %s says why", f.folder, f.folder)
+		return errors.New("the resources are not right: `weir check` says why, of the same sources")
 	}
 	model, err := startEcho(c)
 	if err != nil {
@@ -161,7 +159,7 @@ func (e *echoServer) stop() error {
 // runEcho is `weir echo`.
 func runEcho(ctx context.Context, i *invocation) error {
 	address := i.flags.String("listen", "127.0.0.1:8080", "`address` to listen on, plaintext")
-	if err := i.parse(nil); err != nil {
+	if err := i.parse(); err != nil {
 		return err
 	}
 	e, err := listenEcho(*address)

@@ -16,19 +16,20 @@ import (
 
 // explainFlags are the flags of `weir explain`.
 type explainFlags struct {
-	folder, request, module, gateway, peer, output string
+	request, module, gateway, peer, output string
 }
 
 // runExplain is `weir explain`.
 func runExplain(ctx context.Context, i *invocation) error {
 	var f explainFlags
-	i.flags.StringVar(&f.folder, "f", "", "`folder` of resources")
+	from := i.sources()
 	i.flags.StringVar(&f.request, "request", "", "`file` with an HTTP/1.1 request; - is the standard input")
 	i.flags.StringVar(&f.module, "filter-module", "", "`path` of filter.wasm (default: beside this program)")
 	i.flags.StringVar(&f.gateway, "gateway", "", "`name` of the Gateway where the request arrives, if there are several")
 	i.flags.StringVar(&f.peer, "peer", "", "`SPIFFE ID` that the client proves (default: none)")
 	i.flags.StringVar(&f.output, "output", "text", "`form` of the answer: text or json")
-	if err := i.parse(&f.folder); err != nil {
+	sources, err := i.parseSources(from)
+	if err != nil {
 		return err
 	}
 	sample, err := f.sample(i)
@@ -39,7 +40,7 @@ func runExplain(ctx context.Context, i *invocation) error {
 	if err != nil {
 		return err
 	}
-	built, problems := catalog.Load(os.DirFS(f.folder))
+	built, problems := catalog.Load(ctx, sources...)
 	if problems != nil {
 		_, _ = fmt.Fprint(i.stderr, (&dryrun.Report{Problems: problems}).Format())
 		return errSilent

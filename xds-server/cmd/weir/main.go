@@ -17,6 +17,9 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/weirmesh/weir/xds-server/internal/source"
+	"github.com/weirmesh/weir/xds-server/internal/source/sourceflags"
 )
 
 // Exit statuses.
@@ -41,7 +44,7 @@ func commands() []command {
 	return []command{
 		{"up", "run everything on this machine until Ctrl-C", runUp},
 		{"demo", "run everything, send sample requests and show what comes back", runDemo},
-		{"check", "say whether the resources in a folder are right", runCheck},
+		{"check", "say whether resources are right", runCheck},
 		{"explain", "say what the resources do to one HTTP request", runExplain},
 		{"get", "show nodes, resources, snapshots, differences or the status of an xds-server", runGet},
 		{"rollback", "put an earlier configuration in force, and hold it", runRollback},
@@ -120,8 +123,12 @@ func writeHelp(w io.Writer) {
 	_, _ = io.WriteString(w, b.String())
 }
 
-// parse reads the flags; every command but echo needs a folder of resources.
-func (i *invocation) parse(folder *string) error {
+// sources adds the flags that name sources of resources, as the xds-server has
+// them; the one for folders is -f.
+func (i *invocation) sources() *sourceflags.Flags { return sourceflags.Register(i.flags, "f") }
+
+// parse reads the flags.
+func (i *invocation) parse() error {
 	if err := i.flags.Parse(i.args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return err
@@ -131,16 +138,24 @@ func (i *invocation) parse(folder *string) error {
 	if i.flags.NArg() > 0 {
 		return usagef("%s: %q is not a flag", i.flags.Name(), i.flags.Arg(0))
 	}
-	if folder == nil {
-		return nil
-	}
-	if *folder == "" {
-		return usagef("%s: name the folder of resources with -f DIR", i.flags.Name())
-	}
-	if info, err := os.Stat(*folder); err != nil || !info.IsDir() {
-		return usagef("%s: -f %s is not a folder", i.flags.Name(), *folder)
-	}
 	return nil
+}
+
+// parseSources reads the flags and returns the sources that they name.
+func (i *invocation) parseSources(from *sourceflags.Flags) ([]source.Source, error) {
+	if err := i.parse(); err != nil {
+		return nil, err
+	}
+	sources, err := from.Sources()
+	if err != nil {
+		return nil, usagef("%s: %w", i.flags.Name(), err)
+	}
+	for _, folder := range from.Folders() {
+		if info, err := os.Stat(folder); err != nil || !info.IsDir() {
+			return nil, usagef("%s: -f %s is not a folder", i.flags.Name(), folder)
+		}
+	}
+	return sources, nil
 }
 
 // again is the time after the first signal in which further ones are not meant

@@ -8,13 +8,16 @@ import (
 	"net/netip"
 	"os"
 
+	"github.com/weirmesh/weir/xds-server/internal/source"
+	"github.com/weirmesh/weir/xds-server/internal/source/sourceflags"
 	"github.com/weirmesh/weir/xds-server/internal/supervise"
 	"github.com/weirmesh/weir/xds-server/internal/up"
 )
 
 // upFlags are the flags of the commands that run everything.
 type upFlags struct {
-	folder      string
+	from        *sourceflags.Flags
+	sources     []source.Source
 	stateDir    string
 	models      string
 	ports       up.Ports
@@ -23,8 +26,15 @@ type upFlags struct {
 	color       string
 }
 
+// parse reads the flags.
+func (f *upFlags) parse(i *invocation) (err error) {
+	f.from = i.sources()
+	f.register(i.flags)
+	f.sources, err = i.parseSources(f.from)
+	return err
+}
+
 func (f *upFlags) register(flags *flag.FlagSet) {
-	flags.StringVar(&f.folder, "f", "", "`folder` of resources")
 	flags.StringVar(&f.stateDir, "state-dir", ".weir", "`folder` for sockets, the development CA and generated files")
 	flags.StringVar(&f.models, "models", "", "`folder` of models (default .tools/models)")
 	flags.IntVar(&f.concurrency, "concurrency", 0, "Envoy's worker `threads` (default one per processor)")
@@ -52,7 +62,7 @@ func (f *upFlags) options(i *invocation, out supervise.Output) (up.Options, erro
 		return up.Options{}, err
 	}
 	return up.Options{
-		Resources: f.folder, StateDir: f.stateDir, Artefacts: artefacts, Ports: f.ports,
+		Sources: f.sources, SourceArgs: f.from.Args(), StateDir: f.stateDir, Artefacts: artefacts, Ports: f.ports,
 		Concurrency: f.concurrency, EnvoyLog: f.envoyLog,
 		WorkloadSocket: i.getenv("SPIFFE_ENDPOINT_SOCKET"), Output: out,
 	}, nil
@@ -82,8 +92,7 @@ const nameWidth = len("xds-server")
 // runUp is `weir up`: it logs to the standard output until it is interrupted.
 func runUp(ctx context.Context, i *invocation) error {
 	var f upFlags
-	f.register(i.flags)
-	if err := i.parse(&f.folder); err != nil {
+	if err := f.parse(i); err != nil {
 		return err
 	}
 	color, err := f.colored(i, i.stdout)

@@ -31,7 +31,6 @@ type server struct {
 	traces  *trace.Log
 	group   *group
 
-	sources       []source.Source
 	configuration *configuration
 	revisions     *revisions
 	publisher     *publisher
@@ -52,13 +51,9 @@ const maxTraces = 32
 // problems and there is no earlier configuration, an address is taken, no
 // identity is to be had) or if a part breaks.
 func Run(ctx context.Context, o Options, log *slog.Logger) error {
-	sources, err := o.sources()
-	if err != nil {
-		return err
-	}
 	s := &server{
 		options: o, log: log, metrics: metrics.New(), traces: trace.New(maxTraces), group: newGroup(ctx),
-		sources: sources, registry: deltaxds.NewRegistry(time.Now),
+		registry: deltaxds.NewRegistry(time.Now),
 	}
 	asker := serving.NewAsker()
 	defer asker.Close()
@@ -71,7 +66,7 @@ func Run(ctx context.Context, o Options, log *slog.Logger) error {
 	}
 	s.serving.Store(true)
 	log.Info("xds-server is ready", "xds", o.XDSAddress, "admin", "http://"+o.AdminAddress)
-	err = s.group.wait(ctx)
+	err := s.group.wait(ctx)
 	log.Info("xds-server has stopped")
 	return err
 }
@@ -145,7 +140,7 @@ func (s *server) watch() (first source.Update, begun chan<- struct{}, err error)
 	started, updates := make(chan struct{}), make(chan source.Update, 1)
 	s.group.run("watch resources", func(ctx context.Context) error {
 		heard := false
-		return source.Watch(ctx, s.sources, source.DefaultTiming(), func(u source.Update) {
+		return source.Watch(ctx, s.options.Sources, source.DefaultTiming(), func(u source.Update) {
 			if !heard {
 				heard = true
 				updates <- u

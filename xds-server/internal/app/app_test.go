@@ -28,6 +28,8 @@ import (
 
 	"github.com/weirmesh/weir/xds-server/internal/admin"
 	"github.com/weirmesh/weir/xds-server/internal/snapshot"
+	"github.com/weirmesh/weir/xds-server/internal/source"
+	"github.com/weirmesh/weir/xds-server/internal/source/file"
 )
 
 var (
@@ -91,16 +93,19 @@ func newOptions(t *testing.T) Options {
 	for _, id := range []spiffeid.ID{envoyID, canaryID, operatorID} {
 		entries += fmt.Sprintf("- {id: %q, selectors: [%q, %q]}\n", id, "unix:uid:"+strconv.Itoa(os.Geteuid()), "unix:path:"+program)
 	}
-	if err := errors.Join(os.Mkdir(o.Places[0].Folder, 0o700), os.WriteFile(o.IdentityEntries, []byte(entries), 0o600)); err != nil {
+	if err := errors.Join(os.Mkdir(folderOf(o), 0o700), os.WriteFile(o.IdentityEntries, []byte(entries), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	write(t, o, resources)
 	return o
 }
 
+// folderOf is the folder of resources of newOptions.
+func folderOf(o Options) string { return filepath.Join(filepath.Dir(o.StateDir), "resources") }
+
 func write(t *testing.T, o Options, content string) {
 	t.Helper()
-	if err := os.WriteFile(filepath.Join(o.Places[0].Folder, "all.yaml"), []byte(content), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(folderOf(o), "all.yaml"), []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -325,7 +330,7 @@ func TestStartFails(t *testing.T) {
 		change func(*testing.T, *Options)
 		want   string
 	}{
-		"no folder":     {func(_ *testing.T, o *Options) { o.Places = []Place{{Folder: "/no/such/folder"}} }, "/no/such/folder"},
+		"no folder":     {func(_ *testing.T, o *Options) { o.Sources = []source.Source{file.NewFolder("/no/such/folder")} }, "/no/such/folder"},
 		"bad resources": {func(t *testing.T, o *Options) { write(t, *o, "kind: Gatewy\n") }, "all.yaml:1"},
 		"taken xDS":     {func(_ *testing.T, o *Options) { o.XDSAddress = taken.Addr().String() }, "--xds-address"},
 		"taken admin":   {func(_ *testing.T, o *Options) { o.AdminAddress = taken.Addr().String() }, "--admin-address"},

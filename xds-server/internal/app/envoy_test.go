@@ -130,7 +130,7 @@ func twoVersions(content, address string) string {
 func TestConfirmedAsServing(t *testing.T) {
 	binary, filter := artefact.Envoy(t), artefact.Built(t, "filter.wasm")
 	o := forEnvoy(t, binary)
-	served, err := os.ReadFile(filepath.Join(o.Places[0].Folder, "all.yaml"))
+	served, err := os.ReadFile(filepath.Join(folderOf(o), "all.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}

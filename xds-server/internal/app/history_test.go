@@ -100,7 +100,7 @@ func TestStartsWithTheHistory(t *testing.T) {
 		"no YAML":          {func(t *testing.T, o Options) { write(t, o, "\tkind: [") }, "all.yaml"},
 		"nothing":          {func(t *testing.T, o Options) { write(t, o, "") }, "Gateway"},
 		"no folder": {func(t *testing.T, o Options) {
-			if err := os.RemoveAll(o.Places[0].Folder); err != nil {
+			if err := os.RemoveAll(folderOf(o)); err != nil {
 				t.Fatal(err)
 			}
 		}, "does not exist"},
@@ -121,7 +121,7 @@ func TestStartsWithTheHistory(t *testing.T) {
 			if code, text := r.get(t, "/readyz"); code != http.StatusOK {
 				t.Fatalf("readyz: %d %s", code, text)
 			}
-			if err := os.MkdirAll(o.Places[0].Folder, 0o700); err != nil {
+			if err := os.MkdirAll(folderOf(o), 0o700); err != nil {
 				t.Fatal(err)
 			}
 			write(t, o, atPort("10001"))

@@ -39,7 +39,7 @@ func (o operate) Status() admin.Status {
 	known := o.configuration.state()
 	status := admin.Status{
 		Config: o.configStatus(known), Identity: admin.IdentityStatus{Source: o.address},
-		Sources: sourceStatus(o.sources, known), Canaries: o.publisher.report(), Changes: o.traces.Changes(),
+		Sources: sourceStatus(o.options.Sources, known), Canaries: o.publisher.report(), Changes: o.traces.Changes(),
 	}
 	if svids := o.svids.Load(); svids != nil {
 		if svid, err := svids.GetX509SVID(); err == nil {

@@ -16,21 +16,22 @@ import (
 
 	"github.com/weirmesh/weir/xds-server/internal/deltaxds"
 	"github.com/weirmesh/weir/xds-server/internal/serving"
+	"github.com/weirmesh/weir/xds-server/internal/source"
+	"github.com/weirmesh/weir/xds-server/internal/source/sourceflags"
 )
 
 // Options are what the command line says.
 type Options struct {
-	Places          []Place // of resources; a later one overrides
-	Certificates    string  // folder of public certificates; may be empty
-	FilterModule    string  // path of filter.wasm; may be empty if every Gateway names a file
-	XDSAddress      string  // host:port of delta ADS
-	AdminAddress    string  // host:port of the admin interface
-	AdminTLSAddress string  // host:port of the admin interface over mTLS; may be empty
-	StateDir        string  // folder of the development CA and of the history
-	History         int     // revisions to keep
-	Socket          string  // path of the identity socket
-	IdentityEntries string  // file of further entries; may be empty
-	ForceCA         bool    // development CA for trust domains of the real world
+	Sources         []source.Source // of resources and certificates; a later one overrides
+	FilterModule    string          // path of filter.wasm; may be empty if every Gateway names a file
+	XDSAddress      string          // host:port of delta ADS
+	AdminAddress    string          // host:port of the admin interface
+	AdminTLSAddress string          // host:port of the admin interface over mTLS; may be empty
+	StateDir        string          // folder of the development CA and of the history
+	History         int             // revisions to keep
+	Socket          string          // path of the identity socket
+	IdentityEntries string          // file of further entries; may be empty
+	ForceCA         bool            // development CA for trust domains of the real world
 	SVIDTTL         time.Duration
 	RootTTL         time.Duration
 	Drain           time.Duration // how long what is removed stays after what replaces it; 0: not at all
@@ -48,8 +49,8 @@ type Options struct {
 const usage = `usage: xds-server --resources DIR [flags]
        xds-server --etcd ENDPOINTS [flags]
 
-Reads Weir's resources and serves them to Envoys over delta ADS and mTLS. An
-Envoy gets what the SPIFFE ID that it proves is entitled to, and nothing else.
+Reads Weir's resources, watches them, and serves them to Envoys over delta ADS
+and mTLS. An Envoy gets what the SPIFFE ID that it proves is entitled to, and nothing else.
 
 With SPIFFE_ENDPOINT_SOCKET set (unix:///path), identities come from the
 Workload API there, such as SPIRE's; without it, from an embedded development CA.
@@ -63,8 +64,7 @@ func ParseOptions(args []string, getenv func(string) string, help io.Writer) (Op
 	warm := serving.DefaultGateTimes()
 	flags := flag.NewFlagSet("xds-server", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	placeFlags(flags, &o.Places)
-	flags.StringVar(&o.Certificates, "certificates", "", "`folder` of certificates and keys (PEM) that listeners name; it is watched")
+	from := sourceflags.Register(flags, sourceflags.Folder)
 	flags.StringVar(&o.FilterModule, "filter-module", "build/filter.wasm", "`path` of the filter, sent to Envoys unless a Gateway names a file of its own")
 	flags.StringVar(&o.XDSAddress, "xds-address", "127.0.0.1:18000", "`host:port` of delta ADS over mTLS")
 	flags.StringVar(&o.AdminAddress, "admin-address", "127.0.0.1:18001", "`host:port` of /healthz, /readyz, /metrics and /status; not protected: keep it on loopback")
@@ -93,6 +93,10 @@ func ParseOptions(args []string, getenv func(string) string, help io.Writer) (Op
 	if flags.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q: xds-server takes flags only", flags.Arg(0))
 	}
+	var err error
+	if o.Sources, err = from.Sources(); err != nil {
+		return o, err
+	}
 	if o.Socket == "" {
 		o.Socket = filepath.Join(o.StateDir, "workload.sock")
 	}
@@ -100,9 +104,6 @@ func ParseOptions(args []string, getenv func(string) string, help io.Writer) (Op
 }
 
 func (o Options) check() error {
-	if _, err := o.sources(); err != nil {
-		return err
-	}
 	switch {
 	case o.LogFormat != "text" && o.LogFormat != "json":
 		return fmt.Errorf("--log-format %q: use text or json", o.LogFormat)

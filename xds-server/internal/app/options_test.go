@@ -18,12 +18,8 @@ func TestParseOptions(t *testing.T) {
 		t.Fatalf("options = %+v, %v", o, err)
 	}
 	o, err = ParseOptions(strings.Fields("--resources a --etcd e:1,e:2 --etcd-prefix /p/ --etcd-user u --etcd-password-file f --etcd g:1 --resources b --certificates c --drain 0"), none, io.Discard)
-	if err != nil || len(o.Places) != 4 || o.Places[0].Folder != "a" || o.Places[1].Etcd.Prefix != "/p/" || len(o.Places[1].Etcd.Endpoints) != 2 ||
-		o.Places[2].Etcd.User != "" || o.Places[3].Folder != "b" || o.Drain != 0 {
+	if err != nil || len(o.Sources) != 5 || o.Sources[1].Label() != "etcd:e:1,e:2/p" || o.Sources[3].Label() != "b" || o.Drain != 0 {
 		t.Fatalf("options = %+v, %v", o, err)
-	}
-	if all, err := o.sources(); err != nil || len(all) != 5 {
-		t.Fatalf("sources = %v, %v", all, err)
 	}
 	if o, err = ParseOptions([]string{"--resources", "r"}, spire, io.Discard); err != nil || o.WorkloadAPI != "unix:///run/spire.sock" {
 		t.Fatalf("options = %+v, %v", o, err)
@@ -35,10 +31,7 @@ func TestParseOptions(t *testing.T) {
 	}{
 		{"", none, "--resources"},
 		{"--resources=", none, "name a folder"},
-		{"--resources r --etcd-prefix /x/", none, "after --etcd"},
-		{"--etcd-ca x", none, "after --etcd"},
 		{"--etcd x", none, "host:port"},
-		{"--etcd 127.0.0.1:2379 --etcd-key k", none, "--etcd-cert"},
 		{"--resources r --history 0", none, "--history"},
 		{"--resources r --drain -1s", none, "--drain"},
 		{"--resources r --admin-tls-address x", none, "--admin-tls-address"},

@@ -3,7 +3,6 @@ package catalog_test
 import (
 	"bytes"
 	"os"
-	"path/filepath"
 	"reflect"
 	"testing"
 	"time"
@@ -119,12 +118,5 @@ func TestOrder(t *testing.T) {
 	got, problems := catalog.Build(source.Set{Documents: documents})
 	if len(problems) > 0 || !reflect.DeepEqual(content(got), content(want)) {
 		t.Errorf("catalog is %+v with problems %v, want %+v", got, problems, want)
-	}
-}
-
-func TestLoadNothing(t *testing.T) {
-	built, problems := catalog.Load(os.DirFS(filepath.Join(t.TempDir(), "missing")))
-	if built != nil || len(problems) != 1 {
-		t.Errorf("catalog %v, problems %v", built, problems)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -15,11 +14,12 @@ import (
 
 	"github.com/weirmesh/weir/xds-server/internal/catalog"
 	"github.com/weirmesh/weir/xds-server/internal/echo"
+	"github.com/weirmesh/weir/xds-server/internal/source/file"
 )
 
 func example(t *testing.T) *catalog.Catalog {
 	t.Helper()
-	c, problems := catalog.Load(os.DirFS("../../../examples/local"))
+	c, problems := catalog.Load(t.Context(), file.NewFolder("../../../examples/local"))
 	if problems != nil {
 		t.Fatal(problems)
 	}

@@ -5,13 +5,13 @@ package dryrun
 import (
 	"context"
 	"fmt"
-	"io/fs"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
 	"github.com/weirmesh/weir/filter/wasmhost"
 	"github.com/weirmesh/weir/xds-server/internal/catalog"
 	"github.com/weirmesh/weir/xds-server/internal/snapshot"
+	"github.com/weirmesh/weir/xds-server/internal/source"
 	"github.com/weirmesh/weir/xds-server/internal/translate"
 )
 
@@ -19,6 +19,7 @@ import (
 type Report struct {
 	Problems  []catalog.Problem
 	Catalog   *catalog.Catalog
+	Overrides []source.Override // resources that a later source defines anew
 	Snapshots map[spiffeid.ID]*snapshot.Snapshot
 	Gateways  []Accepted // in the catalog's order
 }
@@ -29,11 +30,15 @@ type Accepted struct {
 	PolicyBytes int
 }
 
-// Check reads the resources in files, translates them as the xds-server does,
+// Check reads the sources once, translates what they hold as the xds-server does,
 // and gives each gateway's policy to module, the bytes of filter.wasm. What is
 // wrong with the resources is in the report; the error is of anything else.
-func Check(ctx context.Context, files fs.FS, module []byte) (*Report, error) {
-	built, problems := catalog.Load(files)
+func Check(ctx context.Context, sources []source.Source, module []byte) (*Report, error) {
+	read, err := source.Read(ctx, sources)
+	if err != nil {
+		return nil, err
+	}
+	built, problems := catalog.FromUpdate(read)
 	if len(problems) > 0 {
 		return &Report{Problems: problems}, nil
 	}
@@ -41,7 +46,7 @@ func Check(ctx context.Context, files fs.FS, module []byte) (*Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("translate the resources: %w", err)
 	}
-	report := &Report{Catalog: built, Snapshots: snapshots}
+	report := &Report{Catalog: built, Overrides: read.Overrides, Snapshots: snapshots}
 	filter, err := wasmhost.Load(ctx, module, wasmhost.Compiler)
 	if err != nil {
 		return nil, fmt.Errorf("load the filter module: %w", err)

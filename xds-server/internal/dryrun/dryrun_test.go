@@ -13,6 +13,8 @@ import (
 	"github.com/weirmesh/weir/xds-server/internal/artefact"
 	"github.com/weirmesh/weir/xds-server/internal/catalog"
 	"github.com/weirmesh/weir/xds-server/internal/dryrun"
+	"github.com/weirmesh/weir/xds-server/internal/source"
+	"github.com/weirmesh/weir/xds-server/internal/source/file"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -27,8 +29,10 @@ func module(t *testing.T) []byte {
 	return data
 }
 
+func folder(path string) []source.Source { return []source.Source{file.NewFolder(path)} }
+
 func TestCheckExample(t *testing.T) {
-	report, err := dryrun.Check(t.Context(), os.DirFS("../../../examples/local"), module(t))
+	report, err := dryrun.Check(t.Context(), folder("../../../examples/local"), module(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +47,7 @@ func TestCheckProblems(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "a.yaml"), []byte("kind: Modle\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	report, err := dryrun.Check(t.Context(), os.DirFS(dir), nil)
+	report, err := dryrun.Check(t.Context(), folder(dir), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +59,7 @@ func TestCheckProblems(t *testing.T) {
 
 func TestCheckModule(t *testing.T) {
 	for name, bytes := range map[string][]byte{"none": nil, "no wasm": []byte("module")} {
-		if _, err := dryrun.Check(t.Context(), os.DirFS("../../../examples/local"), bytes); err == nil {
+		if _, err := dryrun.Check(t.Context(), folder("../../../examples/local"), bytes); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
@@ -65,7 +69,7 @@ func TestCheckModule(t *testing.T) {
 // compares the whole explanation.
 func TestExplain(t *testing.T) {
 	filter := module(t)
-	built, problems := catalog.Load(os.DirFS("testdata/resources"))
+	built, problems := catalog.Load(t.Context(), folder("testdata/resources")...)
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
@@ -110,7 +114,7 @@ func compare(t *testing.T, golden, got string) {
 }
 
 func TestExplainGateway(t *testing.T) {
-	built, problems := catalog.Load(os.DirFS("testdata/resources"))
+	built, problems := catalog.Load(t.Context(), folder("testdata/resources")...)
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}

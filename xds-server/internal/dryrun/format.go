@@ -24,6 +24,9 @@ func (r *Report) Format() string {
 		fmt.Fprintf(&out, "%s in the resources\n", count(len(r.Problems), "problem"))
 		return out.String()
 	}
+	for _, o := range r.Overrides {
+		fmt.Fprintln(&out, o)
+	}
 	for _, g := range r.Gateways {
 		fmt.Fprintf(&out, "Gateway/%s: the filter accepts its policy of %s\n", g.Gateway, count(g.PolicyBytes, "byte"))
 	}

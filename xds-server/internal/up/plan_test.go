@@ -3,39 +3,42 @@ package up
 import (
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"github.com/weirmesh/weir/xds-server/internal/catalog"
+	"github.com/weirmesh/weir/xds-server/internal/source/file"
 )
 
-// resources returns the local example with one file changed by each pair of
-// old and new text.
-func resources(t *testing.T, file string, pairs ...string) *catalog.Catalog {
+// resources returns the local example with one of its files, name, changed by
+// each pair of old and new text.
+func resources(t *testing.T, name string, pairs ...string) *catalog.Catalog {
 	t.Helper()
 	const dir = "../../../examples/local"
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	files := fstest.MapFS{}
+	changed := t.TempDir()
 	for _, e := range entries {
 		data, err := os.ReadFile(dir + "/" + e.Name())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if e.Name() == file {
-			changed := strings.NewReplacer(pairs...).Replace(string(data))
-			if changed == string(data) {
-				t.Fatalf("%s does not hold %q", file, pairs)
+		if e.Name() == name {
+			text := strings.NewReplacer(pairs...).Replace(string(data))
+			if text == string(data) {
+				t.Fatalf("%s does not hold %q", name, pairs)
 			}
-			data = []byte(changed)
+			data = []byte(text)
 		}
-		files[e.Name()] = &fstest.MapFile{Data: data}
+		if err := os.WriteFile(filepath.Join(changed, e.Name()), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	c, problems := catalog.Load(files)
+	c, problems := catalog.Load(t.Context(), file.NewFolder(changed))
 	if problems != nil {
 		t.Fatalf("the resources are not right:\n%s", list(problems))
 	}

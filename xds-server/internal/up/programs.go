@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -16,13 +17,12 @@ import (
 
 func (w *Weir) xdsServer() supervise.Program {
 	o := w.options
-	args := []string{
-		"--resources", o.Resources,
+	args := append(slices.Clone(o.SourceArgs),
 		"--filter-module", o.Artefacts.Filter,
 		"--xds-address", o.Ports.XDS.String(),
 		"--admin-address", o.Ports.Admin.String(),
 		"--state-dir", w.state.path(nameXDS),
-	}
+	)
 	if o.WorkloadSocket == "" {
 		args = append(args, "--identity-entries", w.state.path("entries.yaml"), "--socket", w.state.socket)
 	}

@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/weirmesh/weir/xds-server/internal/source"
+	"github.com/weirmesh/weir/xds-server/internal/source/file"
 )
 
 // What is wrong before any program runs is told before any program runs.
@@ -38,7 +41,7 @@ func TestStartRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 			state := filepath.Join(t.TempDir(), "state")
-			_, err = Start(t.Context(), Options{Resources: dir, StateDir: state, Ports: ports(), WorkloadSocket: tc.socket})
+			_, err = Start(t.Context(), Options{Sources: []source.Source{file.NewFolder(dir)}, StateDir: state, Ports: ports(), WorkloadSocket: tc.socket})
 			if err == nil {
 				t.Fatal("it started")
 			}

@@ -14,13 +14,15 @@ import (
 	"github.com/weirmesh/weir/xds-server/api"
 	"github.com/weirmesh/weir/xds-server/internal/bootstrap"
 	"github.com/weirmesh/weir/xds-server/internal/catalog"
+	"github.com/weirmesh/weir/xds-server/internal/source"
 	"github.com/weirmesh/weir/xds-server/internal/supervise"
 )
 
 // Options say what to run and how.
 type Options struct {
-	Resources   string // folder of resources
-	StateDir    string // sockets, development CA, generated files; made when it is not there
+	Sources     []source.Source // of resources and certificates
+	SourceArgs  []string        // the flags that name the same to the xds-server
+	StateDir    string          // sockets, development CA, generated files; made when it is not there
 	Artefacts   Artefacts
 	Ports       Ports
 	Concurrency int    // Envoy's workers; 0: one per processor
@@ -72,9 +74,9 @@ func Start(ctx context.Context, o Options) (*Weir, error) {
 	if o.StartTimeout == 0 {
 		o.StartTimeout = time.Minute
 	}
-	c, problems := catalog.Load(os.DirFS(o.Resources))
+	c, problems := catalog.Load(ctx, o.Sources...)
 	if problems != nil {
-		return nil, fmt.Errorf("the resources in %s are not right:\n%s", o.Resources, list(problems))
+		return nil, fmt.Errorf("the resources are not right:\n%s", list(problems))
 	}
 	plan, err := NewPlan(c, o.Ports)
 	if err != nil {

@@ -29,20 +29,8 @@ const (
 	MaxBytes = 256 << 20
 )
 
-// Read reads the *.yaml and *.yml files in the top folder of files, sorted by
-// name. Names that start with a dot are left out: they are editors' and
-// mounts' own. Links are followed. It fails if one of them cannot be read.
-func Read(files fs.FS) ([]source.Document, error) {
-	r := reader{files: files, wanted: holdsResources, now: time.Now}
-	if err := r.readAll(); err != nil {
-		return nil, fmt.Errorf("read the folder of resources: %w", err)
-	}
-	if faults := r.faults(); len(faults) > 0 {
-		return nil, fmt.Errorf("read resources: %w", faults[0].Err)
-	}
-	return r.documents(), nil
-}
-
+// holdsResources: *.yaml and *.yml, but for names that start with a dot, which
+// are editors' and mounts' own.
 func holdsResources(name string) bool {
 	extension := path.Ext(name)
 	return !strings.HasPrefix(name, ".") && (extension == ".yaml" || extension == ".yml")

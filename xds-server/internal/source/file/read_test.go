@@ -11,11 +11,24 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/weirmesh/weir/xds-server/internal/source"
 	"github.com/weirmesh/weir/xds-server/internal/strictyaml"
 )
 
 func newReader(files fs.FS) *reader {
 	return &reader{files: files, wanted: holdsResources, now: time.Now}
+}
+
+// readAll reads a folder once; it fails if a part cannot be read.
+func readAll(files fs.FS) ([]source.Document, error) {
+	r := newReader(files)
+	if err := r.readAll(); err != nil {
+		return nil, err
+	}
+	if faults := r.faults(); len(faults) > 0 {
+		return nil, faults[0].Err
+	}
+	return r.documents(), nil
 }
 
 func TestReadFS(t *testing.T) {
@@ -24,7 +37,7 @@ func TestReadFS(t *testing.T) {
 		"e.yaml": {Mode: fs.ModeNamedPipe}, "f.yaml/g.yaml": {Data: []byte("g")},
 		"h.yaml": {Data: []byte(strings.Repeat("x", strictyaml.MaxFileBytes+100))},
 	}
-	documents, err := Read(files)
+	documents, err := readAll(files)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +48,7 @@ func TestReadFS(t *testing.T) {
 	if want := fmt.Sprint([]string{"a.yml 1", "b.yaml 1", fmt.Sprint("h.yaml ", strictyaml.MaxFileBytes+1)}); fmt.Sprint(got) != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if _, err := Read(os.DirFS(filepath.Join(t.TempDir(), "none"))); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := readAll(os.DirFS(filepath.Join(t.TempDir(), "none"))); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -90,7 +103,7 @@ func TestReadOneBroken(t *testing.T) {
 		}
 	}
 	files.name = "a.yaml"
-	if _, err := Read(files); err == nil || !strings.Contains(err.Error(), "a.yaml: permission denied: let the user") {
+	if _, err := readAll(files); err == nil || !strings.Contains(err.Error(), "a.yaml: permission denied: let the user") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -121,7 +134,7 @@ func (f restlessFS) Open(name string) (fs.File, error) {
 }
 
 func TestReadWhileWritten(t *testing.T) {
-	if _, err := Read(restlessFS{fstest.MapFS{"a.yaml": {Data: []byte("1")}}}); err == nil ||
+	if _, err := readAll(restlessFS{fstest.MapFS{"a.yaml": {Data: []byte("1")}}}); err == nil ||
 		!strings.Contains(err.Error(), "a.yaml changes while it is read: write it under a name that starts with a dot, and then rename it") {
 		t.Errorf("got %v", err)
 	}

@@ -14,20 +14,36 @@ import (
 	"github.com/weirmesh/weir/xds-server/internal/source/file"
 )
 
+// Folder is the name of the flag for a folder of resources in the xds-server.
+const Folder = "resources"
+
 // Flags are the sources that the flags name, in their order.
 type Flags struct {
-	named []func() (source.Source, error)
-	last  *etcd.Options // of the --etcd named last
+	folderFlag string
+	folders    []string // of resources
+	args       []string
+	named      []func() (source.Source, error)
+	last       *etcd.Options // of the --etcd named last
 }
 
-// Register adds the flags to a set: --resources, --certificates and --etcd, each
-// as often as wanted, and the --etcd-... ones, which belong to the --etcd before
-// them.
-func Register(set *flag.FlagSet) *Flags {
-	f := &Flags{}
-	set.Func("resources", "`folder` of resources (*.yaml); it is watched. This and --etcd may be given several times: what a later one defines is in force", f.folder)
-	set.Func("certificates", "`folder` with the certificate chains and keys that listeners show, in PEM; it is watched", f.certificates)
-	set.Func("etcd", "`endpoints` of an etcd, host:port,host:port, whose keys are resources; they are watched", f.etcd)
+// Register adds the flags to a set: one for folders of resources, under the name
+// folderFlag, --certificates and --etcd, each as often as wanted, and the
+// --etcd-... ones, which belong to the --etcd before them.
+func Register(set *flag.FlagSet, folderFlag string) *Flags {
+	f := &Flags{folderFlag: folderFlag}
+	add := func(name, usage string, take func(string) error) {
+		inServer := "--" + name
+		if name == folderFlag {
+			inServer = "--" + Folder
+		}
+		set.Func(name, usage, func(value string) error {
+			f.args = append(f.args, inServer, value)
+			return take(value)
+		})
+	}
+	add(folderFlag, "`folder` of resources (*.yaml). This and --etcd may be given several times: what a later one defines is in force", f.folder)
+	add("certificates", "`folder` with the certificate chains and keys that listeners show, in PEM", f.certificates)
+	add("etcd", "`endpoints` of an etcd, host:port,host:port, whose keys are resources", f.etcd)
 	for _, option := range []struct {
 		name, usage string
 		field       func(*etcd.Options) *string
@@ -40,7 +56,7 @@ func Register(set *flag.FlagSet) *Flags {
 		{"etcd-user", "`user` of the etcd", func(o *etcd.Options) *string { return &o.User }},
 		{"etcd-password-file", "`file` with the password of --etcd-user", func(o *etcd.Options) *string { return &o.PasswordFile }},
 	} {
-		set.Func(option.name, option.usage, func(value string) error { return f.ofEtcd(option.field, value) })
+		add(option.name, option.usage, func(value string) error { return f.ofEtcd(option.field, value) })
 	}
 	return f
 }
@@ -59,15 +75,30 @@ func (f *Flags) Sources() ([]source.Source, error) {
 		sources = append(sources, s)
 	}
 	if !documents {
-		return nil, errors.New("no resources: name their folder with --resources DIR, or an etcd with --etcd ENDPOINTS")
+		return nil, fmt.Errorf("no resources: name their folder with %s DIR, or an etcd with --etcd ENDPOINTS", f.written())
 	}
 	return sources, nil
 }
+
+// written is the flag for folders, as people write it.
+func (f *Flags) written() string {
+	if len(f.folderFlag) == 1 {
+		return "-" + f.folderFlag
+	}
+	return "--" + f.folderFlag
+}
+
+// Folders are the folders of resources, in their order.
+func (f *Flags) Folders() []string { return f.folders }
+
+// Args are the flags that name the same sources to the xds-server.
+func (f *Flags) Args() []string { return f.args }
 
 func (f *Flags) folder(path string) error {
 	if path == "" {
 		return errors.New("name a folder")
 	}
+	f.folders = append(f.folders, path)
 	f.named = append(f.named, func() (source.Source, error) { return file.NewFolder(path), nil })
 	return nil
 }

@@ -32,12 +32,15 @@ func TestFlags(t *testing.T) {
 	} {
 		set := flag.NewFlagSet("test", flag.ContinueOnError)
 		set.SetOutput(io.Discard)
-		flags := sourceflags.Register(set)
+		flags := sourceflags.Register(set, sourceflags.Folder)
 		err := set.Parse(strings.Fields(test.args))
 		got := ""
 		if err == nil {
 			sources, wrong := flags.Sources()
 			got, err = fmt.Sprint(sources), wrong
+		}
+		if given := strings.Join(flags.Args(), " "); test.wrong == "" && given != test.args {
+			t.Errorf("%s: passed on as %s", test.args, given)
 		}
 		switch {
 		case test.wrong == "" && (err != nil || got != test.want):
@@ -45,5 +48,21 @@ func TestFlags(t *testing.T) {
 		case test.wrong != "" && (err == nil || !strings.Contains(err.Error(), test.wrong)):
 			t.Errorf("%s: got %v, want %s", test.args, err, test.wrong)
 		}
+	}
+}
+
+// Another name of the flag for folders is in the errors, and not in what the
+// xds-server is told.
+func TestOtherName(t *testing.T) {
+	set := flag.NewFlagSet("test", flag.ContinueOnError)
+	flags := sourceflags.Register(set, "f")
+	if _, err := flags.Sources(); err == nil || !strings.Contains(err.Error(), "with -f DIR,") {
+		t.Errorf("without any: %v", err)
+	}
+	if err := set.Parse([]string{"-f", "a", "--certificates=c", "-f=b"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(flags.Args(), flags.Folders()); got != "[--resources a --certificates c --resources b] [a b]" {
+		t.Errorf("got %s", got)
 	}
 }
