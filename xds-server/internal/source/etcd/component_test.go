@@ -12,6 +12,8 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/weirmesh/weir/xds-server/internal/etcdtest"
 )
 
 // program is an etcd as its users run it.
@@ -34,7 +36,7 @@ func TestComponent(t *testing.T) {
 	etcd := &program{path: path, folder: t.TempDir(), client: freeAddress(t), peer: freeAddress(t)}
 	etcd.start(t)
 	p := newProxy(t, etcd.client)
-	client := newClient(t, etcd.client)
+	client := etcdtest.NewClient(t, etcd.client)
 	wait := follow(t, newSource(t, Options{Endpoints: []string{p.address()}}), nil)
 	etcd.put(t, client, "/weir/a", "0")
 	wait(is("a=0"))

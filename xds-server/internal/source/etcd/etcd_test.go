@@ -9,20 +9,21 @@ import (
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/weirmesh/weir/xds-server/internal/etcdtest"
 	"github.com/weirmesh/weir/xds-server/internal/source"
 	"github.com/weirmesh/weir/xds-server/internal/strictyaml"
 )
 
 func TestRead(t *testing.T) {
-	address, client := plain(t)
+	address, client := etcdtest.Plain(t)
 	var want []string
 	for i := range 3*pageKeys + 1 {
-		put(t, client, fmt.Sprintf("/weir/models/%03d", i), fmt.Sprint(i))
+		etcdtest.Put(t, client, fmt.Sprintf("/weir/models/%03d", i), fmt.Sprint(i))
 		want = append(want, fmt.Sprintf("models/%03d=%d", i, i))
 	}
-	put(t, client, "/weirdo", "another's")
-	put(t, client, "/weir/models/", "a marker")
-	revision := put(t, client, "/weir/a \x1b", "x")
+	etcdtest.Put(t, client, "/weirdo", "another's")
+	etcdtest.Put(t, client, "/weir/models/", "a marker")
+	revision := etcdtest.Put(t, client, "/weir/a \x1b", "x")
 	u := must[source.Update](t)(source.Read(t.Context(), []source.Source{newSource(t, Options{Endpoints: []string{address}})}))
 	if got := describe(u); got != `"a \x1b"=x `+strings.Join(want, " ") {
 		t.Errorf("read %s", got)
@@ -36,27 +37,27 @@ func TestRead(t *testing.T) {
 }
 
 func TestFollow(t *testing.T) {
-	address, client := plain(t)
+	address, client := etcdtest.Plain(t)
 	wait := follow(t, newSource(t, Options{Endpoints: []string{address}}), nil)
 	wait(is(""))
-	put(t, client, "/weir/b", "1")
+	etcdtest.Put(t, client, "/weir/b", "1")
 	wait(is("b=1"))
-	put(t, client, "/weir/a", "1")
+	etcdtest.Put(t, client, "/weir/a", "1")
 	wait(is("a=1 b=1"))
 	must[*clientv3.TxnResponse](t)(client.Txn(t.Context()).Then(clientv3.OpPut("/weir/c", "2"), clientv3.OpDelete("/weir/a"), clientv3.OpPut("/weir/b", "2")).Commit())
 	wait(is("b=2 c=2"))
 	must[*clientv3.DeleteResponse](t)(client.Delete(t.Context(), "/weir/", clientv3.WithPrefix()))
 	wait(is(""))
 	// Values may be larger than files; the others go on.
-	put(t, client, "/weir/huge", strings.Repeat("x", strictyaml.MaxFileBytes+1000))
-	put(t, client, "/weir/small", "1")
+	etcdtest.Put(t, client, "/weir/huge", strings.Repeat("x", strictyaml.MaxFileBytes+1000))
+	etcdtest.Put(t, client, "/weir/small", "1")
 	wait(is("huge=" + strings.Repeat("x", strictyaml.MaxFileBytes+1) + " small=1"))
 }
 
 // TestNeverHalf: keys that are written together are delivered together, in any
 // order of writes and through losses of the connection, and the newest arrive.
 func TestNeverHalf(t *testing.T) {
-	address, client := plain(t)
+	address, client := etcdtest.Plain(t)
 	p := newProxy(t, address)
 	wait := follow(t, newSource(t, Options{Endpoints: []string{p.address()}}), func(u source.Update) {
 		values := make(map[string]string)

@@ -3,88 +3,19 @@ package etcd
 import (
 	"context"
 	"net"
-	"net/url"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"go.etcd.io/etcd/client/pkg/v3/transport"
-	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.etcd.io/etcd/server/v3/embed"
 	"go.uber.org/zap"
 
 	"github.com/weirmesh/weir/xds-server/internal/source"
 )
 
-// member is an etcd in this process.
-type member struct {
-	*embed.Etcd
-	stop func() // once or more
-}
-
-// startEtcd starts an etcd in this process.
-func startEtcd(t *testing.T, adapt func(*embed.Config)) member {
-	t.Helper()
-	c := embed.NewConfig()
-	c.Dir = filepath.Join(t.TempDir(), "etcd")
-	c.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.NewNop())
-	c.UnsafeNoFsync, c.TickMs, c.ElectionMs = true, 10, 200
-	c.ListenClientUrls, c.AdvertiseClientUrls = urls("http://127.0.0.1:0"), urls("http://127.0.0.1:0")
-	c.ListenPeerUrls, c.AdvertisePeerUrls = urls("http://127.0.0.1:0"), urls("http://127.0.0.1:0")
-	c.InitialCluster = c.InitialClusterFromName(c.Name)
-	if adapt != nil {
-		adapt(c)
-	}
-	e, err := embed.StartEtcd(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := member{e, sync.OnceFunc(e.Close)}
-	t.Cleanup(m.stop)
-	return m
-}
-
-// ready waits until a member serves and returns its address.
-func ready(t *testing.T, e member) string {
-	t.Helper()
-	select {
-	case <-e.Server.ReadyNotify():
-	case <-time.After(30 * time.Second):
-		t.Fatal("the embedded etcd does not become ready")
-	}
-	return e.Clients[0].Addr().String()
-}
-
-func urls(texts ...string) []url.URL {
-	var all []url.URL
-	for _, text := range texts {
-		u, _ := url.Parse(text)
-		all = append(all, *u)
-	}
-	return all
-}
-
 func tlsInfo(cert, key, ca string) transport.TLSInfo {
 	return transport.TLSInfo{CertFile: cert, KeyFile: key, TrustedCAFile: ca, ClientCertAuth: ca != "", Logger: zap.NewNop()}
-}
-
-// plain is an etcd without TLS and users, and a client that writes to it.
-func plain(t *testing.T) (address string, client *clientv3.Client) {
-	t.Helper()
-	address = ready(t, startEtcd(t, nil))
-	return address, newClient(t, address)
-}
-
-func newClient(t *testing.T, addresses ...string) *clientv3.Client {
-	t.Helper()
-	client, err := clientv3.New(clientv3.Config{Endpoints: addresses, Logger: zap.NewNop(), DialTimeout: 5 * time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = client.Close() })
-	return client
 }
 
 func must[T any](t *testing.T) func(T, error) T {
@@ -95,11 +26,6 @@ func must[T any](t *testing.T) func(T, error) T {
 		}
 		return value
 	}
-}
-
-func put(t *testing.T, client *clientv3.Client, key, value string) int64 {
-	t.Helper()
-	return must[*clientv3.PutResponse](t)(client.Put(t.Context(), key, value)).Header.GetRevision()
 }
 
 // newSource is a source that notices quickly when something is lost.

@@ -11,6 +11,8 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/embed"
+
+	"github.com/weirmesh/weir/xds-server/internal/etcdtest"
 )
 
 // TestLost: what was read stays, the loss is reported, and the newest arrives.
@@ -24,14 +26,14 @@ func TestLost(t *testing.T) {
 		{"silence", (*proxy).stall, "its watch says nothing any more, for 500ms: is it running, and its network? (what it held before stays)"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			address, client := plain(t)
+			address, client := etcdtest.Plain(t)
 			p := newProxy(t, address)
 			wait := follow(t, newSource(t, Options{Endpoints: []string{p.address()}}), nil)
-			put(t, client, "/weir/a", "1")
+			etcdtest.Put(t, client, "/weir/a", "1")
 			wait(is("a=1"))
 			test.lose(p)
-			put(t, client, "/weir/a", "2")
-			put(t, client, "/weir/b", "2")
+			etcdtest.Put(t, client, "/weir/a", "2")
+			etcdtest.Put(t, client, "/weir/b", "2")
 			wait(contains("a=1 ! etcd "+p.address()+" under /weir/: ", test.want))
 			p.resume()
 			wait(is("a=2 b=2"))
@@ -43,30 +45,30 @@ func TestLost(t *testing.T) {
 
 // TestCompacted: a watch that comes back too late for what it missed reads anew.
 func TestCompacted(t *testing.T) {
-	address, client := plain(t)
+	address, client := etcdtest.Plain(t)
 	p := newProxy(t, address)
 	s := newSource(t, Options{Endpoints: []string{p.address()}})
 	s.timing.silence = time.Minute // the watch itself comes back, and is told
 	wait := follow(t, s, nil)
-	put(t, client, "/weir/gone", "1")
+	etcdtest.Put(t, client, "/weir/gone", "1")
 	wait(is("gone=1"))
 	p.cut()
 	must[*clientv3.DeleteResponse](t)(client.Delete(t.Context(), "/weir/gone"))
 	revision := int64(0)
 	for i := range 10 {
-		revision = put(t, client, "/weir/a", fmt.Sprint(i))
+		revision = etcdtest.Put(t, client, "/weir/a", fmt.Sprint(i))
 	}
 	must[*clientv3.CompactResponse](t)(client.Compact(t.Context(), revision))
 	p.resume()
 	wait(is("a=9"))
-	put(t, client, "/weir/a", "10")
+	etcdtest.Put(t, client, "/weir/a", "10")
 	wait(is("a=10"))
 }
 
 // TestUnreachable: an etcd that is not there yet is waited for.
 func TestUnreachable(t *testing.T) {
-	address, client := plain(t)
-	put(t, client, "/weir/a", "1")
+	address, client := etcdtest.Plain(t)
+	etcdtest.Put(t, client, "/weir/a", "1")
 	p := newProxy(t, address)
 	p.cut()
 	wait := follow(t, newSource(t, Options{Endpoints: []string{p.address()}}), nil)
@@ -77,16 +79,16 @@ func TestUnreachable(t *testing.T) {
 
 func TestRestart(t *testing.T) {
 	var config embed.Config
-	e := startEtcd(t, func(c *embed.Config) { config = *c })
-	address := ready(t, e)
-	put(t, newClient(t, address), "/weir/a", "1")
+	e := etcdtest.Start(t, func(c *embed.Config) { config = *c })
+	address := e.Address(t)
+	etcdtest.Put(t, etcdtest.NewClient(t, address), "/weir/a", "1")
 	wait := follow(t, newSource(t, Options{Endpoints: []string{address}}), nil)
 	wait(is("a=1"))
-	e.stop()
+	e.Stop()
 	wait(contains("a=1 ! etcd "))
-	config.ListenClientUrls = urls("http://" + address)
-	again := startEtcd(t, func(c *embed.Config) { c.Dir, c.ListenClientUrls = config.Dir, config.ListenClientUrls })
-	put(t, newClient(t, ready(t, again)), "/weir/b", "2")
+	config.ListenClientUrls = etcdtest.URLs("http://" + address)
+	again := etcdtest.Start(t, func(c *embed.Config) { c.Dir, c.ListenClientUrls = config.Dir, config.ListenClientUrls })
+	etcdtest.Put(t, etcdtest.NewClient(t, again.Address(t)), "/weir/b", "2")
 	wait(is("a=1 b=2"))
 }
 
@@ -95,21 +97,21 @@ func TestLeaderChange(t *testing.T) {
 	members := startCluster(t, 3)
 	var addresses []string
 	for _, e := range members {
-		addresses = append(addresses, ready(t, e))
+		addresses = append(addresses, e.Address(t))
 	}
 	wait := follow(t, newSource(t, Options{Endpoints: addresses}), nil)
-	put(t, newClient(t, addresses...), "/weir/a", "1")
+	etcdtest.Put(t, etcdtest.NewClient(t, addresses...), "/weir/a", "1")
 	wait(is("a=1"))
-	leader := slices.IndexFunc(members, func(e member) bool { return e.Server.Leader() == e.Server.MemberID() })
+	leader := slices.IndexFunc(members, func(e etcdtest.Member) bool { return e.Server.Leader() == e.Server.MemberID() })
 	if leader < 0 {
 		t.Fatal("no member is the leader")
 	}
-	members[leader].stop()
-	put(t, newClient(t, slices.Delete(addresses, leader, leader+1)...), "/weir/a", "2")
+	members[leader].Stop()
+	etcdtest.Put(t, etcdtest.NewClient(t, slices.Delete(addresses, leader, leader+1)...), "/weir/a", "2")
 	wait(is("a=2"))
 }
 
-func startCluster(t *testing.T, size int) []member {
+func startCluster(t *testing.T, size int) []etcdtest.Member {
 	t.Helper()
 	var peers, initial []string
 	for i := range size {
@@ -121,11 +123,11 @@ func startCluster(t *testing.T, size int) []member {
 		}
 	}
 	folder := t.TempDir()
-	var members []member
+	var members []etcdtest.Member
 	for i := range size {
-		members = append(members, startEtcd(t, func(c *embed.Config) {
+		members = append(members, etcdtest.Start(t, func(c *embed.Config) {
 			c.Name, c.Dir, c.InitialCluster = fmt.Sprintf("m%d", i), filepath.Join(folder, fmt.Sprint(i)), strings.Join(initial, ",")
-			c.ListenPeerUrls, c.AdvertisePeerUrls = urls(peers[i]), urls(peers[i])
+			c.ListenPeerUrls, c.AdvertisePeerUrls = etcdtest.URLs(peers[i]), etcdtest.URLs(peers[i])
 		}))
 	}
 	return members

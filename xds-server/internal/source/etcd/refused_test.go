@@ -18,6 +18,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/embed"
 
+	"github.com/weirmesh/weir/xds-server/internal/etcdtest"
 	"github.com/weirmesh/weir/xds-server/internal/source"
 )
 
@@ -34,13 +35,13 @@ func TestTLS(t *testing.T) {
 	serverCert, serverKey := authority.issue(t, dir, "server", "127.0.0.1")
 	clientCert, clientKey := authority.issue(t, dir, "client", "")
 	otherCert, otherKey := stranger.issue(t, dir, "other", "")
-	e := startEtcd(t, func(c *embed.Config) {
-		c.ListenClientUrls, c.AdvertiseClientUrls = urls("https://127.0.0.1:0"), urls("https://127.0.0.1:0")
+	e := etcdtest.Start(t, func(c *embed.Config) {
+		c.ListenClientUrls, c.AdvertiseClientUrls = etcdtest.URLs("https://127.0.0.1:0"), etcdtest.URLs("https://127.0.0.1:0")
 		c.ClientTLSInfo = tlsInfo(serverCert, serverKey, authority.file)
 	})
-	address := ready(t, e)
-	open, client := plain(t)
-	put(t, client, "/weir/a", "1")
+	address := e.Address(t)
+	open, client := etcdtest.Plain(t)
+	etcdtest.Put(t, client, "/weir/a", "1")
 	for _, test := range []struct {
 		name string
 		o    Options
@@ -70,8 +71,8 @@ func TestTLS(t *testing.T) {
 }
 
 func TestUsers(t *testing.T) {
-	address, client := plain(t)
-	put(t, client, "/weir/a", "1")
+	address, client := etcdtest.Plain(t)
+	etcdtest.Put(t, client, "/weir/a", "1")
 	must[*clientv3.AuthRoleAddResponse](t)(client.RoleAdd(t.Context(), "root"))
 	must[*clientv3.AuthRoleAddResponse](t)(client.RoleAdd(t.Context(), "reader"))
 	must[*clientv3.AuthRoleGrantPermissionResponse](t)(client.RoleGrantPermission(t.Context(), "reader", "/weir/", clientv3.GetPrefixRangeEnd("/weir/"), clientv3.PermissionType(clientv3.PermRead)))
