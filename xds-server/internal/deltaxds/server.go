@@ -93,6 +93,7 @@ type Server struct {
 
 	parking *parking
 	running sync.WaitGroup // goroutines of sessions, besides their handlers
+	turns   chan struct{}  // holds one for each client that begins
 
 	mu       sync.Mutex
 	sessions map[uint64]*session
@@ -110,7 +111,7 @@ func NewServer(config Config) *Server {
 	if config.Clients == nil {
 		config.Clients = nobody{}
 	}
-	return &Server{config: config, parking: newParking(), sessions: make(map[uint64]*session)}
+	return &Server{config: config, parking: newParking(), turns: make(chan struct{}, turns), sessions: make(map[uint64]*session)}
 }
 
 // timer is the configured one, or the machine's.
@@ -204,6 +205,7 @@ func (s *Server) open(peer Peer, e *grant, g deltaStream) *session {
 		server: s, grpc: g, number: s.last, peer: peer, connected: now,
 		log:   s.config.Log.With("spiffe_id", peer.ID.String(), "stream", s.last),
 		grant: e, warmed: make(chan warmth),
+		turn:  turn{server: s, begun: e.Snapshot.Size() < turnSize},
 		state: newStream(e.Snapshot, options{drain: s.config.Drain, warm: s.config.Warm != nil, allows: e.allows}),
 		// What was published before is late only since the client is there.
 		published: map[string]time.Time{e.Snapshot.Version(): now},

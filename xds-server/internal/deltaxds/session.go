@@ -29,6 +29,7 @@ type session struct {
 	// Of the goroutine that runs the session.
 	grant  *grant // what the peer was entitled to when last looked
 	link   *link
+	turn   turn
 	pushed string // version of the snapshot of which something was sent last
 	drain  alarm
 	warmed chan warmth
@@ -54,12 +55,17 @@ func (c *session) run() (reason string, err error) {
 	defer c.drain.stop()
 	c.link = c.server.connect(c.grpc)
 	defer c.link.close()
+	defer c.turn.pass()
 	for {
 		c.advance()
 		select {
 		case <-c.grpc.Context().Done():
 			return "client left", nil
-		case r := <-c.link.incoming():
+		case c.turn.wanted() <- struct{}{}:
+			c.turn.take()
+		case <-c.turn.silent.fired:
+			c.turn.pass()
+		case r := <-c.incoming():
 			if r.err != nil {
 				return ending(r.err), nil
 			}
@@ -87,6 +93,15 @@ func (c *session) run() (reason string, err error) {
 	}
 }
 
+// incoming is where requests come from, nil before the client's turn and while a
+// response is being sent.
+func (c *session) incoming() <-chan received {
+	if !c.turn.begun {
+		return nil
+	}
+	return c.link.incoming()
+}
+
 // advance sends what the client may get now, unless it is still being sent
 // something, and sees to it that it goes on when there is something to wait for.
 func (c *session) advance() {
@@ -99,6 +114,7 @@ func (c *session) advance() {
 	names, question := c.state.question()
 	counts, at := c.state.takeCounts(), c.published[c.state.target.Version()]
 	wake, node := c.state.wake(), c.node
+	caughtUp, awaited := c.state.settled, c.state.awaits()
 	c.mu.Unlock()
 	for url, n := range counts.suppressed {
 		c.server.config.Observer.Suppressed(url, n)
@@ -115,6 +131,11 @@ func (c *session) advance() {
 	}
 	if resp != nil {
 		c.link.send(resp)
+	}
+	if caughtUp {
+		c.turn.pass()
+	} else {
+		c.turn.listen(awaited)
 	}
 }
 

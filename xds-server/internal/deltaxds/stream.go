@@ -282,6 +282,16 @@ func (s *stream) add(now time.Time) (resp *discoveryv3.DeltaDiscoveryResponse, a
 	return nil, !waits
 }
 
+// awaits reports whether the client has to answer a response.
+func (s *stream) awaits() bool {
+	for _, sub := range s.types {
+		if sub.inflight != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // unordered serves a type that no snapshot holds: every name is answered as absent.
 func (s *stream) unordered(sub *subscription, now time.Time) *discoveryv3.DeltaDiscoveryResponse {
 	if sub.inflight != nil || len(sub.updates)+len(sub.gone) == 0 && !sub.answer {

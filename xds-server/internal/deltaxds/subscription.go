@@ -212,6 +212,13 @@ func (s *subscription) classify(name string, target *snapshot.Snapshot) {
 
 // classifyAll has every resource that the client wants or has looked at.
 func (s *subscription) classifyAll(target *snapshot.Snapshot, force bool) {
+	if s.wildcard && s.bound() == 0 { // a client that begins, with nothing
+		s.updates = make(set, target.Len(s.typeURL))
+		for r := range target.All(s.typeURL) {
+			s.updates[r.Name] = struct{}{}
+		}
+		return
+	}
 	names := make(set, s.bound())
 	for name := range s.all() {
 		names[name] = struct{}{}
