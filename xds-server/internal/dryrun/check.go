@@ -32,11 +32,11 @@ type Accepted struct {
 
 // Check reads the sources once, translates what they hold as the xds-server does,
 // and gives each gateway's policy to module, the bytes of filter.wasm. What is
-// wrong with the resources is in the report; the error is of anything else.
+// wrong with the resources or the sources is in the report; the error is of anything else.
 func Check(ctx context.Context, sources []source.Source, module []byte) (*Report, error) {
 	read, err := source.Read(ctx, sources)
 	if err != nil {
-		return nil, err
+		return &Report{Problems: []catalog.Problem{{Message: err.Error()}}}, nil
 	}
 	built, problems := catalog.FromUpdate(read)
 	if len(problems) > 0 {

@@ -21,6 +21,7 @@ func TestStartRefuses(t *testing.T) {
 		"bad resources":          {"modelroute.yaml", "weight: 90", "weight: 91", "", []string{"modelroute.yaml:", "spec.split"}},
 		"SPIRE without a socket": {"trustdomain.yaml", "source: development", "source: spire", "", []string{"SPIFFE_ENDPOINT_SOCKET"}},
 		"a socket over TCP":      {"trustdomain.yaml", "source: development", "source: spire", "tcp://127.0.0.1:1", []string{"Unix socket"}},
+		"no certificates":        {"gateway.yaml", "port: 10000", "port: 10000\n      tls: {certificate: {certificateFile: crt, keyFile: key}}", "", []string{"gateway.yaml:", "--certificates"}},
 		"another sidecar":        {"model.yaml", "127.0.0.1:8000", "127.0.0.1:8009", "", []string{"--sidecar-http"}},
 	} {
 		t.Run(name, func(t *testing.T) {
