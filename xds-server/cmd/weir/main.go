@@ -119,7 +119,13 @@ func writeHelp(w io.Writer) {
 	for _, c := range commands() {
 		fmt.Fprintf(&b, "  %-9s %s\n", c.name, c.summary)
 	}
-	b.WriteString("\nweir COMMAND -h lists a command's flags.\n")
+	b.WriteString(`
+up, demo, check and explain read what the xds-server reads: -f DIR and --etcd
+ENDPOINTS, each as often as wanted (what a later one defines is in force), and
+--certificates DIR for listeners that show a public certificate.
+
+weir COMMAND -h lists a command's flags.
+`)
 	_, _ = io.WriteString(w, b.String())
 }
 

@@ -32,13 +32,15 @@ func TestCommandLine(t *testing.T) {
 		stdout, stderr string // a part of it
 	}{
 		{"nothing", "", exitUsage, "", "Commands:"},
-		{"help", "help", exitOK, "explain", ""},
+		{"help", "help", exitOK, "--certificates DIR", ""},
 		{"help as a flag", "--help", exitOK, "weir COMMAND -h", ""},
 		{"help of a command", "up -h", exitOK, "", "-xds-address"},
 		{"unknown command", "rollout", exitUsage, "", `no command "rollout"`},
 		{"unknown flag", "check --folder x", exitUsage, "", "-folder"},
 		{"argument", "check -f " + empty + " more", exitUsage, "", `"more" is not a flag`},
+		{"help of sources", "check -h", exitOK, "", "-certificates folder"},
 		{"no folder", "up", exitUsage, "", "-f DIR"},
+		{"etcd without a port", "check --etcd host", exitUsage, "", "is not host:port"},
 		{"not a folder", "check -f main.go", exitUsage, "", "not a folder"},
 		{"bad address", "up -f " + empty + " --xds-address here", exitUsage, "", "xds-address"},
 		{"bad colour", "up -f " + empty + " --color blue", exitUsage, "", "auto, always or never"},

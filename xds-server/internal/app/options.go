@@ -67,7 +67,7 @@ func ParseOptions(args []string, getenv func(string) string, help io.Writer) (Op
 	from := sourceflags.Register(flags, sourceflags.Folder)
 	flags.StringVar(&o.FilterModule, "filter-module", "build/filter.wasm", "`path` of the filter, sent to Envoys unless a Gateway names a file of its own")
 	flags.StringVar(&o.XDSAddress, "xds-address", "127.0.0.1:18000", "`host:port` of delta ADS over mTLS")
-	flags.StringVar(&o.AdminAddress, "admin-address", "127.0.0.1:18001", "`host:port` of /healthz, /readyz, /metrics and /status; not protected: keep it on loopback")
+	flags.StringVar(&o.AdminAddress, "admin-address", "127.0.0.1:18001", "`host:port` of /healthz, /readyz, /metrics, /status and, where that is loopback, the admin API; it asks nobody who they are")
 	flags.StringVar(&o.AdminTLSAddress, "admin-tls-address", "", "`host:port` of the admin API over mTLS, for the operators of the TrustDomain; empty: none")
 	flags.StringVar(&o.StateDir, "state-dir", ".weir/xds-server", "`folder` that keeps the history of configurations and the development CA over restarts")
 	flags.IntVar(&o.History, "history", 100, "`number` of configurations to keep, to go back to and to start with when the resources are bad")
