@@ -65,20 +65,25 @@ func (g *Gate) wait(ctx context.Context, e Envoy, clusters []string) error {
 	return g.untilWarm(ctx, admin, clusters)
 }
 
+// untilWarm asks until nothing warms. When the time is over it tells of the last
+// answer, not of the question that the end of the time cut short.
 func (g *Gate) untilWarm(ctx context.Context, admin netip.AddrPort, clusters []string) error {
+	var last error
 	for {
 		warming, err := g.asker.Warming(ctx, admin, clusters)
 		switch {
 		case err != nil && ctx.Err() == nil:
 			_ = pause(ctx, g.times.Blind)
 			return err
+		case err != nil && last == nil:
+			last = err
 		case err == nil && len(warming) == 0:
 			return nil
 		case err == nil:
-			err = fmt.Errorf("%d clusters still warm after %s, such as %s", len(warming), g.times.Timeout, warming[0])
+			last = fmt.Errorf("%d clusters still warm after %s, such as %s", len(warming), g.times.Timeout, warming[0])
 		}
 		if pause(ctx, g.times.Every) != nil {
-			return err
+			return last
 		}
 	}
 }

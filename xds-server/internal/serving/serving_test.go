@@ -209,7 +209,7 @@ func TestGateIsBounded(t *testing.T) {
 	f.answers["dynamic_warming_clusters"] = `{"cluster": {"name": "m@v2"}}`
 	asker := NewAsker()
 	defer asker.Close()
-	gate := NewGate(asker, GateTimes{Every: time.Millisecond, Timeout: 100 * time.Millisecond, Blind: time.Millisecond})
+	gate := NewGate(asker, GateTimes{Every: time.Millisecond, Timeout: time.Second, Blind: time.Millisecond})
 	defer gate.Wait()
 	if err := <-gate.Warm(t.Context(), f.Envoy, []string{"m@v2"}); err == nil || !strings.Contains(err.Error(), "still warm after") {
 		t.Fatalf("error = %v", err)
