@@ -1,0 +1,78 @@
+package usage
+
+import (
+	"github.com/weirmesh/weir/filter/policy/jsonscan"
+	"github.com/weirmesh/weir/filter/policy/tokens"
+)
+
+// Scanner reads one answer. Use Reset before the first Scan.
+type Scanner struct {
+	format Format
+	json   jsonscan.Scanner
+	values reader
+	broken bool             // the JSON value was no JSON
+	fed    int64            // bytes of the JSON value
+	before tokens.Estimator // the estimate before the JSON value
+	opaque int64            // bytes that were not read
+	events events
+}
+
+// Reset makes s ready for an answer. With cut, the first event is cut out that
+// has usage and an empty list of choices.
+func (s *Scanner) Reset(f Format, cut bool) {
+	s.format, s.opaque = f, 0
+	s.values.reset(f == Events)
+	s.begin()
+	s.events.reset(cut && f == Events)
+}
+
+// begin makes s ready for a JSON value.
+func (s *Scanner) begin() {
+	s.json.Reset(jsonscan.MaxDepth)
+	s.values.begin()
+	s.broken, s.fed, s.before = false, 0, s.values.estimate
+}
+
+// Scan reads the next piece of the answer and says what of it goes on.
+func (s *Scanner) Scan(p []byte) Passage {
+	switch s.format {
+	case Events:
+		return s.scanEvents(p)
+	case JSON:
+		s.value(p)
+	default:
+		s.opaque += int64(len(p))
+	}
+	return Passage{}
+}
+
+// value reads a piece of a JSON value. When it turns out to be none, its text is
+// forgotten and all its bytes are counted instead.
+func (s *Scanner) value(p []byte) {
+	if s.broken {
+		s.opaque += int64(len(p))
+		return
+	}
+	s.fed += int64(len(p))
+	if s.json.Scan(p, &s.values) != nil {
+		s.broken = true
+		s.values.estimate = s.before
+		s.opaque += s.fed
+	}
+}
+
+// Rest returns the bytes that still waited when the answer ended, valid until the
+// next call.
+func (s *Scanner) Rest() []byte {
+	var out Passage
+	s.events.keep(&out)
+	return out.Before
+}
+
+// Usage returns what the answer said so far.
+func (s *Scanner) Usage() Usage { return s.values.usage() }
+
+// Text returns how many tokens the text has that came so far, estimated.
+func (s *Scanner) Text() int64 {
+	return s.values.estimate.Tokens() + (s.opaque+bytesPerToken-1)/bytesPerToken
+}
