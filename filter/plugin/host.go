@@ -45,5 +45,7 @@ func (h *workerHost) Take(c *bucket.Charge, nowNs int64) (bucket.Result, error) 
 	return h.store.Take(c, nowNs)
 }
 
-// Give undoes a charge; see bucket.Store.
-func (h *workerHost) Give(c *bucket.Charge, nowNs int64) error { return h.store.Give(c, nowNs) }
+// Settle makes a charge one of actualMicro; see bucket.Store.
+func (h *workerHost) Settle(c *bucket.Charge, actualMicro, nowNs int64) (unpaid int64, err error) {
+	return h.store.Settle(c, actualMicro, nowNs)
+}

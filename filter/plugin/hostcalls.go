@@ -20,6 +20,7 @@ const (
 	responseHeaders = 2
 
 	requestBody         = 0
+	responseBody        = 1
 	pluginConfiguration = 7
 )
 
@@ -77,14 +78,17 @@ func getBuffer(kind, start, length uint32) ([]byte, status) {
 	return rangeBlock.received(s)
 }
 
-// setBody puts p in place of the first drain bytes of the request body.
-func setBody(drain uint32, p []byte) status {
-	return status(proxySetBufferBytes(requestBody, 0, drain, pointer(p), uint32(len(p))))
+// setBody puts p in place of the first drain bytes of a body.
+func setBody(kind, drain uint32, p []byte) status {
+	return status(proxySetBufferBytes(kind, 0, drain, pointer(p), uint32(len(p))))
 }
 
-// appendBody adds p at the end of the request body.
-func appendBody(p []byte) status {
-	return status(proxySetBufferBytes(requestBody, 1<<32-1, 0, pointer(p), uint32(len(p))))
+// appendBody adds p at the end of a body.
+func appendBody(kind uint32, p []byte) status {
+	if len(p) == 0 {
+		return statusOK
+	}
+	return status(proxySetBufferBytes(kind, 1<<32-1, 0, pointer(p), uint32(len(p))))
 }
 
 // getProperty is a property of the stream, its path's parts joined by zero

@@ -2,7 +2,11 @@
 
 package plugin
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"github.com/weirmesh/weir/filter/policy/engine"
+)
 
 // Metric types of the ABI.
 const (
@@ -63,6 +67,12 @@ type metrics struct {
 	hostErrors      counter // weir.host_errors: host calls with an answer that none expects
 	bucketConflicts counter // weir.bucket_conflicts: steps that another worker beat
 	bucketFailures  counter // weir.bucket_failures: charges that the store could not do
+	reserved        counter // weir.tokens_reserved: tokens taken from budgets before requests, once a request
+	settledTokens   counter // weir.tokens_settled: tokens that these requests cost
+	refunded        counter // weir.tokens_refunded: of the reserved ones, those that flowed back
+	overrun         counter // weir.tokens_overrun: those that requests cost beyond what was reserved
+	unpaid          counter // weir.tokens_unpaid: of the overrun, those beyond what a budget may owe
+	settlements     [len(wayNames)]counter
 	replies         [len(replyCodes)]counter
 	redactions      [len(entityNames)]counter
 }
@@ -76,6 +86,14 @@ func (m *metrics) define() {
 	m.bucketFailures.metric = defineMetric(metricCounter, "weir.bucket_failures")
 	for i, code := range replyCodes {
 		m.replies[i].metric = defineMetric(metricCounter, "weir.replies."+code)
+	}
+	m.reserved.metric = defineMetric(metricCounter, "weir.tokens_reserved")
+	m.settledTokens.metric = defineMetric(metricCounter, "weir.tokens_settled")
+	m.refunded.metric = defineMetric(metricCounter, "weir.tokens_refunded")
+	m.overrun.metric = defineMetric(metricCounter, "weir.tokens_overrun")
+	m.unpaid.metric = defineMetric(metricCounter, "weir.tokens_unpaid")
+	for i, name := range wayNames {
+		m.settlements[i].metric = defineMetric(metricCounter, "weir.settlements."+name)
 	}
 	for i, name := range entityNames {
 		m.redactions[i].metric = defineMetric(metricCounter, "weir.redactions."+name)
@@ -95,6 +113,25 @@ func (m *metrics) flush() {
 	for i := range m.redactions {
 		m.redactions[i].flush()
 	}
+	m.reserved.flush()
+	m.settledTokens.flush()
+	m.refunded.flush()
+	m.overrun.flush()
+	m.unpaid.flush()
+	for i := range m.settlements {
+		m.settlements[i].flush()
+	}
+}
+
+// settled counts a settlement.
+func (m *metrics) settled(s *engine.Settlement) {
+	cost := s.Settled()
+	m.reserved.add(s.Reserved)
+	m.settledTokens.add(cost)
+	m.refunded.add(max(s.Reserved-cost, 0))
+	m.overrun.add(max(cost-s.Reserved, 0))
+	m.unpaid.add(s.Unpaid)
+	m.settlements[s.Way].add(1)
 }
 
 const wasmPage = 64 << 10

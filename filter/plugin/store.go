@@ -68,31 +68,31 @@ func (s *pageStore) Take(c *bucket.Charge, nowNs int64) (bucket.Result, error) {
 	return bucket.Result{}, s.fail(errStoreContended)
 }
 
-// Give undoes a Take; see bucket.Store.
-func (s *pageStore) Give(c *bucket.Charge, nowNs int64) error {
+// Settle makes a Take one of actualMicro; see bucket.Store.
+func (s *pageStore) Settle(c *bucket.Charge, actualMicro, nowNs int64) (unpaid int64, err error) {
 	n := pageTable.PageOf(c.Key)
 	for range maxRetries {
 		page, version, found, err := s.page(n)
 		if err != nil {
-			return s.fail(err)
+			return 0, s.fail(err)
 		}
-		changed, err := page.Give(c, nowNs)
+		unpaid, changed, err := page.Settle(c, actualMicro, nowNs)
 		if err != nil {
-			return s.fail(err)
+			return 0, s.fail(err)
 		}
 		if !changed {
-			return nil
+			return unpaid, nil
 		}
 		saved, err := s.host.save(n, page, version, found)
 		if err != nil {
-			return s.fail(err)
+			return 0, s.fail(err)
 		}
 		if saved {
-			return nil
+			return unpaid, nil
 		}
 		s.conflicts++
 	}
-	return s.fail(errStoreContended)
+	return 0, s.fail(errStoreContended)
 }
 
 // page copies page n into scratch; one that does not exist, or that another

@@ -56,7 +56,7 @@ func TestStoreTakesGivesAndRefuses(t *testing.T) {
 			t.Fatalf("charge %d: allowed %v, error %v; want %v", i, r.Allowed, err, want)
 		}
 	}
-	if err := s.Give(charge(5), start); err != nil {
+	if _, err := s.Settle(charge(5), 0, start); err != nil {
 		t.Fatal(err)
 	}
 	if r, err := s.Take(charge(5), start); err != nil || !r.Allowed {
@@ -98,8 +98,8 @@ func TestStoreGivesUp(t *testing.T) {
 			if _, err := s.Take(charge(1), start); !errors.Is(err, test.want) {
 				t.Errorf("Take: %v, want %v", err, test.want)
 			}
-			if err := s.Give(charge(1), start); !errors.Is(err, test.want) {
-				t.Errorf("Give: %v, want %v", err, test.want)
+			if _, err := s.Settle(charge(1), 0, start); !errors.Is(err, test.want) {
+				t.Errorf("Settle: %v, want %v", err, test.want)
 			}
 			if s.failures != 2 {
 				t.Errorf("%d failures counted, want 2", s.failures)

@@ -33,6 +33,7 @@ type stream struct {
 	program   *engine.Program
 	phase     phase
 	published bool
+	reading   bool  // the engine wants to see the response
 	spilled   bool  // a part of what came out of the chunk that is being read stands behind it already
 	sized     bool  // the request has a content-length: no trailers while the body is held
 	protocol  uint8 // whether Envoy's own buffer may be used, see holdAction
@@ -164,7 +165,7 @@ func (s *stream) OnHttpRequestTrailers(int) types.Action {
 	}
 	if s.engine.Held().Len() > 0 {
 		if s.protocol != bufferUsable {
-			return s.answer(&lengthRequired)
+			return s.answer(s.engine.RefuseLength())
 		}
 		if st := s.writeBack(0); st != statusOK {
 			return s.fail("write request body", st)
@@ -173,23 +174,11 @@ func (s *stream) OnHttpRequestTrailers(int) types.Action {
 	return s.forward()
 }
 
-// OnHttpResponseHeaders adds what a limit has to say to an admitted request.
-func (s *stream) OnHttpResponseHeaders(int, bool) types.Action {
-	if s.phase != forwarded && s.phase != passing {
-		return types.ActionContinue
-	}
-	edits := s.engine.ResponseEdits()
-	for i := range edits {
-		if st := edit(responseHeaders, &edits[i]); st != statusOK {
-			s.complain("response headers", st)
-		}
-	}
-	return types.ActionContinue
-}
-
-// OnHttpStreamDone publishes and gives everything back.
+// OnHttpStreamDone settles what the response has not, publishes and gives
+// everything back.
 func (s *stream) OnHttpStreamDone() {
 	if s.phase != fresh {
+		s.engine.Finish(s.cause())
 		s.publish()
 		s.count()
 		s.engine.Release()

@@ -18,7 +18,7 @@ const (
 // hold takes the chunk out of Envoy's buffer; the engine has its bytes.
 func (s *stream) hold(size uint32) types.Action {
 	if size > 0 {
-		if st := setBody(size, nil); st != statusOK {
+		if st := setBody(requestBody, size, nil); st != statusOK {
 			return s.fail("empty request body", st)
 		}
 	}
@@ -59,17 +59,17 @@ func (s *stream) writeBack(size uint32) status {
 		if st := s.appendHeld(0); st != statusOK {
 			return st
 		}
-		return setBody(size, nil)
+		return setBody(requestBody, size, nil)
 	}
 	held := s.engine.Held()
 	switch {
 	case held.Blocks() > 0:
-		if st := setBody(size, held.Block(0)); st != statusOK {
+		if st := setBody(requestBody, size, held.Block(0)); st != statusOK {
 			return st
 		}
 		return s.appendHeld(1)
 	case size > 0:
-		return setBody(size, nil)
+		return setBody(requestBody, size, nil)
 	}
 	return statusOK
 }
@@ -79,7 +79,7 @@ func (s *stream) writeBack(size uint32) status {
 func (s *stream) appendHeld(from int) status {
 	held := s.engine.Held()
 	for i := from; i < held.Blocks(); i++ {
-		if st := appendBody(held.Block(i)); st != statusOK {
+		if st := appendBody(requestBody, held.Block(i)); st != statusOK {
 			return st
 		}
 	}
@@ -135,6 +135,7 @@ var one = []byte{'1'}
 func (s *stream) answer(r *engine.ReplyMessage) types.Action {
 	s.phase = replied
 	s.gauge(0)
+	s.engine.Finish(engine.CauseReply)
 	s.publish()
 	if st := setHeader(requestHeaders, repliedHeader, one); st != statusOK {
 		s.complain("mark reply", st)
@@ -163,7 +164,7 @@ func sendReply(r *engine.ReplyMessage) status {
 // fail answers a request that the filter cannot decide on: closed, never open.
 func (s *stream) fail(what string, st status) types.Action {
 	s.complain(what, st)
-	return s.answer(&internalError)
+	return s.answer(s.engine.RefuseInternal())
 }
 
 func (s *stream) complain(what string, st status) {
@@ -203,6 +204,9 @@ func (s *stream) gauge(n int64) {
 func (s *stream) count() {
 	for i, n := range s.engine.Counts() {
 		worker.metrics.redactions[i].add(int64(n))
+	}
+	if settled := s.engine.Settlement(); settled.Done {
+		worker.metrics.settled(&settled)
 	}
 	store := &worker.host.store
 	worker.metrics.bucketConflicts.add(int64(store.conflicts))

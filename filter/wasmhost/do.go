@@ -25,6 +25,9 @@ type Request struct {
 
 	// Response is what the upstream answers; nil: an empty 200.
 	Response *Message
+	// ResponseChunks are the pieces in which Envoy gets the response's body; nil: its
+	// Body in one piece.
+	ResponseChunks [][]byte
 }
 
 // Outcome is what became of a request.
@@ -59,7 +62,7 @@ func (vm *VM) Do(r Request) (Outcome, error) {
 	if err := s.send(r, &o); err != nil {
 		return o, err
 	}
-	if err := s.answer(r.Response); err != nil {
+	if err := s.answer(r.Response, r.ResponseChunks); err != nil {
 		return o, err
 	}
 	if err := s.Done(); err != nil {
@@ -101,19 +104,27 @@ func (s *Stream) send(r Request, o *Outcome) error {
 }
 
 // answer plays the response callbacks for a request that went upstream.
-func (s *Stream) answer(m *Message) error {
+func (s *Stream) answer(m *Message, chunks [][]byte) error {
 	if s.Reply != nil || !s.Upstream.Ended {
 		return nil
 	}
 	if m == nil {
 		m = &Message{Headers: Headers{{Name: ":status", Value: "200"}}}
 	}
-	end := len(m.Body) == 0 && m.Trailers == nil
+	if chunks == nil && len(m.Body) > 0 {
+		chunks = [][]byte{m.Body}
+	}
+	end := len(chunks) == 0 && m.Trailers == nil
 	if _, err := s.ResponseHeaders(m.Headers, end); err != nil || end {
 		return err
 	}
-	if _, err := s.ResponseBody(m.Body, m.Trailers == nil); err != nil || m.Trailers == nil {
-		return err
+	for i, p := range chunks {
+		if _, err := s.ResponseBody(p, i == len(chunks)-1 && m.Trailers == nil); err != nil {
+			return fmt.Errorf("chunk %d of the response: %w", i, err)
+		}
+	}
+	if m.Trailers == nil {
+		return nil
 	}
 	_, err := s.ResponseTrailers(m.Trailers)
 	return err

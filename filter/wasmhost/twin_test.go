@@ -95,21 +95,43 @@ func vectorRequest(v *policytest.Vector, sh shape) Request {
 	if !v.Request.Chunked && len(body) > 0 {
 		r.Headers = append(r.Headers, Header{"content-length", fmt.Sprint(len(body))})
 	}
-	for p := body; len(p) > 0; {
-		n := min(sh.size, len(p))
-		r.Chunks, p = append(r.Chunks, p[:n]), p[n:]
-	}
+	r.Chunks = pieces(body, sh.size)
 	if len(body) > 0 {
 		r.Trailers = sh.trailers
 	}
+	if a := v.Answer; a != nil {
+		r.Response = &Message{Headers: Headers{{":status", fmt.Sprint(a.Status)}}, Trailers: sh.trailers}
+		for _, h := range a.Headers {
+			r.Response.Headers = append(r.Response.Headers, Header{h[0], h[1]})
+		}
+		size := sh.size
+		if size > 1 {
+			size = len(a.Body)
+		}
+		r.ResponseChunks = pieces([]byte(a.Body), size)
+		if sh.separateEnd {
+			r.ResponseChunks = append(r.ResponseChunks, nil)
+		}
+	}
 	return r
+}
+
+func pieces(p []byte, size int) (all [][]byte) {
+	for len(p) > 0 {
+		n := min(size, len(p))
+		all, p = append(all, p[:n]), p[n:]
+	}
+	return all
 }
 
 func vectorOutcome(o Outcome) *policytest.Outcome {
 	if o.Reply != nil {
 		return &policytest.Outcome{Status: o.Reply.Status, Headers: fields(o.Reply.Headers), Body: o.Reply.Body}
 	}
-	return &policytest.Outcome{Headers: fields(o.Headers), Body: o.Body, Response: fields(o.Response.Headers[1:])}
+	return &policytest.Outcome{
+		Headers: fields(o.Headers), Body: o.Body,
+		Response: fields(o.Response.Headers[1:]), Answer: o.Response.Body,
+	}
 }
 
 func fields(h Headers) [][2]string {

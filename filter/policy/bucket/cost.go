@@ -53,9 +53,22 @@ func TokenParams(t *spec.Tokens) Params {
 	return Params{CapacityMicro: satMul(t.Capacity, Micro), RefillMicroPerSec: satMul(t.RefillMilli, thousand)}
 }
 
-// TokenCost is the price of one request in micro-tokens: prompt plus output cap.
-func TokenCost(prompt, output int64) int64 {
-	return satMul(addSat(max(prompt, 0), max(output, 0)), Micro)
+// TokenCost is the price of one request in micro-tokens: its prompt, of which
+// the cached tokens have a price of their own, and its output, each by its
+// weight.
+func TokenCost(t *spec.Tokens, prompt, cached, output int64) int64 {
+	cached = min(max(cached, 0), max(prompt, 0))
+	input := satMul(max(prompt, 0)-cached, weight(t.InputMilli))
+	input = addSat(input, satMul(cached, weight(t.CachedMilli)))
+	return addSat(input, satMul(max(output, 0), weight(t.OutputMilli)))
+}
+
+// weight is a weight of a token in micro-tokens; 0 stands for 1.
+func weight(milli int64) int64 {
+	if milli == 0 {
+		return Micro
+	}
+	return satMul(milli, thousand)
 }
 
 func semanticModel(s *spec.Semantic, model string) *spec.SemanticModel {

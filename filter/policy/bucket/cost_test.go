@@ -70,10 +70,25 @@ func TestTokensMode(t *testing.T) {
 	if got, want := bucket.TokenParams(&limit), (bucket.Params{CapacityMicro: 1000 * unit, RefillMicroPerSec: 2_500_000}); got != want {
 		t.Errorf("params %+v, want %+v", got, want)
 	}
-	if got := bucket.TokenCost(10, 20); got != 30*unit {
+	if got := bucket.TokenCost(&spec.Tokens{}, 10, 4, 20); got != 30*unit {
 		t.Errorf("cost %d, want 30 units", got)
 	}
-	if got := bucket.TokenCost(math.MaxInt64, math.MaxInt64); got != math.MaxInt64 {
+	if got := bucket.TokenCost(&spec.Tokens{}, math.MaxInt64, 0, math.MaxInt64); got != math.MaxInt64 {
 		t.Errorf("cost %d, want it saturated", got)
+	}
+}
+
+func TestTokenWeights(t *testing.T) {
+	weights := spec.Tokens{InputMilli: 500, CachedMilli: 50, OutputMilli: 4000}
+	for _, c := range []struct{ prompt, cached, output, want int64 }{
+		{100, 0, 0, 50 * unit},
+		{100, 80, 0, 14 * unit},
+		{100, 100, 10, 45 * unit},
+		{100, 900, 0, 5 * unit}, // a report that makes no sense
+		{-1, -1, -1, 0},
+	} {
+		if got := bucket.TokenCost(&weights, c.prompt, c.cached, c.output); got != c.want {
+			t.Errorf("%+v costs %d", c, got)
+		}
 	}
 }

@@ -21,10 +21,10 @@ func (m *Memory) Take(c *Charge, nowNs int64) (Result, error) {
 	return result, err
 }
 
-// Give implements Store.
-func (m *Memory) Give(c *Charge, nowNs int64) error {
-	_, err := m.page(c).Give(c, nowNs)
-	return err
+// Settle implements Store.
+func (m *Memory) Settle(c *Charge, actualMicro, nowNs int64) (unpaid int64, err error) {
+	unpaid, _, err = m.page(c).Settle(c, actualMicro, nowNs)
+	return unpaid, err
 }
 
 func (m *Memory) page(c *Charge) Page {

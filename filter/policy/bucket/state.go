@@ -1,6 +1,6 @@
 // Package bucket is a token bucket as a pure step on a small value.
 //
-// A bucket is a State of four 64-bit words. Take and Give compute its next
+// A bucket is a State of three 64-bit words. Take and Settle compute its next
 // state from its Params, a cost and the time; they keep no clock and no lock,
 // so that a shell can load a bucket from anywhere, step it and store it back
 // with compare-and-swap. Table lays many buckets out in fixed pages of bytes
@@ -37,7 +37,7 @@ type Params struct {
 // State is one bucket. The zero value is not a bucket: a bucket that nobody
 // has used is full, see Full.
 type State struct {
-	LevelMicro int64 // what is left, micro-units
+	LevelMicro int64 // what is left, micro-units; below 0 is what is owed, see Settle
 	LastNs     int64 // time up to which LevelMicro is counted
 	FullNs     int64 // time from which on the bucket is full if left alone
 }
@@ -46,7 +46,7 @@ type State struct {
 type Result struct {
 	Allowed        bool
 	Never          bool  // the cost exceeds what the bucket can ever hold or get
-	RemainingMicro int64 // what is left now, micro-units
+	RemainingMicro int64 // what is left now, micro-units; 0 while something is owed
 	WaitNs         int64 // refused: time until the same cost would pass; 0 when Never
 	ResetNs        int64 // time until the bucket is full
 }
@@ -78,15 +78,34 @@ func Take(s State, p Params, costMicro, nowNs int64) (State, Result) {
 	return next, Result{Allowed: true, RemainingMicro: next.LevelMicro, ResetNs: until(next.FullNs, nowNs)}
 }
 
-// Give puts costMicro back into the bucket at nowNs, up to its capacity: it
-// undoes a Take of the same cost.
-func Give(s State, p Params, costMicro, nowNs int64) State {
+// Settle makes a Take of takenMicro one of actualMicro at nowNs. What was taken
+// too much flows back, up to the capacity. What was taken too little is taken
+// now; what is not there is owed, and the refill pays it before anything else.
+// No more than a capacity is ever owed, so that a bucket with a refill is never
+// further than two fill times from full; unpaid is what is beyond that.
+//
+// Settling 0 undoes the Take. A bucket that has become larger than p since then
+// is not cut.
+func Settle(s State, p Params, takenMicro, actualMicro, nowNs int64) (next State, unpaid int64) {
 	p = p.normal()
-	next := refill(s, p, nowNs)
-	next.LevelMicro = min(addSat(next.LevelMicro, max(costMicro, 0)), p.CapacityMicro)
+	p.CapacityMicro = max(p.CapacityMicro, s.LevelMicro)
+	next = refill(s, p, nowNs)
+	taken, actual := max(takenMicro, 0), max(actualMicro, 0)
+	if actual <= taken {
+		next.LevelMicro = min(addSat(next.LevelMicro, taken-actual), p.CapacityMicro)
+	} else {
+		room := next.LevelMicro + p.debt()
+		owed := min(actual-taken, room)
+		next.LevelMicro -= owed
+		unpaid = actual - taken - owed
+	}
 	next.FullNs = fullAt(next, p)
-	return next
+	return next, unpaid
 }
+
+// debt is the most that a bucket may owe. With it, every sum of a capacity and a
+// debt fits into an int64.
+func (p Params) debt() int64 { return min(p.CapacityMicro, maxInt64-p.CapacityMicro) }
 
 // normal replaces negative numbers, which mean nothing, by zero.
 func (p Params) normal() Params {
@@ -94,7 +113,7 @@ func (p Params) normal() Params {
 }
 
 func refusal(s State, p Params, cost, nowNs int64) Result {
-	r := Result{RemainingMicro: s.LevelMicro, ResetNs: until(fullAt(s, p), nowNs)}
+	r := Result{RemainingMicro: max(s.LevelMicro, 0), ResetNs: until(fullAt(s, p), nowNs)}
 	if cost > p.CapacityMicro || p.RefillMicroPerSec == 0 {
 		r.Never = true
 		return r
@@ -108,7 +127,7 @@ func refusal(s State, p Params, cost, nowNs int64) Result {
 // whole micro-units credited are worth, so that many small steps lose nothing
 // and none is credited before it has flowed in.
 func refill(s State, p Params, nowNs int64) State {
-	s.LevelMicro = min(max(s.LevelMicro, 0), p.CapacityMicro)
+	s.LevelMicro = min(max(s.LevelMicro, -p.debt()), p.CapacityMicro)
 	elapsed := nowNs - s.LastNs
 	if elapsed <= 0 {
 		if setBack(s, nowNs) {

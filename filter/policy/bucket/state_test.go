@@ -133,7 +133,7 @@ func checkState(t *testing.T, s bucket.State, p bucket.Params) {
 
 func checkRefund(t *testing.T, taken bucket.State, p bucket.Params, cost, now int64) {
 	t.Helper()
-	back := bucket.Give(taken, p, cost, now)
+	back, _ := bucket.Settle(taken, p, cost, 0, now)
 	checkState(t, back, p)
 	if want := min(taken.LevelMicro+cost, p.CapacityMicro); back.LevelMicro != want {
 		t.Fatalf("refund of %d: level %d, want %d", cost, back.LevelMicro, want)
@@ -166,7 +166,7 @@ func TestExtremes(t *testing.T) {
 				if next.LevelMicro < 0 || r.RemainingMicro < 0 || r.WaitNs < 0 || r.ResetNs < 0 {
 					t.Errorf("%+v at %d for %d: %+v %+v", p, now, cost, next, r)
 				}
-				s = bucket.Give(next, p, cost, now)
+				s, _ = bucket.Settle(next, p, cost, 0, now)
 			}
 		}
 	}
@@ -189,5 +189,54 @@ func BenchmarkTake(b *testing.B) {
 	for b.Loop() {
 		now += 12_345_678
 		s, _ = bucket.Take(s, hundred, unit/3, now)
+	}
+}
+
+func TestSettle(t *testing.T) {
+	taken, _ := bucket.Take(bucket.Full(hundred, epoch), hundred, 60*unit, epoch)
+	for name, c := range map[string]struct{ actual, level, unpaid int64 }{
+		"all of it back":            {0, 100 * unit, 0},
+		"a part back":               {10 * unit, 90 * unit, 0},
+		"as was taken":              {60 * unit, 40 * unit, 0},
+		"more, and it is there":     {90 * unit, 10 * unit, 0},
+		"more than is there":        {150 * unit, -50 * unit, 0},
+		"more than may ever be due": {250 * unit, -100 * unit, 50 * unit},
+		"without end":               {math.MaxInt64, -100 * unit, math.MaxInt64 - 200*unit},
+		"less than nothing":         {-5, 100 * unit, 0},
+	} {
+		s, unpaid := bucket.Settle(taken, hundred, 60*unit, c.actual, epoch)
+		if s.LevelMicro != c.level || unpaid != c.unpaid {
+			t.Errorf("%s: level %d, unpaid %d; want %d, %d", name, s.LevelMicro, unpaid, c.level, c.unpaid)
+		}
+	}
+}
+
+// What is owed shows as an empty bucket, is paid by the refill first, and is over
+// within two fill times.
+func TestDebtIsPaidByTheRefill(t *testing.T) {
+	s, _ := bucket.Take(bucket.Full(hundred, epoch), hundred, unit, epoch)
+	s, _ = bucket.Settle(s, hundred, unit, math.MaxInt64, epoch)
+	_, r := bucket.Take(s, hundred, unit, epoch)
+	fill := 100 * unit * second / hundred.RefillMicroPerSec
+	if r.Allowed || r.Never || r.RemainingMicro != 0 || r.WaitNs < fill || r.ResetNs < 2*fill || r.ResetNs > 2*fill+1 {
+		t.Errorf("%+v with a fill time of %d", r, fill)
+	}
+	if _, early := bucket.Take(s, hundred, unit, epoch+r.WaitNs-second/10); early.Allowed {
+		t.Error("admitted before the debt was paid")
+	}
+	if _, then := bucket.Take(s, hundred, unit, epoch+r.WaitNs); !then.Allowed {
+		t.Errorf("not admitted after the wait: %+v", then)
+	}
+	if _, full := bucket.Take(s, hundred, 100*unit, epoch+r.ResetNs); !full.Allowed {
+		t.Errorf("not full after the reset: %+v", full)
+	}
+}
+
+// A stream that began with a smaller bucket does not cut one that has grown since.
+func TestSettleDoesNotCutAGrownBucket(t *testing.T) {
+	large := bucket.Params{CapacityMicro: 1000 * unit, RefillMicroPerSec: unit}
+	s, _ := bucket.Take(bucket.Full(large, epoch), large, 100*unit, epoch)
+	if s, _ = bucket.Settle(s, hundred, 10*unit, 4*unit, epoch); s.LevelMicro != 900*unit {
+		t.Errorf("level %d", s.LevelMicro)
 	}
 }

@@ -14,8 +14,9 @@ type Store interface {
 	// Take charges c at nowNs. An error means that the store could not be
 	// used and that nothing was charged; a refusal is no error.
 	Take(c *Charge, nowNs int64) (Result, error)
-	// Give undoes a Take of the same charge.
-	Give(c *Charge, nowNs int64) error
+	// Settle makes a Take of the same charge one of actualMicro (0 undoes it), and
+	// returns what is beyond what the bucket may owe, in micro-units.
+	Settle(c *Charge, actualMicro, nowNs int64) (unpaid int64, err error)
 }
 
 // Error is an error of this package; its text is constant.

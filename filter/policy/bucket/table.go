@@ -58,23 +58,32 @@ func (g Page) Take(c *Charge, nowNs int64) (Result, bool, error) {
 	return result, true, nil
 }
 
-// Give undoes a Take of the same charge and says whether the page has changed.
-// A key without an entry has a full bucket, which takes nothing back.
-func (g Page) Give(c *Charge, nowNs int64) (bool, error) {
+// Settle makes a Take of the same charge one of actualMicro, and says what nobody
+// pays and whether the page has changed. A key without an entry has a full
+// bucket: it takes nothing back, but pays what was taken too little.
+func (g Page) Settle(c *Charge, actualMicro, nowNs int64) (unpaid int64, changed bool, err error) {
 	if err := g.check(c); err != nil {
-		return false, err
+		return 0, false, err
 	}
 	at := g.find(c.Key)
-	if at < 0 {
-		return false, nil
+	if at < 0 && actualMicro <= c.CostMicro {
+		return 0, false, nil
 	}
-	state := g.state(at)
-	next := Give(state, c.Params, c.CostMicro, nowNs)
+	state := Full(c.Params, nowNs)
+	if at >= 0 {
+		state = g.state(at)
+	}
+	next, unpaid := Settle(state, c.Params, c.CostMicro, actualMicro, nowNs)
 	if next == state {
-		return false, nil
+		return unpaid, false, nil
+	}
+	if at < 0 {
+		if at = g.room(nowNs); at < 0 {
+			return 0, false, ErrTableFull
+		}
 	}
 	g.put(at, c.Key, next)
-	return true, nil
+	return unpaid, true, nil
 }
 
 func (g Page) check(c *Charge) error {

@@ -71,13 +71,13 @@ func TestPageAfterClockSetBack(t *testing.T) {
 func TestPageGive(t *testing.T) {
 	g := make(bucket.Page, bucket.PageSize)
 	take(t, g, 7, 40, epoch)
-	if changed, err := g.Give(charge(7, 40), epoch); err != nil || !changed {
+	if _, changed, err := g.Settle(charge(7, 40), 0, epoch); err != nil || !changed {
 		t.Fatalf("give: changed %v, error %v", changed, err)
 	}
 	if r := take(t, g, 7, 100, epoch); !r.Allowed {
 		t.Errorf("after a refund: %+v, want all of the bucket", r)
 	}
-	if changed, err := g.Give(charge(8, 40), epoch); err != nil || changed {
+	if _, changed, err := g.Settle(charge(8, 40), 0, epoch); err != nil || changed {
 		t.Errorf("give to a bucket without an entry: changed %v, error %v", changed, err)
 	}
 }
@@ -90,7 +90,7 @@ func TestPageRefusesWhatIsNone(t *testing.T) {
 		want error
 	}{"short": {short, 1, bucket.ErrPageSize}, "no key": {page, 0, bucket.ErrNoKey}} {
 		_, _, err := c.page.Take(charge(c.key, 1), epoch)
-		_, give := c.page.Give(charge(c.key, 1), epoch)
+		_, _, give := c.page.Settle(charge(c.key, 1), 0, epoch)
 		if !errors.Is(err, c.want) || !errors.Is(give, c.want) {
 			t.Errorf("%s: %v and %v, want %v", name, err, give, c.want)
 		}
@@ -130,7 +130,7 @@ func FuzzPage(f *testing.F) {
 		if r.RemainingMicro < 0 || r.RemainingMicro > hundred.CapacityMicro || r.Allowed && cost > hundred.CapacityMicro {
 			t.Errorf("%+v of a page of strange bytes", r)
 		}
-		if _, err := bucket.Page(page).Give(c, now); err != nil {
+		if _, _, err := bucket.Page(page).Settle(c, c.CostMicro/2, now); err != nil {
 			t.Errorf("give after take: %v", err)
 		}
 	})
@@ -194,8 +194,12 @@ func (s *casStore) Take(c *bucket.Charge, now int64) (r bucket.Result, err error
 	return r, err
 }
 
-func (s *casStore) Give(c *bucket.Charge, now int64) error {
-	return s.step(c.Key, func(g bucket.Page) (bool, error) { return g.Give(c, now) })
+func (s *casStore) Settle(c *bucket.Charge, actual, now int64) (unpaid int64, err error) {
+	err = s.step(c.Key, func(g bucket.Page) (changed bool, err error) {
+		unpaid, changed, err = g.Settle(c, actual, now)
+		return changed, err
+	})
+	return unpaid, err
 }
 
 func TestConcurrentWorkersShareOneBudget(t *testing.T) {
@@ -223,7 +227,7 @@ func TestConcurrentWorkersShareOneBudget(t *testing.T) {
 				}
 				if rng.IntN(4) > 0 {
 					admitted[k].Add(c.CostMicro)
-				} else if err := store.Give(c, now); err != nil {
+				} else if _, err := store.Settle(c, 0, now); err != nil {
 					t.Error(err)
 				}
 			}
@@ -244,7 +248,7 @@ func TestMemory(t *testing.T) {
 	c := charge(42, 60)
 	first, err1 := m.Take(c, epoch)
 	second, err2 := m.Take(c, epoch)
-	err3 := m.Give(c, epoch)
+	_, err3 := m.Settle(c, 0, epoch)
 	third, err4 := m.Take(c, epoch)
 	if !first.Allowed || second.Allowed || !third.Allowed || errors.Join(err1, err2, err3, err4) != nil {
 		t.Errorf("%+v %+v %+v %v", first, second, third, errors.Join(err1, err2, err3, err4))
@@ -262,7 +266,7 @@ func TestNoAllocation(t *testing.T) {
 		if _, err := m.Take(c, now); err != nil {
 			t.Fatal(err)
 		}
-		if err := m.Give(c, now); err != nil {
+		if _, err := m.Settle(c, 0, now); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -6,9 +6,10 @@ import (
 
 // arenaBytes is room for the header edits (at most removalBytes of names that
 // clients made up), for a reply (a name of 128 bytes in it may become six times as
-// long by escapes) and behind these for the record of a decision.
+// long by escapes, and maxKnownBytes of known ones may follow) and behind these for
+// the record of a decision.
 const (
-	arenaBytes   = 5 << 10
+	arenaBytes   = 6 << 10
 	removalBytes = 1 << 10
 )
 
@@ -21,9 +22,12 @@ type arena struct {
 // open returns an empty slice over the free memory.
 func (a *arena) open() []byte { return a.data[a.n:a.n:len(a.data)] }
 
-// close keeps what was appended to the slice of open.
+// close keeps what was appended to the slice of open. What outgrew the memory has
+// found its own.
 func (a *arena) close(b []byte) []byte {
-	a.n += len(b)
+	if a.n+len(b) <= len(a.data) {
+		a.n += len(b)
+	}
 	return b
 }
 

@@ -14,6 +14,9 @@ func (s *Stream) decide() bool {
 	} else {
 		s.bucket = int(split.Random(s.host.Random()))
 	}
+	if s.facts.compressible && s.limited() {
+		s.edits.remove("accept-encoding") // what the answer cost is read from it
+	}
 	s.edits.set(HeaderModel, bytesOf(m.Name))
 	s.edits.set(HeaderBucket, s.scratch.integer(int64(s.bucket)))
 	if s.version >= 0 {

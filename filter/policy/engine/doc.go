@@ -11,6 +11,9 @@
 //	s.Header(name, value)  // each request header, lower-case, :method and :path too
 //	s.Headers(end)         // Hold: go on with Body; Forward or Reply: see there
 //	s.Body(p, end)         // until it says Forward or Reply
+//	s.ResponseHeader(name, value), s.ResponseHeaders(end), s.ResponseBody(p),
+//	s.ResponseEnd()        // where Reads says so
+//	s.Finish(cause)        // however the stream ends
 //	s.Release()
 //
 // Nothing is allocated while requests pass, once pool and streams are warm. The

@@ -36,9 +36,9 @@ func (h *host) Take(c *bucket.Charge, now int64) (bucket.Result, error) {
 	return h.Memory.Take(c, now)
 }
 
-func (h *host) Give(c *bucket.Charge, now int64) error {
+func (h *host) Settle(c *bucket.Charge, actual, now int64) (int64, error) {
 	h.gives++
-	return h.Memory.Give(c, now)
+	return h.Memory.Settle(c, actual, now)
 }
 
 // document is a policy of two models with a limit and a redaction of one of them.

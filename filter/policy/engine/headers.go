@@ -2,23 +2,24 @@ package engine
 
 // headerFacts is what a request's headers say, besides the texts in Stream.
 type headerFacts struct {
-	method      method
-	hasPath     bool
-	escaped     bool  // the path holds an encoded slash or backslash
-	length      int64 // content-length, none if there is none
-	mediaType   mediaType
-	encoded     bool // a content-encoding other than identity
-	binary      bool // inference-header-content-length: JSON followed by raw tensors
-	hasModel    bool // x-model
-	hasTokens   bool // x-max-tokens
-	hasHeat     bool // x-temperature
-	trusted     bool // the peer may send those three
-	maxTokens   int64
-	temperature int64 // thousandths
-	badTokens   bool
-	badHeat     bool
-	pathBytes   int
-	path        [maxPathBytes]byte // without its query
+	method       method
+	hasPath      bool
+	escaped      bool  // the path holds an encoded slash or backslash
+	length       int64 // content-length, none if there is none
+	mediaType    mediaType
+	encoded      bool // a content-encoding other than identity
+	compressible bool // accept-encoding: the answer may be compressed
+	binary       bool // inference-header-content-length: JSON followed by raw tensors
+	hasModel     bool // x-model
+	hasTokens    bool // x-max-tokens
+	hasHeat      bool // x-temperature
+	trusted      bool // the peer may send those three
+	maxTokens    int64
+	temperature  int64 // thousandths
+	badTokens    bool
+	badHeat      bool
+	pathBytes    int
+	path         [maxPathBytes]byte // without its query
 }
 
 // maxPathBytes is longer than any path that can be answered: names of models and
@@ -83,6 +84,8 @@ func (s *Stream) ownHeader(name string, value []byte) {
 		}
 	case "content-encoding":
 		f.encoded = f.encoded || !equalFold(view(value), "identity")
+	case "accept-encoding":
+		f.compressible = true
 	case "inference-header-content-length":
 		f.binary = true
 	case headerTrustedModel:

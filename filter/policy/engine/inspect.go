@@ -19,20 +19,25 @@ const (
 	paramMaxTokens
 	paramMaxCompletionTokens
 	paramMaxOutputTokens
+	paramStreamOptions
 	paramCount
+
+	paramIncludeUsage = paramCount // a member of paramStreamOptions
 )
 
-// Names of the parameters. The last three are the output cap in the three forms of
-// the OpenAI API.
-var paramNames = [paramCount]string{
+// Names of the parameters. Three are the output cap in the three forms of the OpenAI
+// API.
+var paramNames = [paramCount + 1]string{
 	"", "model", "user", "stream", "n", "temperature", "max_tokens", "max_completion_tokens", "max_output_tokens",
+	"stream_options", "stream_options.include_usage",
 }
 
 // What the parameters must be. null is the same as leaving one out.
-var paramTypes = [paramCount]string{
+var paramTypes = [paramCount + 1]string{
 	"", "must be a string", "must be a string", "must be true or false",
 	"must be a whole number from 1 to 128", "must be a number from 0 to 2",
 	"must be a whole number below 2147483648", "must be a whole number below 2147483648", "must be a whole number below 2147483648",
+	"must be an object", "must be true or false",
 }
 
 const (
@@ -74,6 +79,8 @@ type inspector struct {
 	choices     int64 // n
 	temperature int64 // thousandths, none
 	stream      bool
+
+	options
 }
 
 func (in *inspector) reset() {
@@ -82,6 +89,7 @@ func (in *inspector) reset() {
 	in.user.reset()
 	in.estimate = tokens.Estimator{}
 	in.output, in.choices, in.temperature, in.stream = none, 1, none, false
+	in.options = options{}
 }
 
 // start makes in ready for a body.
@@ -91,7 +99,13 @@ func (in *inspector) start(maxDepth int) {
 }
 
 // Structure is part of jsonscan.Sink, like the methods below.
-func (in *inspector) Structure(raw []byte) error { return in.s.out.Write(raw) }
+func (in *inspector) Structure(raw []byte) error {
+	if in.addition != "" {
+		return in.insert(raw)
+	}
+	in.closed = 0
+	return in.s.out.Write(raw)
+}
 
 // Begin counts messages: objects in a list that is a member of the body.
 func (in *inspector) Begin(object bool, depth int) error {
@@ -99,18 +113,25 @@ func (in *inspector) Begin(object bool, depth int) error {
 		in.estimate.Message()
 	}
 	in.depth = depth
+	if object && in.param == paramStreamOptions {
+		in.inside, in.param = true, paramNone
+	}
 	return in.demand(in.param == paramNone, in.param)
 }
 
 // End closes a container.
 func (in *inspector) End(depth int) error {
 	in.depth = depth - 1
+	in.closed++
+	in.askForUsage(depth)
 	return nil
 }
 
 // KeyStart begins to collect a key of the body itself.
 func (in *inspector) KeyStart() error {
-	in.atKey = in.depth == 1
+	option := in.depth == 2 && in.inside
+	in.filled = in.filled || option
+	in.atKey = in.depth == 1 || option
 	in.keyBytes, in.keyOver = 0, false
 	in.unescaper.Reset()
 	return nil
@@ -141,6 +162,9 @@ func (in *inspector) KeyEnd() error {
 		return nil
 	}
 	name := view(in.key[:in.keyBytes])
+	if in.inside {
+		return in.foundOption(name)
+	}
 	for p := paramModel; p < paramCount; p++ {
 		if name == paramNames[p] {
 			return in.found(p)
@@ -220,7 +244,8 @@ func (in *inspector) StringEnd() error {
 	return in.s.foundModel()
 }
 
-// Scalar collects a number or literal that is a parameter's value.
+// Scalar collects a number or literal that is a parameter's value. One that may be
+// replaced is not let out before its end.
 func (in *inspector) Scalar(raw []byte) error {
 	if in.param != paramNone {
 		if in.scalarBytes+len(raw) > maxScalar {
@@ -229,6 +254,9 @@ func (in *inspector) Scalar(raw []byte) error {
 			in.scalarBytes += copy(in.scalar[in.scalarBytes:], raw)
 		}
 	}
+	if in.param == paramIncludeUsage {
+		return nil
+	}
 	return in.s.out.Write(raw)
 }
 
@@ -236,6 +264,9 @@ func (in *inspector) Scalar(raw []byte) error {
 func (in *inspector) ScalarEnd() error {
 	p, value, over := in.param, in.scalar[:in.scalarBytes], in.scalarOver
 	in.param, in.scalarBytes, in.scalarOver = paramNone, 0, false
+	if p == paramIncludeUsage {
+		return in.takeIncludeUsage(value, over)
+	}
 	if p == paramNone || view(value) == "null" {
 		return nil
 	}
@@ -247,7 +278,7 @@ func (in *inspector) ScalarEnd() error {
 func (in *inspector) take(p param, value []byte) (ok bool) {
 	var n int64
 	switch p {
-	case paramModel, paramUser:
+	case paramModel, paramUser, paramStreamOptions:
 		return false
 	case paramStream:
 		in.stream = view(value) == "true"

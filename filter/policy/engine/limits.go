@@ -14,9 +14,11 @@ const (
 	chargeFailed                // the store failed, and the limit is closed
 	chargeSkipped               // the store failed, and the limit is open
 	chargeGivenBack             // taken, and undone because a later limit refused
+	chargeSettled               // taken, and made what the request really cost
+	chargeKept                  // taken, and left so because the store failed in the end
 )
 
-var chargeStates = [...]string{"taken", "refused", "failed", "skipped", "givenBack"}
+var chargeStates = [...]string{"taken", "refused", "failed", "skipped", "givenBack", "settled", "kept"}
 
 // charges is what the limits wanted of a request and what came of it.
 type charges struct {
@@ -26,6 +28,7 @@ type charges struct {
 	charge      [spec.MaxModelLimits]bucket.Charge
 	result      [spec.MaxModelLimits]bucket.Result
 	state       [spec.MaxModelLimits]chargeState
+	actual      [spec.MaxModelLimits]int64 // micro-units, of those that are settled
 }
 
 // defaultTemperature counts for a request that names none, in thousandths: it is
@@ -52,6 +55,7 @@ func (s *Stream) charge() bool {
 		}
 	}
 	s.announceBudget()
+	s.settlement.Reserved = addTokens(s.charges.prompt, s.outputCap(&s.program.limits[limits[0].index]))
 	return true
 }
 
@@ -82,7 +86,10 @@ func (s *Stream) take(i int, now int64) bool {
 // tokens: they flow back with time.
 func (s *Stream) giveBack(i int, now int64) {
 	for j := range i {
-		if s.charges.state[j] == chargeTaken && s.host.Give(&s.charges.charge[j], now) == nil {
+		if s.charges.state[j] != chargeTaken {
+			continue
+		}
+		if _, err := s.host.Settle(&s.charges.charge[j], 0, now); err == nil {
 			s.charges.state[j] = chargeGivenBack
 		}
 	}
@@ -129,24 +136,39 @@ func (s *Stream) outputCap(l *limit) int64 {
 func (s *Stream) price(m modelLimit) bucket.Charge {
 	l := &s.program.limits[m.index]
 	c := bucket.Charge{Limit: int(m.index), Params: l.params, Key: s.key(l)}
-	output := s.outputCap(l)
+	c.CostMicro = s.cost(m, s.charges.prompt, 0, s.outputCap(l))
 	if !l.isSemantic {
-		c.CostMicro = bucket.TokenCost(s.charges.prompt, output)
 		return c
 	}
-	semantic, name := s.program.doc.Limits[m.index].Semantic, ""
 	if m.entry >= 0 {
 		c.Params = l.sized[m.entry]
-		semantic.Models = semantic.Models[m.entry : m.entry+1]
-		name = semantic.Models[0].Model
-	} else {
-		semantic.Models = nil
 	}
 	if s.facts.hasTokens {
+		semantic, name := s.weights(m)
 		c.Params = bucket.SemanticParams(&semantic, name, s.facts.maxTokens)
 	}
-	c.CostMicro = bucket.SemanticCost(&semantic, name, s.charges.prompt, output, s.charges.temperature)
 	return c
+}
+
+// cost returns what so many tokens cost in a limit, in micro-units.
+func (s *Stream) cost(m modelLimit, prompt, cached, output int64) int64 {
+	if !s.program.limits[m.index].isSemantic {
+		return bucket.TokenCost(&s.program.doc.Limits[m.index].Tokens, prompt, cached, output)
+	}
+	semantic, name := s.weights(m)
+	return bucket.SemanticCost(&semantic, name, prompt, output, s.charges.temperature)
+}
+
+// weights returns the numbers of the semantic mode with the model's entry alone,
+// and its name; without an entry there is none.
+func (s *Stream) weights(m modelLimit) (semantic spec.Semantic, name string) {
+	semantic = s.program.doc.Limits[m.index].Semantic
+	if m.entry < 0 {
+		semantic.Models = nil
+		return semantic, ""
+	}
+	semantic.Models = semantic.Models[m.entry : m.entry+1]
+	return semantic, semantic.Models[0].Model
 }
 
 // key names the bucket: the limit and the parts that its key asks for. A part that
@@ -198,14 +220,20 @@ func (s *Stream) announceBudget() {
 	}
 }
 
-// budgetHeaders adds x-ratelimit-* of a charge, as OpenAI's servers send them.
+// budgetHeaders adds x-ratelimit-* of a charge, as OpenAI's servers send them. A
+// budget is one of tokens: in requests it is how many like this one it holds.
 func (s *Stream) budgetHeaders(i int) {
 	c, r := &s.charges.charge[i], &s.charges.result[i]
 	l := &s.program.limits[c.Limit]
+	request := max(c.CostMicro, bucket.Micro/l.perUnit, 1)
+	s.response.set("x-ratelimit-limit-requests", s.scratch.integer(c.Params.CapacityMicro/request))
 	s.response.set("x-ratelimit-limit-tokens", s.scratch.integer(l.inTokens(c.Params.CapacityMicro)))
+	s.response.set("x-ratelimit-remaining-requests", s.scratch.integer(r.RemainingMicro/request))
 	s.response.set("x-ratelimit-remaining-tokens", s.scratch.integer(l.inTokens(r.RemainingMicro)))
 	if r.ResetNs < forever {
-		s.response.set("x-ratelimit-reset-tokens", s.scratch.duration(r.ResetNs))
+		reset := s.scratch.duration(r.ResetNs)
+		s.response.set("x-ratelimit-reset-requests", reset)
+		s.response.set("x-ratelimit-reset-tokens", reset)
 	}
 }
 

@@ -102,6 +102,17 @@ func (p *pipe) writeOther(b []byte) error {
 	return p.held.Append(b)
 }
 
+// insert lets bytes out that do not stand in the body. They are never taken for a
+// part of the chunk, where the same bytes may come next.
+func (p *pipe) insert(b []byte) error {
+	p.written += int64(len(b))
+	if err := p.flush(); err != nil {
+		return err
+	}
+	p.taken = true
+	return p.held.Append(b)
+}
+
 // flush puts the span into held.
 func (p *pipe) flush() error {
 	span := p.chunk[p.from:p.to]
@@ -126,10 +137,10 @@ func (p *pipe) end(whole bool) error {
 }
 
 // redactAgain is called when the model has become known at the end of a string in
-// the midst of the body: everything read so far, which came out unchanged, is read
-// once more through the rules.
+// the midst of the body: everything that came out so far, which no rule has changed,
+// is read once more through the rules.
 func (p *pipe) redactAgain(rules *redact.Rules, maxDepth int) error {
-	read := p.chunk[:p.to]
+	read := p.chunk[p.from:p.to]
 	p.held, p.raw = p.raw, p.held
 	p.written, p.from, p.to = 0, 0, 0
 	p.redact(rules)

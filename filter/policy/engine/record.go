@@ -12,11 +12,13 @@ import (
 //
 //	{"outcome":"forward","model":"m","version":"v2","versionBy":"rule","bucket":17,
 //	 "tenant":"9f1b…","promptTokens":12,"outputTokens":512,"temperatureMilli":700,
-//	 "limits":[{"name":"l","state":"taken","costMicro":1,"capacityMicro":2,"remainingMicro":1}],
+//	 "limits":[{"name":"l","state":"settled","costMicro":3,"capacityMicro":9,"remainingMicro":6,"settledMicro":2}],
+//	 "settled":{"by":"usage","inputTokens":10,"cachedTokens":4,"outputTokens":31},
 //	 "redactions":{"phone":1},"unscanned":true}
 //
-// outcome is forward or the code of the reply. Members that do not apply are left
-// out. The bytes are valid until the next call of any method.
+// outcome is forward or the code of the reply. remainingMicro is what was left after
+// the reservation. Members that do not apply are left out, and settled until the
+// stream has ended. The bytes are valid until the next call of any method.
 func (s *Stream) Record() []byte {
 	r := recorder{b: s.scratch.open()} // behind what edits and reply use
 	r.text("outcome", s.outcome())
@@ -36,6 +38,9 @@ func (s *Stream) Record() []byte {
 	}
 	if s.charges.count > 0 {
 		s.recordCharges(&r)
+	}
+	if s.settlement.Done {
+		s.recordSettlement(&r)
 	}
 	s.recordRedactions(&r)
 	if s.unscanned {
@@ -67,9 +72,22 @@ func (s *Stream) recordCharges(r *recorder) {
 		item.number("costMicro", c.charge[i].CostMicro)
 		item.number("capacityMicro", c.charge[i].Params.CapacityMicro)
 		item.number("remainingMicro", c.result[i].RemainingMicro)
+		if c.state[i] == chargeSettled {
+			item.number("settledMicro", c.actual[i])
+		}
 		r.b = append(item.b, '}')
 	}
 	r.b = append(r.b, ']')
+}
+
+func (s *Stream) recordSettlement(r *recorder) {
+	r.name("settled")
+	item := recorder{b: r.b}
+	item.text("by", ways[s.settlement.Way])
+	item.number("inputTokens", s.settlement.Input)
+	item.number("cachedTokens", s.settlement.Cached)
+	item.number("outputTokens", s.settlement.Output)
+	r.b = append(item.b, '}')
 }
 
 func (s *Stream) recordRedactions(r *recorder) {

@@ -25,6 +25,8 @@ const (
 	CodeUnsupportedEncoding = "unsupported_content_encoding"
 	CodeRateLimitExceeded   = "rate_limit_exceeded"
 	CodeLimiterUnavailable  = "limiter_unavailable"
+	CodeLengthRequired      = "length_required"
+	CodeInternalError       = "internal_error"
 )
 
 // Types of errors in OpenAI's sense.
@@ -57,6 +59,8 @@ var (
 	badMedia        = refusal{415, typeRequest, CodeUnsupportedMedia, "weir_unsupported_media_type"}
 	badEncoding     = refusal{415, typeRequest, CodeUnsupportedEncoding, "weir_unsupported_content_encoding"}
 	overBudget      = refusal{429, typeTokens, CodeRateLimitExceeded, "weir_rate_limit_exceeded"}
+	noLength        = refusal{411, typeRequest, CodeLengthRequired, "weir_length_required"}
+	internal        = refusal{500, typeServer, CodeInternalError, "weir_internal_error"}
 	limiterUnusable = refusal{503, typeServer, CodeLimiterUnavailable, "weir_limiter_unavailable"}
 )
 
@@ -90,29 +94,57 @@ func (s *Stream) replyHeader(name string, value []byte) {
 	s.reply.Headers = s.response.all()
 }
 
-// refuse replies with an error of OpenAI's form, or on a path of the Open Inference
-// Protocol of that protocol's, whose clients read "error" as a string. An empty
+// refuse replies with an error of the form that the path's clients read. An empty
 // param is null; the message comes in parts.
 func (s *Stream) refuse(r *refusal, param string, message ...string) bool {
 	if s.replied {
 		return false
 	}
-	v2 := s.speaksV2()
+	dialect := s.dialect()
 	b := s.scratch.open()
-	if v2 {
+	switch dialect {
+	case dialectV2:
 		b = append(b, `{"error":"`...)
-	} else {
+	case dialectAnthropic:
+		b = append(b, `{"type":"error","error":{"type":"`...)
+		b = append(b, r.anthropicType()...)
+		b = append(b, `","message":"`...)
+	default:
 		b = append(b, `{"error":{"message":"`...)
 	}
 	for _, part := range message {
 		b = jsonscan.AppendEscaped(b, part)
 	}
-	if v2 {
+	switch dialect {
+	case dialectV2:
 		b = append(b, `"}`...)
-	} else {
+	case dialectAnthropic:
+		b = append(b, `"}}`...)
+	default:
 		b = r.appendDetails(b, param)
 	}
 	return s.respond(r.status, r.code, r.details, s.scratch.close(b))
+}
+
+// RefuseLength answers a request whose body cannot be changed without its
+// content-length, whatever was decided before.
+func (s *Stream) RefuseLength() *ReplyMessage {
+	return s.insist(&noLength, "A request with trailers needs a content-length here.")
+}
+
+// RefuseInternal answers a request that the caller could not do what was decided
+// about, whatever that was.
+func (s *Stream) RefuseInternal() *ReplyMessage {
+	return s.insist(&internal, "The gateway's filter could not work on this request.")
+}
+
+// insist replaces what was decided by a refusal.
+func (s *Stream) insist(r *refusal, message string) *ReplyMessage {
+	s.replied = false
+	s.response.reset()
+	s.refuse(r, "", message)
+	s.done()
+	return &s.reply
 }
 
 // appendDetails closes the message and writes what stands beside it.
@@ -130,24 +162,83 @@ func (r *refusal) appendDetails(b []byte, param string) []byte {
 	return append(b, `"}}`...)
 }
 
-// speaksV2 says whether the path is one of the Open Inference Protocol v2.
-func (s *Stream) speaksV2() bool {
+// dialect is the form of errors.
+type dialect uint8
+
+const (
+	dialectOpenAI    dialect = iota
+	dialectV2                // of the Open Inference Protocol v2, where "error" is a string
+	dialectAnthropic         // https://docs.anthropic.com/en/api/errors
+)
+
+// dialect says which form of errors the clients of the path read.
+func (s *Stream) dialect() dialect {
 	path := view(s.facts.path[:s.facts.pathBytes])
-	return path == pathServer || hasPrefix(path, pathServer+"/")
+	switch {
+	case path == pathServer || hasPrefix(path, pathServer+"/"):
+		return dialectV2
+	case path == pathMessages:
+		return dialectAnthropic
+	}
+	return dialectOpenAI
+}
+
+// anthropicType is the type of an error in Anthropic's form.
+func (r *refusal) anthropicType() string {
+	switch {
+	case r.status == 404:
+		return "not_found_error"
+	case r.status == 413:
+		return "request_too_large"
+	case r.status == 429:
+		return "rate_limit_error"
+	case r.status >= 500:
+		return "api_error"
+	}
+	return typeRequest
 }
 
 func (s *Stream) refuseParameter(param string, problem string) bool {
 	return s.refuse(&badParameter, param, "Invalid ", param, ": it ", problem, ".")
 }
 
-// refuseModel answers 404. The name is repeated only if it is text of a sensible
-// length.
+// refuseModel answers 404 and names the models that there are. The name that was
+// asked for is repeated only if it is text of a sensible length.
 func (s *Stream) refuseModel(name *text) bool {
 	const longest = 128
-	if name.over || name.n > longest || !utf8.Valid(name.bytes()) {
-		return s.refuse(&unknownModel, "model", "The model does not exist.")
+	if s.replied {
+		return false
 	}
-	return s.refuse(&unknownModel, "model", "The model `", view(name.bytes()), "` does not exist.")
+	known := s.knownModels()
+	if name.over || name.n > longest || !utf8.Valid(name.bytes()) {
+		return s.refuse(&unknownModel, "model", "The model does not exist.", known)
+	}
+	return s.refuse(&unknownModel, "model", "The model `", view(name.bytes()), "` does not exist.", known)
+}
+
+// maxKnownBytes bounds the list of models in an answer.
+const maxKnownBytes = 512
+
+// knownModels is a sentence about the models that there are, as many as fit.
+func (s *Stream) knownModels() string {
+	models := s.program.doc.Models
+	if len(models) == 0 {
+		return ""
+	}
+	b := append(s.scratch.open(), " Known models: "...)
+	n := 0
+	for ; n < len(models) && (n == 0 || len(b)+len(models[n].Name) < maxKnownBytes); n++ {
+		if n > 0 {
+			b = append(b, ", "...)
+		}
+		b = append(b, models[n].Name...)
+	}
+	if n < len(models) {
+		b = append(b, " and "...)
+		b = jsonscan.AppendInt(b, int64(len(models)-n))
+		b = append(b, " more (GET /v1/models lists all)"...)
+	}
+	return view(s.scratch.close(append(b, '.')))
 }
 
 func (s *Stream) refuseVersion() bool {

@@ -5,6 +5,7 @@ type route struct {
 	kind       routeKind
 	inference  bool // limits count it
 	embeds     bool // the answer is no text: it has no output tokens and no temperature
+	reports    bool // a stream says its usage if it is asked to by stream_options
 	hasModel   bool // pathModel
 	hasVersion bool // pathVersion
 }
@@ -23,24 +24,27 @@ const (
 
 // Paths of the OpenAI API whose body names the model.
 var bodyPaths = [...]string{
-	"/v1/chat/completions", "/v1/completions", pathEmbeddings, "/v1/responses", "/v1/messages",
+	pathChat, pathCompletions, pathEmbeddings, "/v1/responses", pathMessages,
 }
 
 // Parts of paths of the OpenAI API and of the Open Inference Protocol v2.
 const (
-	pathEmbeddings = "/v1/embeddings"
-	pathModels     = "/v1/models"
-	pathServer     = "/v2"
-	pathLive       = "/v2/health/live"
-	pathReady      = "/v2/health/ready"
-	pathV2Models   = "/v2/models/"
-	partVersions   = "/versions/"
-	actionReady    = "ready"
-	actionConfig   = "config"
-	actionStats    = "stats"
-	actionInfer    = "infer"
-	actionText     = "generate"
-	actionStream   = "generate_stream"
+	pathChat        = "/v1/chat/completions"
+	pathCompletions = "/v1/completions"
+	pathEmbeddings  = "/v1/embeddings"
+	pathMessages    = "/v1/messages" // Anthropic's
+	pathModels      = "/v1/models"
+	pathServer      = "/v2"
+	pathLive        = "/v2/health/live"
+	pathReady       = "/v2/health/ready"
+	pathV2Models    = "/v2/models/"
+	partVersions    = "/versions/"
+	actionReady     = "ready"
+	actionConfig    = "config"
+	actionStats     = "stats"
+	actionInfer     = "infer"
+	actionText      = "generate"
+	actionStream    = "generate_stream"
 )
 
 // Answers to the server paths of the Open Inference Protocol v2: they are about
@@ -61,7 +65,10 @@ func (s *Stream) classify() route {
 	if f.method == methodPost {
 		for _, p := range bodyPaths {
 			if path == p {
-				return route{kind: routeUpstream, inference: true, embeds: p == pathEmbeddings}
+				return route{
+					kind: routeUpstream, inference: true, embeds: p == pathEmbeddings,
+					reports: p == pathChat || p == pathCompletions,
+				}
 			}
 		}
 	}

@@ -49,6 +49,9 @@ type Stream struct {
 	unscanned bool
 	charges   charges
 
+	got        answer
+	settlement Settlement
+
 	edits    edits
 	response edits
 	reply    ReplyMessage
@@ -82,6 +85,8 @@ func (s *Stream) Reset(p *Program, h Host) {
 	s.out.reset(p.doc.Settings.HoldLimit)
 	s.model, s.early, s.version, s.versionBy, s.bucket, s.unscanned = none, false, none, versionByRoute, none, false
 	s.charges.count = 0
+	s.got.reset()
+	s.settlement = Settlement{}
 	s.forget()
 	s.replied = false
 	s.scratch.n = 0
@@ -107,8 +112,9 @@ func (s *Stream) forget() {
 // stream first says Forward.
 func (s *Stream) Edits() []Edit { return s.edits.all() }
 
-// ResponseEdits returns the x-ratelimit-* headers for the response to an admitted
-// request that a limit counted.
+// ResponseEdits returns the changes to the response's headers: x-ratelimit-* for
+// the response to an admitted request that a limit counted, and what follows from
+// its own headers. They are complete after ResponseHeaders.
 func (s *Stream) ResponseEdits() []Edit { return s.response.all() }
 
 // Held returns the bytes that are to go upstream. The caller writes them out after

@@ -29,7 +29,15 @@ type Vector struct {
 	Before     int    `json:"before,omitempty"`     // how often the same request was sent before
 
 	Request Request `json:"request"`
+	Answer  *Answer `json:"answer,omitempty"` // what upstream answers to each; nil: anything short
 	Expect  Expect  `json:"expect"`
+}
+
+// Answer is what upstream answers.
+type Answer struct {
+	Status  int         `json:"status"`
+	Headers [][2]string `json:"headers,omitempty"`
+	Body    string      `json:"body,omitempty"`
 }
 
 // Request is what the client sends. The hosts add a content-length unless Chunked.
@@ -69,6 +77,7 @@ type Forward struct {
 	Body     *string           `json:"body,omitempty"`    // nil, with Repeat nil: as it was sent
 	Repeat   *Repeat           `json:"repeat,omitempty"`
 	Response map[string]string `json:"response,omitempty"` // headers added to the response
+	Answer   *string           `json:"answer,omitempty"`   // body of the response; nil: as upstream sent it
 }
 
 // Reply is what the client gets instead.
@@ -85,6 +94,7 @@ type Outcome struct {
 	Headers  [][2]string // of the request that upstream got, or of the reply
 	Body     []byte      // likewise
 	Response [][2]string // of a forwarded request: what the response had beyond upstream's
+	Answer   []byte      // of a forwarded request: the body of the response
 }
 
 //go:embed testdata/policies testdata/vectors
@@ -176,7 +186,21 @@ func (v *Vector) checkForward(f *Forward, o *Outcome) []string {
 	if !bytes.Equal(o.Body, want) {
 		problems = append(problems, fmt.Sprintf("upstream got %d bytes %.200s, want %d bytes %.200s", len(o.Body), o.Body, len(want), want))
 	}
-	return problems
+	return append(problems, v.checkAnswer(f, o)...)
+}
+
+func (v *Vector) checkAnswer(f *Forward, o *Outcome) []string {
+	if v.Answer == nil {
+		return nil
+	}
+	want := v.Answer.Body
+	if f.Answer != nil {
+		want = *f.Answer
+	}
+	if string(o.Answer) != want {
+		return []string{fmt.Sprintf("the client got %q, want %q", o.Answer, want)}
+	}
+	return nil
 }
 
 func (r *Reply) check(o *Outcome) []string {

@@ -95,7 +95,36 @@ func (n *native) send(v *policytest.Vector, p *engine.Program, h *host, next fun
 	if action != engine.Forward {
 		n.t.Errorf("%s: action %d at the end", v.Name, action)
 	}
-	return &policytest.Outcome{Headers: apply(headers, s.Edits()), Body: upstream, Response: apply(nil, s.ResponseEdits())}
+	o := &policytest.Outcome{Headers: apply(headers, s.Edits()), Body: upstream}
+	o.Answer = n.answer(v, next)
+	o.Response = apply(nil, s.ResponseEdits())
+	return o
+}
+
+// answer plays the response and returns what the client gets of its body.
+func (n *native) answer(v *policytest.Vector, next func() int) []byte {
+	s, a := n.stream, v.Answer
+	if a == nil {
+		a = &policytest.Answer{Status: 200}
+	}
+	if !s.Reads() {
+		return []byte(a.Body)
+	}
+	s.ResponseHeader([]byte(":status"), []byte(strconv.Itoa(a.Status)))
+	for _, h := range a.Headers {
+		s.ResponseHeader([]byte(h[0]), []byte(h[1]))
+	}
+	s.ResponseHeaders(a.Body == "")
+	var out []byte
+	for rest := []byte(a.Body); len(rest) > 0; {
+		piece := bytes.Clone(rest[:min(next(), len(rest))])
+		rest = rest[len(piece):]
+		p := s.ResponseBody(piece)
+		out = append(append(append(out, p.Before...), piece[:p.From]...), piece[p.To:len(piece)-p.Tail]...)
+	}
+	out = append(out, s.ResponseEnd()...)
+	s.Finish(engine.CauseClient) // must find nothing to do
+	return out
 }
 
 // written returns what goes upstream in place of a piece.

@@ -33,6 +33,7 @@ const (
 	MaxMilli       = 1_000_000_000_000_000 // refill in thousandths
 	MaxWeightMilli = 1_000_000_000_000     // weight units in thousandths
 	MaxKMilli      = 1_000_000             // temperature sensitivity in thousandths
+	MaxTokenMilli  = 1_000_000             // weight of a token in thousandths
 )
 
 // The character sets of names. Both keep a name fit to be a header's value and a

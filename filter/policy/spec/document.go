@@ -127,11 +127,18 @@ type SemanticModel struct {
 	KMilli    int64  // 1,200: 1.2
 }
 
-// Tokens holds the numbers of the plain mode.
+// Tokens holds the numbers of the plain mode. The weights say how many tokens of
+// the budget one token of a kind costs, in thousandths; 0 stands for 1,000.
+//
+//	cost = InputMilli x (input - cached) + CachedMilli x cached + OutputMilli x output
 type Tokens struct {
 	Capacity      int64 // tokens
 	RefillMilli   int64 // tokens per second, in thousandths
 	DefaultOutput int64 // output cap of a request that names none
+
+	InputMilli  int64 // of the prompt
+	CachedMilli int64 // of the part of the prompt that the upstream had in a cache
+	OutputMilli int64 // of the answer
 }
 
 // Redaction is the rule set for personal data in request strings.

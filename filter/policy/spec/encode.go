@@ -4,7 +4,7 @@ import "github.com/weirmesh/weir/filter/policy/jsonscan"
 
 // Encode returns the canonical bytes of a valid document: fields sorted by name,
 // no white space, whole numbers, strings as in RFC 8785. Empty strings, empty
-// lists and the numbers of the other limit mode are left out. Parse(Encode(d))
+// lists, default weights and the numbers of the other limit mode are left out. Parse(Encode(d))
 // equals d.
 func Encode(d *Document) []byte {
 	w := &writer{}
@@ -146,10 +146,20 @@ func (w *writer) semanticModel(m *SemanticModel) {
 
 func (w *writer) tokens(t *Tokens) {
 	w.begin('{')
+	w.weight("cachedMilli", t.CachedMilli)
 	w.integer("capacity", t.Capacity)
 	w.integer("defaultOutput", t.DefaultOutput)
+	w.weight("inputMilli", t.InputMilli)
+	w.weight("outputMilli", t.OutputMilli)
 	w.integer("refillMilli", t.RefillMilli)
 	w.end('}')
+}
+
+// weight writes a weight unless it is the default.
+func (w *writer) weight(name string, milli int64) {
+	if milli != 0 {
+		w.integer(name, milli)
+	}
 }
 
 func (w *writer) redaction(r *Redaction) {

@@ -175,6 +175,12 @@ func (r *reader) tokens(t *Tokens) {
 			t.RefillMilli = r.integer()
 		case "defaultOutput":
 			t.DefaultOutput = r.integer()
+		case "inputMilli":
+			t.InputMilli = r.integer()
+		case "cachedMilli":
+			t.CachedMilli = r.integer()
+		case "outputMilli":
+			t.OutputMilli = r.integer()
 		default:
 			r.unknown()
 		}

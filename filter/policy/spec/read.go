@@ -72,8 +72,8 @@ func (r *reader) expect(c byte, kind string) bool {
 // fields are the names of all fields of a document, so that one is found without
 // memory for its name and seen twice by a bit.
 var fields = [...]string{
-	"aliases", "baseMilli", "capacity", "defaultKMilli", "defaultOutput", "entities", "floorMilli", "header", "holdLimit",
-	"kMilli", "key", "kind", "limits", "maxDepth", "maxTokens", "mode", "model", "models", "name", "onFailure", "overflow",
+	"aliases", "baseMilli", "cachedMilli", "capacity", "defaultKMilli", "defaultOutput", "entities", "floorMilli", "header", "holdLimit",
+	"inputMilli", "kMilli", "key", "kind", "limits", "maxDepth", "maxTokens", "mode", "model", "models", "name", "onFailure", "outputMilli", "overflow",
 	"record", "redactions", "refillMilli", "rules", "salt", "semantic", "settings", "tenantHeader", "tokens", "tokensPerUnit",
 	"trustedPeers", "userHeader", "value", "version", "versionHeader", "versions", "workerHoldLimit",
 }

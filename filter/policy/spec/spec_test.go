@@ -41,7 +41,9 @@ func good() *spec.Document {
 				},
 				OnFailure: spec.FailOpen,
 			},
-			{Name: "all", Mode: spec.LimitTokens, Tokens: spec.Tokens{Capacity: 1000, RefillMilli: 10_000, DefaultOutput: 16}},
+			{Name: "all", Mode: spec.LimitTokens, Tokens: spec.Tokens{
+				Capacity: 1000, RefillMilli: 10_000, DefaultOutput: 16, InputMilli: 500, CachedMilli: 100, OutputMilli: 4000,
+			}},
 		},
 		Redactions: []spec.Redaction{{
 			Name: "personal", Models: []string{"minilm"},

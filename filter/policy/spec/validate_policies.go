@@ -150,6 +150,9 @@ func (v *validator) tokens(t *Tokens) {
 	v.within("capacity", t.Capacity, 1, MaxCapacity)
 	v.within("refillMilli", t.RefillMilli, 0, MaxMilli)
 	v.within("defaultOutput", t.DefaultOutput, 0, MaxTokenNumber)
+	v.within("inputMilli", t.InputMilli, 0, MaxTokenMilli)
+	v.within("cachedMilli", t.CachedMilli, 0, MaxTokenMilli)
+	v.within("outputMilli", t.OutputMilli, 0, MaxTokenMilli)
 }
 
 func (v *validator) redactions(redactions []Redaction) {

@@ -1,0 +1,148 @@
+//go:build wasip1
+
+package plugin
+
+import (
+	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/types"
+
+	"github.com/weirmesh/weir/filter/policy/engine"
+)
+
+// OnHttpResponseHeaders adds what a limit has to say to an admitted request, also
+// when Envoy answers in place of the upstream.
+func (s *stream) OnHttpResponseHeaders(_ int, end bool) types.Action {
+	if s.phase != forwarded && s.phase != passing {
+		return types.ActionContinue
+	}
+	if s.reading = s.engine.Reads(); s.reading {
+		s.readResponseHeaders(end)
+	}
+	edits := s.engine.ResponseEdits()
+	for i := range edits {
+		if st := edit(responseHeaders, &edits[i]); st != statusOK {
+			s.complain("response headers", st)
+		}
+	}
+	return types.ActionContinue
+}
+
+// readResponseHeaders shows the headers to the engine. If they cannot be had, the
+// answer counts as one that never came.
+func (s *stream) readResponseHeaders(end bool) {
+	data, st := getPairs(responseHeaders)
+	headers := newPairs(data)
+	for st == statusOK && headers.next() {
+		s.engine.ResponseHeader(headers.name, headers.value)
+	}
+	if st != statusOK || headers.bad {
+		s.reading = false
+		s.complain("read response headers", st)
+		return
+	}
+	s.engine.ResponseHeaders(end)
+}
+
+// OnHttpResponseBody shows the chunk to the engine in ranges and lets it go on. A
+// chunk of which something is cut out is written anew behind itself, range by
+// range, and drained in the end.
+func (s *stream) OnHttpResponseBody(size int, end bool) types.Action {
+	if !s.reading {
+		return types.ActionContinue
+	}
+	if st := s.readResponse(uint32(size), end); st != statusOK {
+		s.complain("response body", st)
+	}
+	return types.ActionContinue
+}
+
+func (s *stream) readResponse(size uint32, end bool) status {
+	anew := false
+	for at := uint32(0); at < size; {
+		part, st := getBuffer(responseBody, at, min(size-at, rangeSize))
+		if st != statusOK {
+			return st
+		}
+		if len(part) == 0 {
+			return statusNotFound
+		}
+		passage := s.engine.ResponseBody(part)
+		if !anew && !passage.Unchanged() {
+			anew = true
+			if st := repeatResponse(at); st != statusOK {
+				return st
+			}
+			if at > 0 { // part lay where the repeated ranges were read to
+				if part, st = getBuffer(responseBody, at, uint32(len(part))); st != statusOK {
+					return st
+				}
+			}
+		}
+		if anew {
+			if st := writePassage(part, passage.Before, passage.From, passage.To, passage.Tail); st != statusOK {
+				return st
+			}
+		}
+		at += uint32(len(part))
+	}
+	if anew {
+		if st := setBody(responseBody, size, nil); st != statusOK {
+			return st
+		}
+	}
+	if end {
+		return appendBody(responseBody, s.engine.ResponseEnd())
+	}
+	return statusOK
+}
+
+// repeatResponse writes the first size bytes of the response body once more, behind
+// what stands there.
+func repeatResponse(size uint32) status {
+	for at := uint32(0); at < size; {
+		part, st := getBuffer(responseBody, at, min(size-at, rangeSize))
+		if st != statusOK {
+			return st
+		}
+		if st := appendBody(responseBody, part); st != statusOK {
+			return st
+		}
+		at += uint32(len(part))
+	}
+	return statusOK
+}
+
+// writePassage writes what of a range goes on.
+func writePassage(part, before []byte, from, to, tail int) status {
+	if st := appendBody(responseBody, before); st != statusOK {
+		return st
+	}
+	if st := appendBody(responseBody, part[:from]); st != statusOK {
+		return st
+	}
+	return appendBody(responseBody, part[to:len(part)-tail])
+}
+
+// OnHttpResponseTrailers ends the response. What still waits of a stream of events
+// is an event without its end, which every client discards; here it has no way out.
+func (s *stream) OnHttpResponseTrailers(int) types.Action {
+	if s.reading {
+		s.engine.ResponseEnd()
+	}
+	return types.ActionContinue
+}
+
+// cause is why the stream has ended, as Envoy says in its response code details.
+// What neither the upstream nor a clock has done is laid to the client.
+func (s *stream) cause() engine.Cause {
+	if s.phase == replied {
+		return engine.CauseReply
+	}
+	if !s.engine.Reads() {
+		return engine.CauseEnd
+	}
+	details, st := getProperty(&smallBlock, "response\x00code_details")
+	if st == statusOK && brokeOff(view(details)) {
+		return engine.CauseUpstream
+	}
+	return engine.CauseClient
+}

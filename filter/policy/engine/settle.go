@@ -1,0 +1,121 @@
+package engine
+
+// Cause is why a stream has ended.
+type Cause uint8
+
+// Causes.
+const (
+	CauseEnd      Cause = iota // the response arrived whole
+	CauseClient                // the client went away, or nobody knows
+	CauseUpstream              // the upstream broke off or took too long
+	CauseReply                 // the filter answered instead
+)
+
+// Way is what a settlement rests on.
+type Way uint8
+
+// Ways.
+const (
+	WayNone    Way = iota // a rule: there was no output, or nobody knows how much
+	WayUsage              // what the answer said about its cost
+	WayCounted            // the text that came
+)
+
+// ways are the names of the ways.
+var ways = [...]string{"none", "usage", "counted"}
+
+// Settlement is what became of the tokens that were reserved for a request.
+type Settlement struct {
+	Done     bool // there was a reservation, and it is settled
+	Way      Way
+	Reserved int64 // tokens: the prompt's estimate and the output cap
+	Input    int64 // tokens that the request cost
+	Cached   int64 // of Input, those that the upstream had in a cache
+	Output   int64
+	Unpaid   int64 // tokens beyond what the bucket that was hit worst may owe
+}
+
+// Settled returns the tokens that the request cost.
+func (s *Settlement) Settled() int64 { return addTokens(s.Input, s.Output) }
+
+// addTokens is a + b, saturating, for a, b >= 0.
+func addTokens(a, b int64) int64 {
+	const most = 1<<63 - 1
+	if a > most-b {
+		return most
+	}
+	return a + b
+}
+
+// Settlement returns how the reservation was settled.
+func (s *Stream) Settlement() Settlement { return s.settlement }
+
+// Finish settles what was reserved for the request, once: later calls find nothing
+// to do. It is called for every end of a stream, before Release.
+func (s *Stream) Finish(cause Cause) {
+	open := false
+	for i := range s.charges.count {
+		open = open || s.charges.state[i] == chargeTaken
+	}
+	if !open {
+		return
+	}
+	if s.got.ended {
+		cause = CauseEnd
+	}
+	keep := s.weigh(cause)
+	now := s.host.Now()
+	for i := range s.charges.count {
+		if s.charges.state[i] == chargeTaken {
+			s.settle(i, keep, now)
+		}
+	}
+	s.settlement.Done = true
+}
+
+// weigh finds out what the request cost; keep says that what was reserved is what
+// counts. docs/RATIONALE.md has the rules.
+func (s *Stream) weigh(cause Cause) (keep bool) {
+	a, t := &s.got, &s.settlement
+	if cause == CauseReply {
+		return false // nothing went upstream
+	}
+	t.Input = s.charges.prompt
+	if a.begun && !a.good || !a.begun && cause == CauseUpstream {
+		return false // no model has worked on it
+	}
+	said := a.scanner.Usage()
+	if said.HasInput {
+		t.Input, t.Cached = said.Input, said.Cached
+	}
+	switch {
+	case said.HasOutput || s.route.embeds && said.HasInput:
+		t.Way, t.Output = WayUsage, said.Output
+	case s.route.embeds:
+		t.Way = WayCounted
+	case cause == CauseClient && !s.in.stream && !a.streams():
+		t.Input, t.Cached = s.charges.prompt, 0
+		t.Output = max(t.Reserved-t.Input, 0)
+		return true
+	default:
+		t.Way, t.Output = WayCounted, a.scanner.Text()
+	}
+	return false
+}
+
+// settle makes one charge what the request cost. A store that fails here keeps the
+// reservation: it flows back with time.
+func (s *Stream) settle(i int, keep bool, now int64) {
+	c, t := &s.charges.charge[i], &s.settlement
+	actual := c.CostMicro
+	if !keep {
+		actual = s.cost(s.program.modelLimits(s.model)[i], t.Input, t.Cached, t.Output)
+		unpaid, err := s.host.Settle(c, actual, now)
+		if err != nil {
+			s.charges.state[i] = chargeKept
+			return
+		}
+		t.Unpaid = max(t.Unpaid, s.program.limits[c.Limit].inTokens(unpaid))
+	}
+	s.charges.state[i], s.charges.actual[i] = chargeSettled, actual
+}
