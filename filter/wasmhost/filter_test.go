@@ -296,7 +296,8 @@ func TestBudgetHoldsAcrossWorkers(t *testing.T) {
 	document := bytes.Replace(policy(t), []byte(`"capacity":1000000000,"defaultOutput":512,"refillMilli":1000000000000000`),
 		fmt.Appendf(nil, `"capacity":%d,"defaultOutput":512,"refillMilli":1`, capacity), 1)
 	// max_tokens is the better part of the cost; the prompt's estimate is the rest.
-	body := `{"model":"plain","max_tokens":` + fmt.Sprint(perRequest) + `,"input":""}`
+	request := chat(`{"model":"plain","max_tokens":` + fmt.Sprint(perRequest) + `,"input":""}`)
+	request.Response = jsonAnswer(`{"usage":{"prompt_tokens":0,"completion_tokens":` + fmt.Sprint(perRequest) + `}}`)
 	var wg sync.WaitGroup
 	admitted := make([]int, workers)
 	for w := range workers {
@@ -308,7 +309,7 @@ func TestBudgetHoldsAcrossWorkers(t *testing.T) {
 		go func() {
 			defer wg.Done()
 			for range requests {
-				o, err := vm.Do(chat(body))
+				o, err := vm.Do(request)
 				if err != nil {
 					t.Error(err)
 					return
@@ -326,20 +327,20 @@ func TestBudgetHoldsAcrossWorkers(t *testing.T) {
 	for _, n := range admitted {
 		total += n
 	}
-	alone := admittedAlone(t, module, document, body, at)
+	alone := admittedAlone(t, module, document, request, at)
 	if total != alone || total > capacity/perRequest || total == 0 {
 		t.Errorf("%d requests of %d tokens admitted (%v) from %d; one worker alone admits %d", total, perRequest, admitted, capacity, alone)
 	}
 }
 
-func admittedAlone(t *testing.T, module *Module, document []byte, body string, at time.Time) int {
+func admittedAlone(t *testing.T, module *Module, document []byte, request Request, at time.Time) int {
 	t.Helper()
 	vm := newVM(t, module, Options{Now: func() time.Time { return at }})
 	if err := vm.Configure(document); err != nil {
 		t.Fatal(err)
 	}
 	n := 0
-	for do(t, vm, chat(body)).Forwarded {
+	for do(t, vm, request).Forwarded {
 		n++
 	}
 	return n

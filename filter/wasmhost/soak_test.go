@@ -12,9 +12,14 @@ import (
 func mix(i int) Request {
 	switch i % 8 {
 	case 0:
-		return chat(chatBody("chat", 1000)) // redacted, written back
+		r := chat(chatBody("chat", 1000)) // redacted, written back
+		r.Response = jsonAnswer(`{"choices":[{"message":{"content":"Hello"}}],"usage":{"prompt_tokens":7,"completion_tokens":3}}`)
+		return r
 	case 1:
-		return chat(chatBody("plain", 1000)) // left alone
+		r := chat(strings.Replace(chatBody("plain", 1000), `{`, `{"stream":true,`, 1)) // asked for its usage, which is cut out
+		r.Response = eventAnswer(i % 5)
+		r.ResponseChunks = pieces(r.Response.Body, 1+i*17)
+		return r
 	case 2:
 		return streamed(chatBody("chat", 2000), 700) // held over chunks
 	case 3:
@@ -138,6 +143,16 @@ func configureLarge(t *testing.T, vm *VM, round int) {
 	}
 }
 
+// streamedAnswer is a request of 1 KB that is answered by 20 events, each a chunk.
+func streamedAnswer() Request {
+	r := chat(strings.Replace(chatBody("plain", 900), `{`, `{"stream":true,`, 1))
+	r.Response = eventAnswer(20)
+	for _, event := range strings.SplitAfter(string(r.Response.Body), "\n\n") {
+		r.ResponseChunks = append(r.ResponseChunks, []byte(event))
+	}
+	return r
+}
+
 // The time of a 1 KB chat completion through the whole filter: callbacks, host
 // calls, scanner, budget, record.
 func BenchmarkChat(b *testing.B) {
@@ -149,6 +164,7 @@ func BenchmarkChat(b *testing.B) {
 		{"1KB", chat(chatBody("chat", 900))},
 		{"1KB/plain", chat(chatBody("plain", 900))},
 		{"1KB/chunked", streamed(chatBody("chat", 900), 256)},
+		{"1KB/stream", streamedAnswer()},
 		{"64KB", chat(chatBody("chat", 65_000))},
 		{"1MB/plain", chat(chatBody("plain", 1_000_000))},
 	} {

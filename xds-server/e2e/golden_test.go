@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -149,6 +150,7 @@ func (g *golden) check(t *testing.T, v *policytest.Vector, c conveyance) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	var got answer
+	g.upstream.answer.Store(v.Answer)
 	for range v.Before + 1 {
 		g.upstream.forget()
 		var err error
@@ -168,7 +170,7 @@ func (g *golden) outcome(a answer) *policytest.Outcome {
 	}
 	headers, body := g.upstream.last()
 	a.header.Del(upstreamMark)
-	return &policytest.Outcome{Headers: headers, Body: body, Response: pairs(a.header)}
+	return &policytest.Outcome{Headers: headers, Body: body, Response: pairs(a.header), Answer: a.body}
 }
 
 func pairs(h http.Header) (all [][2]string) {
@@ -292,6 +294,7 @@ func (p *pieces) Read(b []byte) (int, error) {
 type recorder struct {
 	address string
 	seen    chan request // the last request; nothing when none came
+	answer  atomic.Pointer[policytest.Answer]
 }
 
 type request struct {
@@ -320,7 +323,21 @@ func (r *recorder) serve(w http.ResponseWriter, req *http.Request) {
 	r.forget()
 	r.seen <- request{headers, body}
 	w.Header().Set(upstreamMark, "yes")
-	_, _ = io.WriteString(w, "ok") // Envoy may have cut the request
+	a := r.answer.Load()
+	if a == nil {
+		a = &policytest.Answer{Status: http.StatusOK, Body: "ok"}
+	}
+	for _, h := range a.Headers {
+		w.Header().Set(h[0], h[1])
+	}
+	w.WriteHeader(a.Status)
+	// Envoy may have cut the request.
+	for i, piece := range strings.SplitAfter(a.Body, "o") {
+		_, _ = io.WriteString(w, piece)
+		if i < 20 {
+			w.(http.Flusher).Flush()
+		}
+	}
 }
 
 func (r *recorder) forget() {
