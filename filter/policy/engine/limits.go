@@ -18,7 +18,9 @@ const (
 	chargeKept                  // taken, and left so because the store failed in the end
 )
 
-var chargeStates = [...]string{"taken", "refused", "failed", "skipped", "givenBack", "settled", "kept"}
+// chargeStates are the names of the states. One that is settled was taken: what it
+// was settled to says that it is.
+var chargeStates = [...]string{"taken", "refused", "failed", "skipped", "givenBack", "taken", "kept"}
 
 // charges is what the limits wanted of a request and what came of it.
 type charges struct {

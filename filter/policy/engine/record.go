@@ -12,7 +12,7 @@ import (
 //
 //	{"outcome":"forward","model":"m","version":"v2","versionBy":"rule","bucket":17,
 //	 "tenant":"9f1b…","promptTokens":12,"outputTokens":512,"temperatureMilli":700,
-//	 "limits":[{"name":"l","state":"settled","costMicro":3,"capacityMicro":9,"remainingMicro":6,"settledMicro":2}],
+//	 "limits":[{"name":"l","state":"taken","costMicro":3,"capacityMicro":9,"remainingMicro":6,"settledMicro":2}],
 //	 "settled":{"by":"usage","inputTokens":10,"cachedTokens":4,"outputTokens":31},
 //	 "redactions":{"phone":1},"unscanned":true}
 //

@@ -29,6 +29,8 @@ type sharedHost struct {
 	model ledger
 }
 
+func (h *sharedHost) Random() uint64 { return 1 }
+
 // ledger is the model of the bucket: what it would hold if only whole requests were
 // entered.
 type ledger struct {

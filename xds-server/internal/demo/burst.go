@@ -11,16 +11,18 @@ import (
 	"time"
 )
 
-// A burst of requests that ask for burstTokens each is more than a tenant's
-// budget in examples/local holds.
+// A burst of requests that ask for burstTokens each is more than a tenant's budget
+// in examples/local holds, and so is what they cost: the echo says burstText again.
 const (
 	burstSize   = 8
 	burstTokens = 200
 )
 
+var burstText = strings.Repeat("Tell me a long story. ", 20)
+
 func (d *demo) burst(ctx context.Context) error {
 	send := func() (answer, error) {
-		return d.client.chat(ctx, "Tell me a long story.", burstTokens, "x-tenant-id", "demo-burst")
+		return d.client.chat(ctx, burstText, burstTokens, "x-tenant-id", "demo-burst")
 	}
 	d.printf("%s", d.style(dim, fmt.Sprintf("%d requests in a row of one tenant, each with max_tokens %d", burstSize, burstTokens)))
 	allowed := 0
