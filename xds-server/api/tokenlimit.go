@@ -40,5 +40,14 @@ type TokenBudget struct {
 	Capacity        int     `yaml:"capacity"`        // tokens
 	RefillPerSecond Decimal `yaml:"refillPerSecond"` // tokens
 	// DefaultOutput is the output cap of a request that names none; default 512.
-	DefaultOutput *int `yaml:"defaultOutput,optional"`
+	DefaultOutput *int          `yaml:"defaultOutput,optional"`
+	Weights       *TokenWeights `yaml:"weights,optional"`
+}
+
+// TokenWeights say how many tokens of the budget one token of a kind costs, from
+// 0.001 to 1,000; default 1.
+type TokenWeights struct {
+	Input  *Decimal `yaml:"input,optional"`  // of the prompt
+	Cached *Decimal `yaml:"cached,optional"` // of the part of the prompt that the model's server had in a cache
+	Output *Decimal `yaml:"output,optional"` // of the answer
 }

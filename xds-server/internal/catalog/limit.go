@@ -157,11 +157,30 @@ func (c *checker) tokens(u *unit, written *api.TokenBudget) spec.Tokens {
 	if written.RefillPerSecond.Milli() == 0 {
 		c.at(u, field+".refillPerSecond", "a bucket that never refills refuses every request once it is empty", "use a number above 0")
 	}
+	weights := written.Weights
+	if weights == nil {
+		weights = &api.TokenWeights{}
+	}
 	return spec.Tokens{
+		InputMilli:    c.weight(u, field+".weights.input", weights.Input),
+		CachedMilli:   c.weight(u, field+".weights.cached", weights.Cached),
+		OutputMilli:   c.weight(u, field+".weights.output", weights.Output),
 		Capacity:      int64(c.bounded(u, field+".capacity", written.Capacity, 1, maxTokenCount)),
 		RefillMilli:   written.RefillPerSecond.Milli(),
 		DefaultOutput: int64(c.inRange(u, field+".defaultOutput", written.DefaultOutput, defaultOutput, 0, maxTokenCount)),
 	}
+}
+
+// weight is a weight in thousandths; 0 stands for 1, so that a document has one form.
+func (c *checker) weight(u *unit, field string, written *api.Decimal) int64 {
+	weight := milli(written, 1_000)
+	if weight < 1 || weight > spec.MaxTokenMilli {
+		c.at(u, field, "a weight is a number from 0.001 to 1000", "0.001 is as good as nothing")
+	}
+	if weight == 1_000 {
+		return 0
+	}
+	return weight
 }
 
 func milli(written *api.Decimal, otherwise int64) int64 {

@@ -102,6 +102,21 @@ func TestSemanticDefaults(t *testing.T) {
 	}
 }
 
+func TestTokenWeights(t *testing.T) {
+	limit := func(tokens string) spec.Tokens {
+		resource := "apiVersion: weir.dev/v1alpha1\nkind: TokenLimit\nmetadata: {name: l}\nspec: {tokens: " + tokens + "}"
+		return buildText(t, head+model("m")+resource).Limits[0].Tokens
+	}
+	plain := spec.Tokens{Capacity: 10, RefillMilli: 1_000, DefaultOutput: 512}
+	if got := limit("{capacity: 10, refillPerSecond: 1, weights: {input: 1, output: 1.000}}"); got != plain {
+		t.Errorf("weights of 1 are %+v, want them left out", got)
+	}
+	plain.InputMilli, plain.CachedMilli, plain.OutputMilli = 500, 1, 1_000_000
+	if got := limit("{capacity: 10, refillPerSecond: 1, weights: {input: 0.5, cached: 0.001, output: 1000}}"); got != plain {
+		t.Errorf("weights are %+v, want %+v", got, plain)
+	}
+}
+
 // TestOrder: the same resources give the same catalog, however they are spread
 // over files.
 func TestOrder(t *testing.T) {
