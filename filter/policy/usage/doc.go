@@ -1,6 +1,6 @@
 // Package usage reads from an answer, while it passes, how many tokens it cost:
 // from JSON answers and from streams of server-sent events, of OpenAI's chat
-// completions, completions, embeddings and Responses, of Anthropic's messages and
+// and text completions, embeddings and Responses, of Anthropic's messages and
 // of whoever speaks their language. Where the answer does not say, it counts the
 // text that came.
 //

@@ -185,9 +185,7 @@ func TestAnyChunking(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	var fragments []string
 	for _, c := range answers {
-		for _, event := range strings.SplitAfter(c.answer, "\n\n") {
-			fragments = append(fragments, event)
-		}
+		fragments = append(fragments, strings.SplitAfter(c.answer, "\n\n")...)
 	}
 	fragments = append(fragments, "\n", "\r", "\r\n", ": c\n\n", "data:\n", "data", usageEvent, usageEvent)
 	var s usage.Scanner
