@@ -24,8 +24,14 @@ func TestTrapDrill(t *testing.T) {
 	s.serves(t)
 }
 
-// openStreams is enough for both workers of Envoy to have some.
-const openStreams = 24
+const (
+	openStreams = 24 // enough for both workers of Envoy to have some
+
+	// everyWorker requests in a row, each on a connection of its own, meet both
+	// workers: Envoy spreads connections by chance. With a few, the row is tried so
+	// often while one worker is down that it succeeds on the other alone.
+	everyWorker = 40
+)
 
 func trapOnce(t *testing.T, s *stack) {
 	streams := make([]*stream, openStreams)
@@ -37,8 +43,7 @@ func trapOnce(t *testing.T, s *stack) {
 		t.Errorf("the request that trapped: %v", err)
 	}
 	eventually(t, 10*time.Second, func() error {
-		// Every worker serves: connections are spread over them.
-		for range 8 {
+		for range everyWorker {
 			if a := s.post(t, "/v1/chat/completions", chat("again"), "x-tenant-id", fmt.Sprint("trap-", time.Now().UnixNano())); a.status != http.StatusOK {
 				return fmt.Errorf("answered %d: %s", a.status, clip(a.body))
 			}
