@@ -88,6 +88,7 @@ func Take(s State, p Params, costMicro, nowNs int64) (State, Result) {
 // is not cut.
 func Settle(s State, p Params, takenMicro, actualMicro, nowNs int64) (next State, unpaid int64) {
 	p = p.normal()
+	grown := s.LevelMicro > p.CapacityMicro
 	p.CapacityMicro = max(p.CapacityMicro, s.LevelMicro)
 	next = refill(s, p, nowNs)
 	taken, actual := max(takenMicro, 0), max(actualMicro, 0)
@@ -100,6 +101,9 @@ func Settle(s State, p Params, takenMicro, actualMicro, nowNs int64) (next State
 		unpaid = actual - taken - owed
 	}
 	next.FullNs = fullAt(next, p)
+	if grown { // only its own Params know when it is full
+		next.FullNs = max(next.FullNs, s.FullNs)
+	}
 	return next, unpaid
 }
 

@@ -236,7 +236,8 @@ func TestDebtIsPaidByTheRefill(t *testing.T) {
 func TestSettleDoesNotCutAGrownBucket(t *testing.T) {
 	large := bucket.Params{CapacityMicro: 1000 * unit, RefillMicroPerSec: unit}
 	s, _ := bucket.Take(bucket.Full(large, epoch), large, 100*unit, epoch)
-	if s, _ = bucket.Settle(s, hundred, 10*unit, 4*unit, epoch); s.LevelMicro != 900*unit {
-		t.Errorf("level %d", s.LevelMicro)
+	full := s.FullNs
+	if s, _ = bucket.Settle(s, hundred, 10*unit, 4*unit, epoch); s.LevelMicro != 900*unit || s.FullNs != full {
+		t.Errorf("level %d, full at %d; want %d, %d", s.LevelMicro, s.FullNs, 900*unit, full)
 	}
 }
