@@ -16,18 +16,19 @@ import (
 	"github.com/weirmesh/weir/xds-server/internal/staticenvoy"
 )
 
-// metered is a policy of one budget that does not refill.
+// meteredTokens is the budget of metered.
 const meteredTokens = 10_000_000
 
+// metered is a policy of one budget that does not refill.
 const metered = `{"limits":[{"mode":"tokens","name":"all","onFailure":"closed","tokens":{"capacity":10000000,"defaultOutput":512,"refillMilli":0}}],` +
 	`"models":[{"name":"m"}],"settings":{"holdLimit":1048576,"maxDepth":64,"overflow":"refuse","record":true,"workerHoldLimit":16777216},"version":"weir.dev/v1alpha1"}`
 
 // Ways in which a stream of the test ends.
 const (
-	endWhole   = "whole"  // the answer arrives, with its usage
-	endClient  = "client" // the client goes away in the midst
-	endReset   = "reset"  // the upstream breaks off
-	endRefused = "refused"
+	endWhole   = "whole"   // the answer arrives, with its usage
+	endClient  = "client"  // the client goes away in the midst
+	endReset   = "reset"   // the upstream breaks off
+	endRefused = "refused" // the upstream answers 503
 )
 
 // TestEveryStreamIsSettled has many streams at once through a real Envoy of two
@@ -57,7 +58,7 @@ func TestEveryStreamIsSettled(t *testing.T) {
 		})
 	}
 	done.Wait()
-	n := settledNumbers{}
+	var n settledNumbers
 	eventually(t, 20*time.Second, func() error {
 		n = numbers(t, e)
 		if n.settlements() < clients*each {
