@@ -11,9 +11,10 @@ import (
 	"github.com/weirmesh/weir/xds-server/internal/snapshot"
 )
 
-// Confirm compares what an Envoy serves with what it acknowledged last: that
-// nothing warms, that every listener is the one of the snapshot, and that the
-// clusters and routes that changed since before are, the first maxNamed of each.
+// Confirm compares what an Envoy serves with what it acknowledged last: that no
+// cluster that changed since before warms (without a before, that none does), that
+// every listener is the one of the snapshot, and that the clusters and routes that
+// changed are, the first maxNamed of each.
 // How says what was asked; the error is why the Envoy could not be asked, or what
 // it does not serve (a *MismatchError).
 func (a *Asker) Confirm(ctx context.Context, e Envoy, before, snap *snapshot.Snapshot) (how string, err error) {
@@ -42,30 +43,53 @@ func mismatch(format string, args ...any) error {
 }
 
 func (a *Asker) confirm(ctx context.Context, admin netip.AddrPort, before, snap *snapshot.Snapshot) error {
-	warming, err := a.Warming(ctx, admin, nil)
+	changed := changedNames(before, snap)
+	if err := a.confirmWarm(ctx, admin, before, changed[snapshot.ClusterType]); err != nil {
+		return err
+	}
+	if err := a.confirmListeners(ctx, admin, snap); err != nil {
+		return err
+	}
+	for _, typeURL := range []string{snapshot.ClusterType, snapshot.RouteType} {
+		names := changed[typeURL]
+		if names = names[:min(len(names), maxNamed)]; len(names) == 0 {
+			continue
+		}
+		resource := map[string]string{snapshot.ClusterType: clustersInUse, snapshot.RouteType: routesInUse}[typeURL]
+		have, err := a.versions(ctx, admin, resource, names)
+		if err != nil {
+			return err
+		}
+		if err := compare(typeURL, names, have, snap); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// changedNames are the names of what is new or changed, by type.
+func changedNames(before, snap *snapshot.Snapshot) map[string][]string {
+	names := map[string][]string{}
+	for _, change := range snapshot.Diff(before, snap) {
+		names[change.TypeURL] = slices.Concat(change.Added, change.Changed)
+	}
+	return names
+}
+
+// confirmWarm asks whether anything warms the first time, and of what changed later.
+func (a *Asker) confirmWarm(ctx context.Context, admin netip.AddrPort, before *snapshot.Snapshot, changed []string) error {
+	if before != nil && len(changed) == 0 {
+		return nil
+	}
+	if before == nil {
+		changed = nil
+	}
+	warming, err := a.Warming(ctx, admin, changed)
 	if err != nil {
 		return err
 	}
 	if len(warming) > 0 {
 		return mismatch("%d clusters warm, such as %s", len(warming), warming[0])
-	}
-	if err := a.confirmListeners(ctx, admin, snap); err != nil {
-		return err
-	}
-	for _, change := range snapshot.Diff(before, snap) {
-		resource, ok := map[string]string{snapshot.ClusterType: clustersInUse, snapshot.RouteType: routesInUse}[change.TypeURL]
-		names := slices.Concat(change.Added, change.Changed)
-		if !ok || len(names) == 0 {
-			continue
-		}
-		names = names[:min(len(names), maxNamed)]
-		have, err := a.versions(ctx, admin, resource, names)
-		if err != nil {
-			return err
-		}
-		if err := compare(change.TypeURL, names, have, snap); err != nil {
-			return err
-		}
 	}
 	return nil
 }
@@ -80,7 +104,8 @@ func compare(typeURL string, names []string, have map[string]string, snap *snaps
 }
 
 func (a *Asker) confirmListeners(ctx context.Context, admin netip.AddrPort, snap *snapshot.Snapshot) error {
-	entries, err := a.listeners(ctx, admin)
+	names := snap.Names(snapshot.ListenerType)
+	entries, err := a.listeners(ctx, admin, names)
 	if err != nil {
 		return err
 	}
@@ -91,7 +116,7 @@ func (a *Asker) confirmListeners(ctx context.Context, admin netip.AddrPort, snap
 		}
 		have[l.Name] = l.Active.Version
 	}
-	return compare(snapshot.ListenerType, snap.Names(snapshot.ListenerType), have, snap)
+	return compare(snapshot.ListenerType, names, have, snap)
 }
 
 func orNone(version string) string {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -149,11 +150,18 @@ func TestOnlyWhatChangedIsAskedFor(t *testing.T) {
 	}
 	asker := NewAsker()
 	defer asker.Close()
-	if _, err := asker.Confirm(t.Context(), f.Envoy, after, after); err != nil || len(names) != 0 {
-		t.Fatalf("asked for %q, %v", names, err)
-	}
-	if _, err := asker.Confirm(t.Context(), f.Envoy, before, after); err != nil || len(names) != 1 || names[0] != "^(m@v1)$" {
-		t.Fatalf("asked for %q, %v", names, err)
+	for _, c := range []struct {
+		before *snapshot.Snapshot
+		want   []string
+	}{
+		{after, []string{"^(gw/http)$"}},
+		{before, []string{"^(m@v1)$", "^(gw/http)$", "^(m@v1)$"}},
+		{nil, []string{"^(gw/http)$", "^(m@v1)$"}}, // and all that warm
+	} {
+		names = nil
+		if _, err := asker.Confirm(t.Context(), f.Envoy, c.before, after); err != nil || !slices.Equal(names, c.want) {
+			t.Errorf("asked for %q, want %q: %v", names, c.want, err)
+		}
 	}
 }
 
