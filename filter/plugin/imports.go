@@ -46,6 +46,12 @@ func proxySetSharedData(key unsafe.Pointer, keySize uint32, value unsafe.Pointer
 //go:wasmimport env proxy_call_foreign_function
 func proxyCallForeignFunction(name unsafe.Pointer, nameSize uint32, args unsafe.Pointer, argsSize uint32, result, resultSize unsafe.Pointer) uint32
 
+//go:wasmimport env proxy_set_effective_context
+func proxySetEffectiveContext(id uint32) uint32
+
+//go:wasmimport env proxy_close_stream
+func proxyCloseStream(kind uint32) uint32
+
 //go:wasmimport env proxy_define_metric
 func proxyDefineMetric(kind uint32, name unsafe.Pointer, size uint32, id unsafe.Pointer) uint32
 

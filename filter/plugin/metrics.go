@@ -72,6 +72,9 @@ type metrics struct {
 	refunded        counter // weir.tokens_refunded: of the reserved ones, those that flowed back
 	overrun         counter // weir.tokens_overrun: those that requests cost beyond what was reserved
 	unpaid          counter // weir.tokens_unpaid: of the overrun, those beyond what a budget may owe
+	lowered         counter // weir.caps_lowered: requests whose output cap was lowered to what was left
+	stopped         counter // weir.streams_stopped: streams that were ended because nothing was left
+	cutOff          counter // weir.streams_cut_off: of these, those whose upstream went on for longer than the grace
 	settlements     [len(wayNames)]counter
 	replies         [len(replyCodes)]counter
 	redactions      [len(entityNames)]counter
@@ -92,6 +95,9 @@ func (m *metrics) define() {
 	m.refunded.metric = defineMetric(metricCounter, "weir.tokens_refunded")
 	m.overrun.metric = defineMetric(metricCounter, "weir.tokens_overrun")
 	m.unpaid.metric = defineMetric(metricCounter, "weir.tokens_unpaid")
+	m.lowered.metric = defineMetric(metricCounter, "weir.caps_lowered")
+	m.stopped.metric = defineMetric(metricCounter, "weir.streams_stopped")
+	m.cutOff.metric = defineMetric(metricCounter, "weir.streams_cut_off")
 	for i, name := range wayNames {
 		m.settlements[i].metric = defineMetric(metricCounter, "weir.settlements."+name)
 	}
@@ -118,6 +124,9 @@ func (m *metrics) flush() {
 	m.refunded.flush()
 	m.overrun.flush()
 	m.unpaid.flush()
+	m.lowered.flush()
+	m.stopped.flush()
+	m.cutOff.flush()
 	for i := range m.settlements {
 		m.settlements[i].flush()
 	}
@@ -132,6 +141,12 @@ func (m *metrics) settled(s *engine.Settlement) {
 	m.overrun.add(max(cost-s.Reserved, 0))
 	m.unpaid.add(s.Unpaid)
 	m.settlements[s.Way].add(1)
+	if s.Lowered {
+		m.lowered.add(1)
+	}
+	if s.Stopped {
+		m.stopped.add(1)
+	}
 }
 
 const wasmPage = 64 << 10

@@ -6,6 +6,7 @@ import (
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/types"
 
 	"github.com/weirmesh/weir/filter/policy/engine"
+	"github.com/weirmesh/weir/filter/policy/usage"
 )
 
 // OnHttpResponseHeaders adds what a limit has to say to an admitted request, also
@@ -49,8 +50,15 @@ func (s *stream) OnHttpResponseBody(size int, end bool) types.Action {
 	if !s.reading {
 		return types.ActionContinue
 	}
+	stopped := s.engine.Stopped()
 	if st := s.readResponse(uint32(size), end); st != statusOK {
 		s.complain("response body", st)
+	}
+	switch {
+	case stopped && !end:
+		s.cutOff(now())
+	case s.engine.Stopped() && !end:
+		s.awaitEnd()
 	}
 	return types.ActionContinue
 }
@@ -78,7 +86,7 @@ func (s *stream) readResponse(size uint32, end bool) status {
 			}
 		}
 		if anew {
-			if st := writePassage(part, passage.Before, passage.From, passage.To, passage.Tail); st != statusOK {
+			if st := s.writePassage(part, &passage); st != statusOK {
 				return st
 			}
 		}
@@ -111,15 +119,18 @@ func repeatResponse(size uint32) status {
 	return statusOK
 }
 
-// writePassage writes what of a range goes on.
-func writePassage(part, before []byte, from, to, tail int) status {
-	if st := appendBody(responseBody, before); st != statusOK {
+// writePassage writes what of a range goes on, and the end of a stream that is stopped.
+func (s *stream) writePassage(part []byte, p *usage.Passage) status {
+	if st := appendBody(responseBody, p.Before); st != statusOK {
 		return st
 	}
-	if st := appendBody(responseBody, part[:from]); st != statusOK {
+	if st := appendBody(responseBody, part[:p.From]); st != statusOK {
 		return st
 	}
-	return appendBody(responseBody, part[to:len(part)-tail])
+	if st := appendBody(responseBody, part[p.To:len(part)-p.Tail]); st != statusOK || !p.Stopped {
+		return st
+	}
+	return s.writeEnd()
 }
 
 // OnHttpResponseTrailers ends the response. What still waits of a stream of events

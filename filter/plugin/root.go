@@ -28,6 +28,7 @@ type vm struct {
 	compiler engine.Compiler
 	document []byte      // policy document while it is compiled; used again
 	free     []*stream   // contexts between two requests
+	stopped  []*stream   // that were stopped and whose upstreams go on
 	headers  pairsWriter // of the local reply that is being sent
 	line     []byte      // log line that is being built
 }
@@ -98,8 +99,11 @@ func (w *vm) compile(size int) (*engine.Program, error) {
 // tickMilliseconds is how late a counter may be.
 const tickMilliseconds = 1000
 
-// OnTick tells Envoy what was counted.
-func (p *plugin) OnTick() { worker.metrics.flush() }
+// OnTick tells Envoy what was counted, and cuts off what has had its time.
+func (p *plugin) OnTick() {
+	worker.metrics.flush()
+	worker.cutOffStopped()
+}
 
 // OnPluginDone is called when the last stream of a replaced configuration is gone.
 func (p *plugin) OnPluginDone() bool {
@@ -113,8 +117,8 @@ func (p *plugin) OnPluginDone() bool {
 }
 
 // NewHttpContext takes a context from the pool.
-func (p *plugin) NewHttpContext(uint32) types.HttpContext {
-	return worker.open(p)
+func (p *plugin) NewHttpContext(id uint32) types.HttpContext {
+	return worker.open(p, id)
 }
 
 // Errors of reading the configuration.

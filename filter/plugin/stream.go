@@ -39,10 +39,12 @@ type stream struct {
 	protocol  uint8 // whether Envoy's own buffer may be used, see holdAction
 	arrived   int64 // bytes of the body
 	gauged    int64 // what this stream has added to weir.held_bytes
+	id        uint32
+	deadline  int64 // of an upstream that goes on after its stream was stopped, Unix nanoseconds; 0: none
 }
 
 // open takes a stream from the pool.
-func (w *vm) open(p *plugin) *stream {
+func (w *vm) open(p *plugin, id uint32) *stream {
 	p.streams++
 	var s *stream
 	if n := len(w.free); n > 0 {
@@ -50,7 +52,7 @@ func (w *vm) open(p *plugin) *stream {
 	} else {
 		s = &stream{engine: engine.NewStream(w.pool)}
 	}
-	*s = stream{engine: s.engine, plugin: p, program: p.program}
+	*s = stream{engine: s.engine, plugin: p, program: p.program, id: id}
 	return s
 }
 
@@ -182,6 +184,9 @@ func (s *stream) OnHttpStreamDone() {
 		s.publish()
 		s.count()
 		s.engine.Release()
+	}
+	if s.deadline != 0 {
+		s.forgetEnd()
 	}
 	s.gauge(0)
 	s.plugin.streams--

@@ -249,6 +249,30 @@ func hostIncrementMetric(vm *VM, a []uint64) Status {
 
 func hostRecordMetric(vm *VM, a []uint64) Status { return vm.metrics.record(uint32(a[0]), a[1]) }
 
-// hostEffectiveContext is what the SDK calls around HTTP callouts, of which this
-// host has none: there is no other context to act for.
-func hostEffectiveContext(*VM, []uint64) Status { return StatusBadArgument }
+// hostEffectiveContext makes a stream the one that host calls are about, until the
+// callback ends; of root contexts there is one.
+func hostEffectiveContext(vm *VM, a []uint64) Status {
+	if id := uint32(a[0]); id != vm.root {
+		s := vm.streams[id]
+		if s == nil {
+			return StatusBadArgument
+		}
+		vm.current = s
+	} else {
+		vm.current = nil
+	}
+	return StatusOK
+}
+
+// hostCloseStream resets a stream when the callback has ended.
+func hostCloseStream(vm *VM, a []uint64) Status {
+	if vm.current == nil || a[0] > closeResponse {
+		return StatusBadArgument
+	}
+	vm.current.Closed = true
+	return StatusOK
+}
+
+// closeResponse is WasmStreamType::Response, the last of the types that HTTP streams
+// have.
+const closeResponse = 1

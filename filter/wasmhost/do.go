@@ -122,6 +122,9 @@ func (s *Stream) answer(m *Message, chunks [][]byte) error {
 		if _, err := s.ResponseBody(p, i == len(chunks)-1 && m.Trailers == nil); err != nil {
 			return fmt.Errorf("chunk %d of the response: %w", i, err)
 		}
+		if s.Closed {
+			return nil
+		}
 	}
 	if m.Trailers == nil {
 		return nil

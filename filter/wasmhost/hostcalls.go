@@ -63,6 +63,7 @@ var hostFunctions = []hostFunction{
 	{abiModule, "proxy_record_metric", "oV", false, hostRecordMetric},
 	{abiModule, "proxy_set_tick_period_milliseconds", "v", false, hostSetTickPeriod},
 	{abiModule, "proxy_set_effective_context", "v", false, hostEffectiveContext},
+	{abiModule, "proxy_close_stream", "v", false, hostCloseStream},
 	{wasiModule, "random_get", "pn", false, wasiRandom},
 	{wasiModule, "clock_time_get", "vVp", false, wasiClock},
 	{wasiModule, "fd_write", "vpvp", false, wasiWrite},

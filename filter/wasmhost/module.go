@@ -121,7 +121,7 @@ func (o Options) withDefaults() Options {
 // NewVM starts a VM: one linear memory that runs callbacks one after the other.
 // ctx is kept for all later calls into the filter.
 func (m *Module) NewVM(ctx context.Context, o Options) (*VM, error) {
-	vm := &VM{module: m, options: o.withDefaults(), metrics: newMetricTable()}
+	vm := &VM{module: m, options: o.withDefaults(), metrics: newMetricTable(), streams: map[uint32]*Stream{}}
 	vm.ctx = context.WithValue(ctx, vmKey{}, vm)
 	config := wazero.NewModuleConfig().WithName("").WithStartFunctions()
 	instance, err := m.runtime.InstantiateModule(vm.ctx, m.compiled, config) //nolint:contextcheck // it inherits from ctx

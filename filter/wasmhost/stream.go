@@ -35,6 +35,7 @@ type Stream struct {
 	Downstream Message // what the client got
 	Reply      *Reply  // local reply of the filter, if any
 	Cut        bool    // the upstream request was begun, then cut by Reply
+	Closed     bool    // the filter resets the stream: nothing but Done may follow
 
 	vm          *VM
 	id          uint32
@@ -114,6 +115,7 @@ func (s *Stream) create() error {
 		return nil
 	}
 	s.created = true
+	s.vm.streams[s.id] = s
 	_, err := s.vm.call("proxy_on_context_create", uint64(s.id), uint64(s.vm.root))
 	return err
 }
@@ -162,6 +164,7 @@ func (s *Stream) Done() error {
 	}
 	_, err := s.call("proxy_on_delete")
 	s.done = true
+	delete(s.vm.streams, s.id)
 	return err
 }
 

@@ -31,8 +31,9 @@ type VM struct {
 	lastID  uint32
 	root    uint32 // root context that serves; 0 before the first Configure
 	started bool
-	config  []byte  // plugin configuration while proxy_on_configure runs
-	current *Stream // stream whose callback runs; nil for root contexts
+	config  []byte             // plugin configuration while proxy_on_configure runs
+	current *Stream            // stream whose callback runs; nil for root contexts
+	streams map[uint32]*Stream // that are created and not done
 	errors  []string
 }
 
@@ -57,6 +58,7 @@ func (vm *VM) Tick() error {
 		return nil
 	}
 	_, err := vm.call("proxy_on_tick", uint64(vm.root))
+	vm.current = nil
 	return err
 }
 

@@ -11,6 +11,28 @@ type TokenLimitSpec struct {
 	Tokens   *TokenBudget    `yaml:"tokens,optional"`
 	// OnFailure is what happens while the bucket store cannot be used; default closed.
 	OnFailure *Failure `yaml:"onFailure,optional"`
+	// Shortage is what is done where the budget is too small for the answer; default
+	// nothing: requests that may cost more than is left are refused, and what an
+	// answer costs beyond its reservation is owed.
+	Shortage *Shortage `yaml:"shortage,optional"`
+}
+
+// Shortage is what is done where a budget is too small for an answer. Both settings
+// change what clients see, so both are off by default.
+type Shortage struct {
+	// LowerCap lowers the output cap in the request to what the budget still holds, so
+	// that the model ends the answer itself; default false. A request without a cap
+	// gets one where DefaultOutput does not fit.
+	LowerCap *bool `yaml:"lowerCap,optional"`
+	// LeastOutput is how many tokens a choice the cap is lowered to at least: a request
+	// for which there are fewer left is refused; default 16. With LowerCap only.
+	LeastOutput *int `yaml:"leastOutput,optional"`
+	// Stop ends a stream of events when the budget does not cover more of it, with a
+	// last chunk as the model's server writes it where a cap is reached; default false.
+	Stop *bool `yaml:"stop,optional"`
+	// Grace is how long the model's server may go on after that, unheard, before it is
+	// cut off: 0s to 10m, default 2s. With Stop only.
+	Grace *Duration `yaml:"grace,optional"`
 }
 
 // SemanticBudget counts weight units by model, output cap and temperature:

@@ -46,6 +46,7 @@ type State struct {
 type Result struct {
 	Allowed        bool
 	Never          bool  // the cost exceeds what the bucket can ever hold or get
+	TakenMicro     int64 // allowed: what was taken
 	RemainingMicro int64 // what is left now, micro-units; 0 while something is owed
 	WaitNs         int64 // refused: time until the same cost would pass; 0 when Never
 	ResetNs        int64 // time until the bucket is full
@@ -75,7 +76,17 @@ func Take(s State, p Params, costMicro, nowNs int64) (State, Result) {
 	}
 	next.LevelMicro -= cost
 	next.FullNs = fullAt(next, p)
-	return next, Result{Allowed: true, RemainingMicro: next.LevelMicro, ResetNs: until(next.FullNs, nowNs)}
+	return next, Result{Allowed: true, TakenMicro: cost, RemainingMicro: next.LevelMicro, ResetNs: until(next.FullNs, nowNs)}
+}
+
+// TakeSome takes costMicro, or what there is if that is less, but no less than
+// leastMicro: a refusal tells of that. Where leastMicro is not above 0 it is Take.
+func TakeSome(s State, p Params, costMicro, leastMicro, nowNs int64) (State, Result) {
+	if leastMicro > 0 && leastMicro < costMicro {
+		level := refill(s, p.normal(), nowNs).LevelMicro
+		costMicro = max(min(costMicro, level), leastMicro)
+	}
+	return Take(s, p, costMicro, nowNs)
 }
 
 // Settle makes a Take of takenMicro one of actualMicro at nowNs. What was taken

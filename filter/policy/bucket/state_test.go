@@ -52,6 +52,9 @@ func TestTake(t *testing.T) {
 		state := bucket.Full(hundred, epoch)
 		for i, s := range steps {
 			next, got := bucket.Take(state, hundred, s.cost, epoch+s.at)
+			if s.want.Allowed {
+				s.want.TakenMicro = max(s.cost, 0)
+			}
 			if got != s.want {
 				t.Errorf("%s, step %d: %+v, want %+v", name, i, got, s.want)
 			}
@@ -239,5 +242,30 @@ func TestSettleDoesNotCutAGrownBucket(t *testing.T) {
 	full := s.FullNs
 	if s, _ = bucket.Settle(s, hundred, 10*unit, 4*unit, epoch); s.LevelMicro != 900*unit || s.FullNs != full {
 		t.Errorf("level %d, full at %d; want %d, %d", s.LevelMicro, s.FullNs, 900*unit, full)
+	}
+}
+
+// What is there is taken where not all is, but nothing below the least.
+func TestTakeSome(t *testing.T) {
+	for _, c := range []struct{ level, cost, least, taken, wait int64 }{
+		{100, 60, 20, 60, 0},
+		{50, 60, 20, 50, 0},
+		{20, 60, 20, 20, 0},
+		{19, 60, 20, -1, 1},
+		{50, 300, 20, 50, 0},
+		{50, 60, 0, -1, 10},
+		{5, 10, 20, -1, 5},
+		{0, 10, 10, -1, 10},
+		{-40, 10, 1, -1, 41},
+	} {
+		state := bucket.State{LevelMicro: c.level * unit, LastNs: epoch, FullNs: epoch + second}
+		p := bucket.Params{CapacityMicro: 100 * unit, RefillMicroPerSec: unit}
+		next, got := bucket.TakeSome(state, p, c.cost*unit, c.least*unit, epoch)
+		if got.Allowed != (c.taken >= 0) || got.Allowed && (got.TakenMicro != c.taken*unit || next.LevelMicro != (c.level-c.taken)*unit) {
+			t.Errorf("%+v: %+v, then %+v", c, got, next)
+		}
+		if !got.Allowed && got.WaitNs != c.wait*second {
+			t.Errorf("%+v: %+v", c, got)
+		}
 	}
 }

@@ -5,7 +5,10 @@ type Charge struct {
 	Key       uint64 // names the bucket, see Key.Sum
 	Params    Params
 	CostMicro int64
-	Limit     int // index of the limit in the policy document
+	// LeastMicro, if above 0, is with what the request can do: where CostMicro is not
+	// there, what is there is taken, but no less than this.
+	LeastMicro int64
+	Limit      int // index of the limit in the policy document
 }
 
 // Store keeps buckets. Both calls are atomic towards every other user of the

@@ -45,7 +45,7 @@ func (g Page) Take(c *Charge, nowNs int64) (Result, bool, error) {
 	if at >= 0 {
 		state = g.state(at)
 	}
-	next, result := Take(state, c.Params, c.CostMicro, nowNs)
+	next, result := TakeSome(state, c.Params, c.CostMicro, c.LeastMicro, nowNs)
 	if next == state {
 		return result, false, nil
 	}

@@ -73,14 +73,15 @@ func (s *Stream) Body(p []byte, end bool) Action {
 	}
 	switch {
 	case end:
-		return s.finish()
+		return s.finish(s.phase == phaseHold && s.received == int64(len(p)))
 	case s.phase == phaseStream:
 		return Forward
 	}
 	return Hold
 }
 
-// read takes a piece of the body in; end says that it is the last.
+// read takes a piece of the body in; end says that it is the last, which stays in the
+// pipe until everything is decided.
 func (s *Stream) read(p []byte, end bool) bool {
 	s.out.begin(p)
 	var err error
@@ -92,8 +93,8 @@ func (s *Stream) read(p []byte, end bool) bool {
 	} else {
 		err = s.out.Write(p)
 	}
-	if err == nil {
-		err = s.out.end(end && s.phase == phaseHold && s.received == int64(len(p)))
+	if err == nil && !end {
+		err = s.out.end(false)
 	}
 	return err == nil || s.refuseBody(err)
 }
@@ -112,8 +113,8 @@ func (s *Stream) overflow() bool {
 	return true
 }
 
-// finish decides at the end of the body.
-func (s *Stream) finish() Action {
+// finish decides at the end of the body; whole says that it came in one piece.
+func (s *Stream) finish(whole bool) Action {
 	if s.model < 0 {
 		s.refuse(&noModel, "model", "The request names no model.")
 		return s.done()
@@ -122,13 +123,27 @@ func (s *Stream) finish() Action {
 		if !s.decide() {
 			return s.done()
 		}
-		s.correctLength()
 	}
-	if !s.charge() {
+	if !s.charge() || !s.let(whole) {
 		return s.done()
 	}
 	s.phase = phaseDone
 	return Forward
+}
+
+// let lets the last piece of the body out, and with it a cap that was lowered.
+func (s *Stream) let(whole bool) bool {
+	err := s.writeCap()
+	if err == nil {
+		err = s.out.end(whole)
+	}
+	if err != nil {
+		return s.refuseBody(err)
+	}
+	if s.phase != phaseStream {
+		s.correctLength()
+	}
+	return true
 }
 
 // correctLength makes content-length that of the redacted body.

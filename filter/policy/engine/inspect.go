@@ -72,6 +72,9 @@ type inspector struct {
 	scalarBytes int
 	scalarOver  bool
 
+	inScalar bool  // a scalar is being read
+	scalars  int32 // how many came before
+
 	model       text
 	user        text
 	estimate    tokens.Estimator
@@ -81,6 +84,7 @@ type inspector struct {
 	stream      bool
 
 	options
+	caps
 }
 
 func (in *inspector) reset() {
@@ -89,13 +93,14 @@ func (in *inspector) reset() {
 	in.user.reset()
 	in.estimate = tokens.Estimator{}
 	in.output, in.choices, in.temperature, in.stream = none, 1, none, false
-	in.options = options{}
+	in.options, in.caps = options{}, caps{}
 }
 
 // start makes in ready for a body.
 func (in *inspector) start(maxDepth int) {
 	in.scanner.Reset(maxDepth)
 	in.depth, in.atKey, in.param, in.scalarBytes, in.scalarOver = 0, false, paramNone, 0, false
+	in.inScalar, in.scalars = false, 0
 }
 
 // Structure is part of jsonscan.Sink, like the methods below.
@@ -104,7 +109,11 @@ func (in *inspector) Structure(raw []byte) error {
 		return in.insert(raw)
 	}
 	in.closed = 0
-	return in.s.out.Write(raw)
+	if err := in.s.out.Write(raw); err != nil {
+		return err
+	}
+	in.findEnd(raw)
+	return nil
 }
 
 // Begin counts messages: objects in a list that is a member of the body.
@@ -123,12 +132,14 @@ func (in *inspector) Begin(object bool, depth int) error {
 func (in *inspector) End(depth int) error {
 	in.depth = depth - 1
 	in.closed++
+	in.complete = depth == 1
 	in.askForUsage(depth)
 	return nil
 }
 
 // KeyStart begins to collect a key of the body itself.
 func (in *inspector) KeyStart() error {
+	in.filledBody = true
 	option := in.depth == 2 && in.inside
 	in.filled = in.filled || option
 	in.atKey = in.depth == 1 || option
@@ -247,6 +258,12 @@ func (in *inspector) StringEnd() error {
 // Scalar collects a number or literal that is a parameter's value. One that may be
 // replaced is not let out before its end.
 func (in *inspector) Scalar(raw []byte) error {
+	if !in.inScalar {
+		in.inScalar = true
+		if in.param.isCap() {
+			in.foundCap()
+		}
+	}
 	if in.param != paramNone {
 		if in.scalarBytes+len(raw) > maxScalar {
 			in.scalarOver = true
@@ -264,6 +281,11 @@ func (in *inspector) Scalar(raw []byte) error {
 func (in *inspector) ScalarEnd() error {
 	p, value, over := in.param, in.scalar[:in.scalarBytes], in.scalarOver
 	in.param, in.scalarBytes, in.scalarOver = paramNone, 0, false
+	in.inScalar = false
+	in.scalars++
+	if p.isCap() {
+		in.sizeCap(len(value))
+	}
 	if p == paramIncludeUsage {
 		return in.takeIncludeUsage(value, over)
 	}
@@ -291,6 +313,7 @@ func (in *inspector) take(p param, value []byte) (ok bool) {
 	default:
 		n, ok = parseCount(value, maxTokenCount)
 		in.output = max(in.output, n)
+		in.list[in.count-1].value = n
 	}
 	return ok
 }

@@ -26,6 +26,7 @@ var chargeStates = [...]string{"taken", "refused", "failed", "skipped", "givenBa
 type charges struct {
 	count       int
 	prompt      int64 // tokens
+	asked       int64 // output cap before it was lowered, none if it was not
 	temperature int64 // thousandths
 	charge      [spec.MaxModelLimits]bucket.Charge
 	result      [spec.MaxModelLimits]bucket.Result
@@ -55,6 +56,7 @@ func (s *Stream) charge() bool {
 		if !s.take(i, now) {
 			return false
 		}
+		s.lower(limits[i], &s.charges.charge[i])
 	}
 	s.announceBudget()
 	s.settlement.Reserved = addTokens(s.charges.prompt, s.outputCap(&s.program.limits[limits[0].index]))
@@ -69,9 +71,15 @@ func (s *Stream) take(i int, now int64) bool {
 	switch {
 	case err == nil && result.Allowed:
 		*state = chargeTaken
+		if c.LeastMicro > 0 {
+			c.CostMicro = result.TakenMicro
+		}
 		return true
 	case err == nil:
 		*state = chargeRefused
+		if c.LeastMicro > 0 { // with this it could do
+			c.CostMicro = min(c.CostMicro, c.LeastMicro)
+		}
 		s.giveBack(i, now)
 		return s.refuseBudget(i)
 	case s.program.limits[c.Limit].onFailure == spec.FailOpen:
@@ -139,6 +147,9 @@ func (s *Stream) price(m modelLimit) bucket.Charge {
 	l := &s.program.limits[m.index]
 	c := bucket.Charge{Limit: int(m.index), Params: l.params, Key: s.key(l)}
 	c.CostMicro = s.cost(m, s.charges.prompt, 0, s.outputCap(l))
+	if l.leastOutput > 0 && s.lowerable() {
+		c.LeastMicro = s.cost(m, s.charges.prompt, 0, l.leastOutput*s.in.choices)
+	}
 	if !l.isSemantic {
 		return c
 	}

@@ -73,13 +73,18 @@ func (in *inspector) insert(raw []byte) error {
 	}
 	out, addition := &in.s.out, in.addition
 	in.addition, in.closed = "", 0
+	in.scalars++ // the one in the addition
 	if err := out.Write(raw[:at]); err != nil {
 		return err
 	}
 	if err := out.insert(bytesOf(addition)); err != nil {
 		return err
 	}
-	return out.Write(raw[at:])
+	if err := out.Write(raw[at:]); err != nil {
+		return err
+	}
+	in.findEnd(raw)
+	return nil
 }
 
 // foundOption takes a member's name in stream_options.

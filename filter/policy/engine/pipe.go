@@ -113,6 +113,16 @@ func (p *pipe) insert(b []byte) error {
 	return p.held.Append(b)
 }
 
+// overwrite puts b in place of bytes that came out, at bytes after the first. None of
+// these may have left.
+func (p *pipe) overwrite(at int64, b []byte) error {
+	if err := p.flush(); err != nil {
+		return err
+	}
+	p.held.Overwrite(int(at), b)
+	return nil
+}
+
 // flush puts the span into held.
 func (p *pipe) flush() error {
 	span := p.chunk[p.from:p.to]
@@ -145,6 +155,7 @@ func (p *pipe) redactAgain(rules *redact.Rules, maxDepth int) error {
 	p.written, p.from, p.to = 0, 0, 0
 	p.redact(rules)
 	p.replay.scanner.Reset(maxDepth)
+	p.replay.scalars, p.replay.inScalar = 0, false
 	chunk := p.chunk
 	for p.raw.Blocks() > 0 {
 		p.begin(p.raw.Block(0))
@@ -165,8 +176,11 @@ func (p *pipe) redactAgain(rules *redact.Rules, maxDepth int) error {
 
 // replay reads bytes again that were inspected before: it only lets them out.
 type replay struct {
-	p       *pipe
-	scanner jsonscan.Scanner
+	p        *pipe
+	caps     *caps // whose places change
+	scanner  jsonscan.Scanner
+	inScalar bool
+	scalars  int32 // how many came before
 }
 
 func (r *replay) Structure(raw []byte) error   { return r.p.Write(raw) }
@@ -178,5 +192,16 @@ func (r *replay) KeyEnd() error                { return nil }
 func (r *replay) StringStart() error           { r.p.redactor.StringStart(); return nil }
 func (r *replay) StringBytes(raw []byte) error { return r.p.redactor.Bytes(raw) }
 func (r *replay) StringEnd() error             { return r.p.redactor.StringEnd() }
-func (r *replay) Scalar(raw []byte) error      { return r.p.Write(raw) }
-func (r *replay) ScalarEnd() error             { return nil }
+func (r *replay) Scalar(raw []byte) error {
+	if !r.inScalar {
+		r.inScalar = true
+		r.caps.moved(r.scalars, r.p.written)
+	}
+	return r.p.Write(raw)
+}
+
+func (r *replay) ScalarEnd() error {
+	r.inScalar = false
+	r.scalars++
+	return nil
+}

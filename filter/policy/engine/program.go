@@ -53,6 +53,8 @@ type limit struct {
 	key           bucket.Key // of the limit's name
 	sources       []spec.KeySource
 	defaultOutput int64 // output cap of a request that names none
+	leastOutput   int64 // to which a cap may be lowered, 0: to none
+	stop          bool  // a stream ends when it costs more than is left
 	perUnit       int64 // tokens that one unit of the bucket stands for
 	onFailure     spec.Failure
 	isSemantic    bool
@@ -170,6 +172,7 @@ func newLimit(l *spec.Limit) limit {
 		sources:   l.Key,
 		onFailure: l.OnFailure,
 	}
+	c.leastOutput, c.stop = l.Shortage.LeastOutput, l.Shortage.Stop
 	if l.Mode == spec.LimitTokens {
 		c.defaultOutput, c.perUnit = l.Tokens.DefaultOutput, 1
 		c.params = bucket.TokenParams(&l.Tokens)

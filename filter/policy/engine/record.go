@@ -16,6 +16,8 @@ import (
 //	 "settled":{"by":"usage","inputTokens":10,"cachedTokens":4,"outputTokens":31},
 //	 "redactions":{"phone":1},"unscanned":true}
 //
+// askedTokens is the output cap before it was lowered to outputTokens.
+// stopped says that the stream was ended because the budget did not cover more.
 // outcome is forward or the code of the reply. remainingMicro is what was left after
 // the reservation. Members that do not apply are left out, and settled until the
 // stream has ended. The bytes are valid until the next call of any method.
@@ -62,6 +64,9 @@ func (s *Stream) recordCharges(r *recorder) {
 	c := &s.charges
 	r.number("promptTokens", c.prompt)
 	r.number("outputTokens", s.outputCap(&s.program.limits[c.charge[0].Limit]))
+	if c.asked != none {
+		r.number("askedTokens", c.asked)
+	}
 	r.number("temperatureMilli", c.temperature)
 	r.name("limits")
 	for i := range c.count {
@@ -87,6 +92,10 @@ func (s *Stream) recordSettlement(r *recorder) {
 	item.number("inputTokens", s.settlement.Input)
 	item.number("cachedTokens", s.settlement.Cached)
 	item.number("outputTokens", s.settlement.Output)
+	if s.settlement.Stopped {
+		item.name("stopped")
+		item.b = append(item.b, "true"...)
+	}
 	r.b = append(item.b, '}')
 }
 

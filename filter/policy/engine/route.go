@@ -24,7 +24,7 @@ const (
 
 // Paths of the OpenAI API whose body names the model.
 var bodyPaths = [...]string{
-	pathChat, pathCompletions, pathEmbeddings, "/v1/responses", pathMessages,
+	pathChat, pathCompletions, pathEmbeddings, pathResponses, pathMessages,
 }
 
 // Parts of paths of the OpenAI API and of the Open Inference Protocol v2.
@@ -32,6 +32,7 @@ const (
 	pathChat        = "/v1/chat/completions"
 	pathCompletions = "/v1/completions"
 	pathEmbeddings  = "/v1/embeddings"
+	pathResponses   = "/v1/responses"
 	pathMessages    = "/v1/messages" // Anthropic's
 	pathModels      = "/v1/models"
 	pathServer      = "/v2"

@@ -32,6 +32,8 @@ type Settlement struct {
 	Input    int64 // tokens that the request cost
 	Cached   int64 // of Input, those that the upstream had in a cache
 	Output   int64
+	Lowered  bool  // the output cap was lowered to what was left
+	Stopped  bool  // the stream was ended because nothing was left
 	Unpaid   int64 // tokens beyond what the bucket that was hit worst may owe
 }
 
@@ -70,7 +72,8 @@ func (s *Stream) Finish(cause Cause) {
 			s.settle(i, keep, now)
 		}
 	}
-	s.settlement.Done = true
+	t := &s.settlement
+	t.Done, t.Lowered, t.Stopped = true, s.charges.asked != none, s.got.scanner.Stopped()
 }
 
 // weigh finds out what the request cost; keep says that what was reserved is what

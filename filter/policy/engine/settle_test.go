@@ -261,3 +261,31 @@ func TestNoAllocationOfAnswers(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// Lowering a cap, reserving more for a stream and ending it allocate nothing either.
+func TestNoAllocationOfShortage(t *testing.T) {
+	d := metered(1_000)
+	d.Limits[0].Tokens.RefillMilli = 1_000_000
+	d.Limits[0].Shortage = spec.Shortage{LeastOutput: 10, Stop: true, GraceMs: 1000}
+	s, p, h := newStream(), compile(t, d), newHost()
+	request := newRequest(`{"model":"minilm","max_tokens":2000,"stream":true}`)
+	body, kind := answerOf(true, 1500, false)
+	answer, status, contentType := []byte(body), []byte("200"), []byte(kind)
+	names := [][]byte{[]byte(":status"), []byte("content-type")}
+	if n := testing.AllocsPerRun(20, func() {
+		h.now += 10_000_000_000
+		serve(s, p, h, request, 64<<10)
+		s.ResponseHeader(names[0], status)
+		s.ResponseHeader(names[1], contentType)
+		s.ResponseHeaders(false)
+		for i := 0; i < len(answer); i += 777 {
+			for stopped := s.ResponseBody(answer[i:min(i+777, len(answer))]).Stopped; stopped; {
+				stopped = s.Closing() != nil
+			}
+		}
+		s.Finish(engine.CauseClient)
+		s.Record()
+	}); n != 0 || !s.Settlement().Lowered || !s.Settlement().Stopped {
+		t.Errorf("%v allocations, %+v", n, s.Settlement())
+	}
+}

@@ -50,6 +50,7 @@ type Stream struct {
 	charges   charges
 
 	got        answer
+	ending     ending
 	settlement Settlement
 
 	edits    edits
@@ -64,6 +65,7 @@ func NewStream(pool *hold.Pool) *Stream {
 	s := &Stream{}
 	s.out.bind(pool)
 	s.in.s = s
+	s.out.replay.caps = &s.in.caps
 	return s
 }
 
@@ -84,8 +86,9 @@ func (s *Stream) Reset(p *Program, h Host) {
 	s.in.reset()
 	s.out.reset(p.doc.Settings.HoldLimit)
 	s.model, s.early, s.version, s.versionBy, s.bucket, s.unscanned = none, false, none, versionByRoute, none, false
-	s.charges.count = 0
+	s.charges.count, s.charges.asked = 0, none
 	s.got.reset()
+	s.ending = ending{}
 	s.settlement = Settlement{}
 	s.forget()
 	s.replied = false
@@ -147,7 +150,7 @@ func (s *Stream) Headers(end bool) Action {
 	s.body = s.facts.bodyKind()
 	if end || s.facts.length == 0 {
 		s.body = bodyNone
-		return s.finish()
+		return s.finish(false)
 	}
 	if !s.readable() {
 		return s.done()

@@ -81,6 +81,14 @@ func (b *Buffer) Block(i int) []byte {
 	return all
 }
 
+// Overwrite puts p in place of the bytes from at on; all of it must stand within Len.
+func (b *Buffer) Overwrite(at int, p []byte) {
+	for i := at / BlockSize; len(p) > 0; i++ {
+		n := copy(b.Block(i)[at%BlockSize:], p)
+		at, p = at+n, p[n:]
+	}
+}
+
 // DropFirst gives the first block back, and the bytes in it are gone.
 func (b *Buffer) DropFirst() {
 	if b.count <= 1 {

@@ -121,3 +121,21 @@ func TestNoAllocationAfterWarmUp(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+func TestOverwrite(t *testing.T) {
+	want := pattern(3*hold.BlockSize + 50)
+	pool := hold.NewPool(8 * hold.BlockSize)
+	var b hold.Buffer
+	b.Init(pool, len(want))
+	if err := b.Append(want); err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []int{0, 1, hold.BlockSize - 3, hold.BlockSize, 2*hold.BlockSize + 7, len(want) - 9} {
+		copy(want[at:], "overwrite")
+		b.Overwrite(at, []byte("overwrite"))
+		if !bytes.Equal(contents(&b), want) {
+			t.Fatalf("at %d: other bytes", at)
+		}
+	}
+	b.Overwrite(len(want), nil)
+}

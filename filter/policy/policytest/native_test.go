@@ -121,6 +121,12 @@ func (n *native) answer(v *policytest.Vector, next func() int) []byte {
 		rest = rest[len(piece):]
 		p := s.ResponseBody(piece)
 		out = append(append(append(out, p.Before...), piece[:p.From]...), piece[p.To:len(piece)-p.Tail]...)
+		for p.Stopped {
+			event := s.Closing()
+			if p.Stopped = event != nil; p.Stopped {
+				out = append(out, event...)
+			}
+		}
 	}
 	out = append(out, s.ResponseEnd()...)
 	s.Finish(engine.CauseClient) // must find nothing to do

@@ -33,6 +33,7 @@ const (
 	MaxMilli       = 1_000_000_000_000_000 // refill in thousandths
 	MaxWeightMilli = 1_000_000_000_000     // weight units in thousandths
 	MaxKMilli      = 1_000_000             // temperature sensitivity in thousandths
+	MaxGraceMs     = 600_000               // ten minutes for an upstream that was stopped
 	MaxTokenMilli  = 1_000_000             // weight of a token in thousandths
 )
 

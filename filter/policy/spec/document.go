@@ -73,6 +73,20 @@ type Limit struct {
 	Semantic  Semantic // Mode == LimitSemantic
 	Tokens    Tokens   // Mode == LimitTokens
 	OnFailure Failure  // the bucket store cannot be used
+	Shortage  Shortage // what is done where the budget is too small for the answer
+}
+
+// Shortage says what is done where a budget is too small for the answer. The zero
+// value does nothing: requests that may cost more than is left are refused, and what
+// an answer costs beyond its reservation is owed.
+type Shortage struct {
+	// LeastOutput, if above 0, lets the output cap of a request be lowered to what the
+	// budget still holds, but not below this many tokens a choice.
+	LeastOutput int64
+	// Stop ends a stream of events well when the budget does not cover more of it.
+	// What the upstream still sends is dropped, and after Grace it is cut off.
+	Stop    bool
+	GraceMs int64 // milliseconds; with Stop alone
 }
 
 // KeySource is one part of a bucket's key.

@@ -52,6 +52,15 @@ func (w *writer) integer(name string, n int64) {
 	w.out = jsonscan.AppendInt(w.out, n)
 }
 
+func (w *writer) bool(name string, v bool) {
+	w.key(name)
+	if v {
+		w.out = append(w.out, "true"...)
+	} else {
+		w.out = append(w.out, "false"...)
+	}
+}
+
 func (w *writer) strings(name string, all []string) {
 	items(w, name, all, func(w *writer, s *string) { w.out = jsonscan.AppendString(w.out, *s) })
 }
@@ -75,12 +84,7 @@ func (w *writer) settings(s *Settings) {
 	w.integer("holdLimit", int64(s.HoldLimit))
 	w.integer("maxDepth", int64(s.MaxDepth))
 	w.string("overflow", s.Overflow.String())
-	w.key("record")
-	if s.Record {
-		w.out = append(w.out, "true"...)
-	} else {
-		w.out = append(w.out, "false"...)
-	}
+	w.bool("record", s.Record)
 	w.string("tenantHeader", s.TenantHeader)
 	w.strings("trustedPeers", s.TrustedPeers)
 	w.string("userHeader", s.UserHeader)
@@ -109,17 +113,23 @@ func (w *writer) rule(v *VersionRule) {
 
 func (w *writer) limit(l *Limit) {
 	w.begin('{')
+	w.nonzero("graceMs", l.Shortage.GraceMs)
 	items(w, "key", l.Key, func(w *writer, k *KeySource) { w.out = jsonscan.AppendString(w.out, k.String()) })
+	w.nonzero("leastOutput", l.Shortage.LeastOutput)
 	w.string("mode", l.Mode.String())
 	w.strings("models", l.Models)
 	w.string("name", l.Name)
 	w.string("onFailure", l.OnFailure.String())
+	if l.Mode == LimitSemantic {
+		w.key("semantic")
+		w.semantic(&l.Semantic)
+	}
+	if l.Shortage.Stop {
+		w.bool("stop", true)
+	}
 	if l.Mode == LimitTokens {
 		w.key("tokens")
 		w.tokens(&l.Tokens)
-	} else {
-		w.key("semantic")
-		w.semantic(&l.Semantic)
 	}
 	w.end('}')
 }
@@ -146,19 +156,19 @@ func (w *writer) semanticModel(m *SemanticModel) {
 
 func (w *writer) tokens(t *Tokens) {
 	w.begin('{')
-	w.weight("cachedMilli", t.CachedMilli)
+	w.nonzero("cachedMilli", t.CachedMilli)
 	w.integer("capacity", t.Capacity)
 	w.integer("defaultOutput", t.DefaultOutput)
-	w.weight("inputMilli", t.InputMilli)
-	w.weight("outputMilli", t.OutputMilli)
+	w.nonzero("inputMilli", t.InputMilli)
+	w.nonzero("outputMilli", t.OutputMilli)
 	w.integer("refillMilli", t.RefillMilli)
 	w.end('}')
 }
 
-// weight writes a weight unless it is the default.
-func (w *writer) weight(name string, milli int64) {
-	if milli != 0 {
-		w.integer(name, milli)
+// nonzero writes a number unless it is 0, which stands for a default.
+func (w *writer) nonzero(name string, n int64) {
+	if n != 0 {
+		w.integer(name, n)
 	}
 }
 

@@ -122,6 +122,12 @@ func (r *reader) limit(l *Limit) {
 			r.tokens(&l.Tokens)
 		case "onFailure":
 			l.OnFailure = enum(r, ParseFailure)
+		case "leastOutput":
+			l.Shortage.LeastOutput = r.integer()
+		case "stop":
+			l.Shortage.Stop = r.bool()
+		case "graceMs":
+			l.Shortage.GraceMs = r.integer()
 		default:
 			r.unknown()
 		}

@@ -43,7 +43,7 @@ func good() *spec.Document {
 			},
 			{Name: "all", Mode: spec.LimitTokens, Tokens: spec.Tokens{
 				Capacity: 1000, RefillMilli: 10_000, DefaultOutput: 16, InputMilli: 500, CachedMilli: 100, OutputMilli: 4000,
-			}},
+			}, Shortage: spec.Shortage{LeastOutput: 24, Stop: true, GraceMs: 1500}},
 		},
 		Redactions: []spec.Redaction{{
 			Name: "personal", Models: []string{"minilm"},
@@ -154,6 +154,9 @@ func TestValidate(t *testing.T) {
 			d.Limits[0].Semantic.Models = append(d.Limits[0].Semantic.Models, d.Limits[0].Semantic.Models[0])
 		}, `limits[0].semantic.models[1].model: "gpt-4" stands here twice`},
 		{func(d *spec.Document) { d.Limits[0].Semantic.Models[0].KMilli = 1_000_001 }, `limits[0].semantic.models[0].kMilli: must be from 0 to 1000000`},
+		{func(d *spec.Document) { d.Limits[1].Shortage.GraceMs = spec.MaxGraceMs + 1 }, `limits[1].graceMs: must be from 0 to 600000`},
+		{func(d *spec.Document) { d.Limits[1].Shortage.LeastOutput = -1 }, `limits[1].leastOutput: must be from 0`},
+		{func(d *spec.Document) { d.Limits[1].Shortage.Stop = false }, `limits[1].graceMs: is for stop alone`},
 		{func(d *spec.Document) { d.Limits[1].Tokens.Capacity = 0 }, `limits[1].tokens.capacity: must be from 1`},
 		{func(d *spec.Document) {
 			for c := 'a'; c <= 'i'; c++ {

@@ -89,6 +89,7 @@ func (v *validator) limit(l *Limit) {
 	v.references(l.Models)
 	v.each("key", len(l.Key), len(keyNames), func(i int) { v.keySource(l.Key, i) })
 	v.known("onFailure", uint8(l.OnFailure), uint8(FailOpen))
+	v.shortage(&l.Shortage)
 	v.known("mode", uint8(l.Mode), uint8(LimitTokens))
 	if l.Mode == LimitTokens {
 		if s := &l.Semantic; len(s.Models) > 0 || s.FloorMilli|s.RefillMilli|s.TokensPerUnit|s.MaxTokens|s.DefaultOutput|s.DefaultKMilli != 0 {
@@ -105,6 +106,14 @@ func (v *validator) limit(l *Limit) {
 	v.in("semantic")
 	v.semantic(l)
 	v.out()
+}
+
+func (v *validator) shortage(s *Shortage) {
+	v.within("leastOutput", s.LeastOutput, 0, MaxTokenNumber)
+	v.within("graceMs", s.GraceMs, 0, MaxGraceMs)
+	if s.GraceMs > 0 && !s.Stop {
+		v.failIn("graceMs", "is for stop alone")
+	}
 }
 
 func (v *validator) keySource(key []KeySource, i int) {

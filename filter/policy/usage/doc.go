@@ -38,6 +38,17 @@ type Passage struct {
 	Before   []byte // of earlier pieces, valid until the next call
 	From, To int    // what of the piece is cut out
 	Tail     int    // how much of its end waits for the next piece
+	Stopped  bool   // the Meter wants no more: behind this piece's part comes the end
+}
+
+// until makes out the passage of a piece of n bytes of which nothing goes on from at on.
+func (p *Passage) until(at, n int) {
+	if p.To > 0 && p.To <= at {
+		p.Tail = n - at
+	} else {
+		p.From, p.To, p.Tail = at, n, 0
+	}
+	p.Stopped = true
 }
 
 // Unchanged says whether the piece goes on as it is.

@@ -94,9 +94,11 @@ func (s *Scanner) scanEvents(p []byte) (out Passage) {
 		if feed { // the second half of a line's end
 			e.grow(1, &out)
 			i++
+			s.weigh(i)
 			continue
 		}
 		if e.over {
+			s.weigh(i)
 			if e.verdict == drop {
 				out.From, out.To = start, i
 			}
@@ -107,6 +109,7 @@ func (s *Scanner) scanEvents(p []byte) (out Passage) {
 			e.cr = c == '\r'
 			i++
 			s.endLine(&out)
+			s.weigh(i)
 			continue
 		}
 		n := lineLength(p[i:])
@@ -150,6 +153,9 @@ func (s *Scanner) endLine(out *Passage) {
 		return
 	}
 	e.over = true
+	if s.values.marks.watched {
+		s.values.marks.close()
+	}
 	if e.verdict == doubt {
 		e.keep(out)
 	}

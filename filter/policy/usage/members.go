@@ -23,6 +23,15 @@ const (
 	response
 	message
 
+	// What a last chunk has to repeat.
+	identifier
+	modelName
+	created
+	sequence
+	index
+	finishReason
+	kind
+
 	// Text of the answer; delta is both a text and an object with text.
 	text
 	textOutput
@@ -47,6 +56,14 @@ var members = [...]struct {
 	{"thinking", text},
 	{"partial_json", text},
 	{"refusal", text},
+	{"index", index},
+	{"finish_reason", finishReason},
+	{"id", identifier},
+	{"model", modelName},
+	{"created", created},
+	{"created_at", created},
+	{"sequence_number", sequence},
+	{"type", kind},
 	{"text_output", textOutput},
 	{"response", response},
 	{"parameters", parameters},

@@ -49,6 +49,8 @@ type reader struct {
 	choices  choices
 	report   report
 
+	marks marks
+
 	name  [maxName]byte
 	named int
 	value int64
@@ -67,6 +69,7 @@ const (
 func (r *reader) reset(streamed bool) {
 	r.streamed, r.estimate = streamed, tokens.Estimator{}
 	r.input, r.output, r.total, r.cached, r.read, r.created, r.has = 0, 0, 0, 0, 0, 0, 0
+	r.marks.reset()
 }
 
 // begin makes r ready for a JSON value.
@@ -115,6 +118,9 @@ func (r *reader) Begin(object bool, depth int) error {
 		return nil
 	}
 	r.path[depth] = other
+	if r.isChoice() {
+		r.marks.choice()
+	}
 	switch {
 	case of == delta && r.delta == 0:
 		r.delta = depth
@@ -144,6 +150,9 @@ func (r *reader) End(depth int) error {
 	}
 	if depth == r.numbers {
 		r.numbers = 0
+	}
+	if r.isChoice() && r.marks.done {
+		r.marks.finish()
 	}
 	r.depth = depth - 1
 	if depth == 2 && r.path[1] == choiceList && r.choices == choicesUnknown {
@@ -201,6 +210,9 @@ func (r *reader) StringStart() error {
 	if r.counting {
 		r.estimate.StringStart()
 	}
+	if r.marks.watched {
+		r.marks.begin(r.mark())
+	}
 	return nil
 }
 
@@ -222,6 +234,9 @@ func (r *reader) StringBytes(raw []byte) error {
 	if r.counting {
 		r.estimate.Bytes(raw)
 	}
+	if r.marks.open != nil {
+		r.marks.open.add(raw)
+	}
 	return nil
 }
 
@@ -231,6 +246,7 @@ func (r *reader) StringEnd() error {
 		r.estimate.StringEnd()
 		r.counting = false
 	}
+	r.marks.open = nil
 	return nil
 }
 
@@ -239,7 +255,7 @@ func (r *reader) Scalar(raw []byte) error {
 	if r.digit == noNumber {
 		r.note(false, false)
 		r.value, r.digit = 0, badNumber
-		if r.isNumber() {
+		if r.isNumber() || r.marks.watched && r.isMark() {
 			r.digit = inNumber
 		}
 	}
@@ -274,6 +290,10 @@ func (r *reader) ScalarEnd() error {
 		return nil
 	}
 	m := r.here()
+	if m >= counts {
+		r.marks.number(m, r.value)
+		return nil
+	}
 	switch m {
 	case inputTokens:
 		r.input = max(r.input, r.value)

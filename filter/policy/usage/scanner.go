@@ -15,6 +15,14 @@ type Scanner struct {
 	before tokens.Estimator // the estimate before the JSON value
 	opaque int64            // bytes that were not read
 	events events
+
+	// Of a stream that is watched.
+	meter   Meter // nil: it is not
+	bound   int64 // tokens of text that may pass
+	choices int64
+	stopped bool
+	stopAt  int   // where in the piece
+	passed  int64 // tokens of text, when it was stopped
 }
 
 // Reset makes s ready for an answer. With cut, the first event is cut out that
@@ -24,6 +32,7 @@ func (s *Scanner) Reset(f Format, cut bool) {
 	s.values.reset(f == Events)
 	s.begin()
 	s.events.reset(cut && f == Events)
+	s.meter, s.stopped = nil, false
 }
 
 // begin makes s ready for a JSON value.
@@ -37,13 +46,27 @@ func (s *Scanner) begin() {
 func (s *Scanner) Scan(p []byte) Passage {
 	switch s.format {
 	case Events:
-		return s.scanEvents(p)
+		return s.scanStream(p)
 	case JSON:
 		s.value(p)
 	default:
 		s.opaque += int64(len(p))
 	}
 	return Passage{}
+}
+
+// scanStream reads a piece of a stream of events; of one that was stopped nothing goes
+// on any more, but everything counts.
+func (s *Scanner) scanStream(p []byte) Passage {
+	before := s.stopped
+	out := s.scanEvents(p)
+	switch {
+	case before:
+		return Passage{To: len(p)}
+	case s.stopped:
+		out.until(s.stopAt, len(p))
+	}
+	return out
 }
 
 // value reads a piece of a JSON value. When it turns out to be none, its text is
@@ -65,6 +88,9 @@ func (s *Scanner) value(p []byte) {
 // next call.
 func (s *Scanner) Rest() []byte {
 	var out Passage
+	if s.stopped {
+		return nil
+	}
 	s.events.keep(&out)
 	return out.Before
 }

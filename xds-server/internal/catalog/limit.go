@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/weirmesh/weir/filter/policy/spec"
 	"github.com/weirmesh/weir/xds-server/api"
@@ -39,10 +40,45 @@ func (c *checker) limits() []*Limit {
 		if e.value.Spec.OnFailure != nil {
 			limit.OnFailure = e.value.Spec.OnFailure.Failure
 		}
+		limit.Shortage = c.shortage(e.unit, e.value.Spec.Shortage)
 		c.budget(e, &limit.Limit)
 		limits = append(limits, limit)
 	}
 	return limits
+}
+
+// Defaults of what is done where a budget is too small.
+const (
+	defaultLeastOutput = 16
+	defaultGrace       = 2 * time.Second
+)
+
+// shortage builds what is done where the budget is too small for an answer.
+func (c *checker) shortage(u *unit, written *api.Shortage) spec.Shortage {
+	const field = "spec.shortage"
+	if written == nil {
+		return spec.Shortage{}
+	}
+	s := spec.Shortage{Stop: written.Stop != nil && *written.Stop}
+	if lowers := written.LowerCap != nil && *written.LowerCap; lowers {
+		s.LeastOutput = int64(c.inRange(u, field+".leastOutput", written.LeastOutput, defaultLeastOutput, 1, maxTokenCount))
+	} else if written.LeastOutput != nil {
+		c.at(u, field+".leastOutput", "it is without effect: no cap is lowered", "set lowerCap: true, or remove it")
+	}
+	grace := defaultGrace
+	if written.Grace != nil {
+		grace = written.Grace.Span()
+	}
+	switch {
+	case s.Stop:
+		s.GraceMs = grace.Milliseconds()
+	case written.Grace != nil:
+		c.at(u, field+".grace", "it is without effect: no stream is stopped", "set stop: true, or remove it")
+	}
+	if s.GraceMs > spec.MaxGraceMs {
+		c.at(u, field+".grace", fmt.Sprintf("%v is more than 10m", grace), "the default is 2s")
+	}
+	return s
 }
 
 // key builds the bucket's key. A part that some gateway never fills would

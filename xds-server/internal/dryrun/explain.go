@@ -35,6 +35,7 @@ type Record struct {
 	Tenant           string         `json:"tenant"` // a hash
 	PromptTokens     int64          `json:"promptTokens"`
 	OutputTokens     int64          `json:"outputTokens"`
+	AskedTokens      *int64         `json:"askedTokens"` // output cap before it was lowered to OutputTokens
 	TemperatureMilli int64          `json:"temperatureMilli"`
 	Limits           []Charge       `json:"limits"`
 	Redactions       map[string]int `json:"redactions"`

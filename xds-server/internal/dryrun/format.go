@@ -60,6 +60,9 @@ func (e *Explanation) formatLimits(t *table) {
 	}
 	t.row("cost", fmt.Sprintf("%d prompt and at most %d output tokens, temperature %s",
 		e.Record.PromptTokens, e.Record.OutputTokens, decimal(e.Record.TemperatureMilli, 1_000)))
+	if asked := e.Record.AskedTokens; asked != nil {
+		t.row("cap", fmt.Sprintf("lowered from %d to %d output tokens", *asked, e.Record.OutputTokens))
+	}
 	for _, c := range e.Record.Limits {
 		left := ""
 		if c.State == "taken" || c.State == "refused" {
