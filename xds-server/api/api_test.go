@@ -22,6 +22,14 @@ func TestWeight(t *testing.T) {
 	}
 }
 
+func TestFormatThousandths(t *testing.T) {
+	for value, want := range map[int64]string{0: "0", 500: "0.5", 1_250: "1.25", 4_000: "4", 1_020: "1.02", 1_001_003: "1001.003"} {
+		if got := api.FormatThousandths(value); got != want {
+			t.Errorf("%d thousandths are %q, want %q", value, got, want)
+		}
+	}
+}
+
 func TestFormatHundredths(t *testing.T) {
 	for value, want := range map[int64]string{0: "0", 1: "0.01", 10: "0.1", 1_250: "12.5", 9_000: "90", 10_000: "100"} {
 		if got := api.FormatHundredths(value); got != want {

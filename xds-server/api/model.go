@@ -5,6 +5,9 @@ type ModelSpec struct {
 	// Aliases are other names by which clients may ask for it.
 	Aliases  []Alias        `yaml:"aliases,optional"`
 	Versions []ModelVersion `yaml:"versions"`
+	// Tokens is how long its prompts and answers are taken for before it says so
+	// itself; `weir calibrate` finds the numbers.
+	Tokens *TokenEstimate `yaml:"tokens,optional"`
 }
 
 // ModelVersion is one version of a model, and where it is served.

@@ -41,6 +41,13 @@ func FormatHundredths(value int64) string {
 	return strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
 }
 
+// FormatThousandths writes thousandths as a decimal, as Decimal reads it: 1250 is
+// 1.25.
+func FormatThousandths(value int64) string {
+	text := fmt.Sprintf("%d.%03d", value/1000, value%1000)
+	return strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
+}
+
 // Decimal is a number from 0 in thousandths, exactly as written.
 type Decimal struct{ milli int64 }
 

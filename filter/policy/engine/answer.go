@@ -73,6 +73,7 @@ func (s *Stream) ResponseHeaders(end bool) {
 	}
 	cut := a.good && s.in.added && a.format == usage.Events
 	a.scanner.Reset(a.format, cut)
+	a.scanner.Price(s.prices())
 	watched := a.good && a.format == usage.Events && s.watch()
 	if (cut || watched) && a.sized {
 		s.response.remove("content-length")

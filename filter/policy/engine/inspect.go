@@ -92,6 +92,7 @@ func (in *inspector) reset() {
 	in.model.reset()
 	in.user.reset()
 	in.estimate = tokens.Estimator{}
+	in.estimate.Request()
 	in.output, in.choices, in.temperature, in.stream = none, 1, none, false
 	in.options, in.caps = options{}, caps{}
 }

@@ -115,7 +115,7 @@ func (s *Stream) measure() {
 	case bodyOpaque:
 		c.prompt = ceilDiv(s.received, bytesPerToken)
 	default:
-		c.prompt = s.in.estimate.Tokens()
+		c.prompt = s.in.estimate.Tokens(s.prices())
 	}
 	switch {
 	case s.route.embeds:
@@ -127,6 +127,14 @@ func (s *Stream) measure() {
 	default:
 		c.temperature = defaultTemperature
 	}
+}
+
+// prices says how many tokens of the model a text is; nil: as of any model.
+func (s *Stream) prices() *spec.Estimate {
+	if s.model < 0 {
+		return nil
+	}
+	return s.program.doc.Models[s.model].Estimate
 }
 
 // outputCap returns how many tokens the answer may have at most.

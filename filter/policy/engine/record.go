@@ -11,16 +11,19 @@ import (
 // policy, numbers and a hash of the tenant, and nothing that a client wrote:
 //
 //	{"outcome":"forward","model":"m","version":"v2","versionBy":"rule","bucket":17,
-//	 "tenant":"9f1b…","promptTokens":12,"outputTokens":512,"temperatureMilli":700,
+//	 "tenant":"9f1b…","promptTokens":12,"counts":{"words":7,"messages":1,"requests":1},
+//	 "outputTokens":512,"temperatureMilli":700,
 //	 "limits":[{"name":"l","state":"taken","costMicro":3,"capacityMicro":9,"remainingMicro":6,"settledMicro":2}],
-//	 "settled":{"by":"usage","inputTokens":10,"cachedTokens":4,"outputTokens":31},
+//	 "settled":{"by":"usage","inputTokens":10,"cachedTokens":4,"outputTokens":31,"saidInputTokens":10},
 //	 "redactions":{"phone":1},"unscanned":true}
 //
 // askedTokens is the output cap before it was lowered to outputTokens.
 // stopped says that the stream was ended because the budget did not cover more.
 // outcome is forward or the code of the reply. remainingMicro is what was left after
-// the reservation. Members that do not apply are left out, and settled until the
-// stream has ended. The bytes are valid until the next call of any method.
+// the reservation. counts is what the prompt's estimate rests on, by the text class of
+// package spec; saidInputTokens is what the answer said of it. Members that do not
+// apply are left out, and settled until the stream has ended. The bytes are valid until
+// the next call of any method.
 func (s *Stream) Record() []byte {
 	r := recorder{b: s.scratch.open()} // behind what edits and reply use
 	r.text("outcome", s.outcome())
@@ -63,6 +66,7 @@ func (s *Stream) outcome() string {
 func (s *Stream) recordCharges(r *recorder) {
 	c := &s.charges
 	r.number("promptTokens", c.prompt)
+	s.recordCounts(r)
 	r.number("outputTokens", s.outputCap(&s.program.limits[c.charge[0].Limit]))
 	if c.asked != none {
 		r.number("askedTokens", c.asked)
@@ -95,6 +99,24 @@ func (s *Stream) recordSettlement(r *recorder) {
 	if s.settlement.Stopped {
 		item.name("stopped")
 		item.b = append(item.b, "true"...)
+	}
+	if said := s.got.scanner.Usage(); said.HasInput {
+		item.number("saidInputTokens", said.Input)
+	}
+	r.b = append(item.b, '}')
+}
+
+// recordCounts says what the prompt's estimate rests on, if its text was read.
+func (s *Stream) recordCounts(r *recorder) {
+	if s.body != bodyJSON {
+		return
+	}
+	r.name("counts")
+	item := recorder{b: r.b}
+	for class, n := range s.in.estimate.Counts() {
+		if n > 0 {
+			item.number(spec.TextClass(class).String(), n)
+		}
 	}
 	r.b = append(item.b, '}')
 }

@@ -109,6 +109,7 @@ func (s *Stream) forget() {
 	s.edits.reset()
 	s.response.reset()
 	s.reply = ReplyMessage{}
+	s.got.scanner.Price(nil)
 }
 
 // Edits returns the changes to the request's headers. They are complete when the

@@ -35,6 +35,7 @@ const (
 	MaxKMilli      = 1_000_000             // temperature sensitivity in thousandths
 	MaxGraceMs     = 600_000               // ten minutes for an upstream that was stopped
 	MaxTokenMilli  = 1_000_000             // weight of a token in thousandths
+	MaxClassMilli  = 1_000_000             // tokens of one of a text class in thousandths
 )
 
 // The character sets of names. Both keep a name fit to be a header's value and a

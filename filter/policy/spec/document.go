@@ -55,6 +55,9 @@ type Model struct {
 	VersionHeader string
 	// Rules force a version where a header has a value; the first match wins.
 	Rules []VersionRule
+
+	// Estimate is how long prompts and answers are taken for; nil: DefaultEstimate.
+	Estimate *Estimate
 }
 
 // VersionRule forces Version for requests whose Header equals Value.

@@ -95,6 +95,7 @@ func (w *writer) settings(s *Settings) {
 func (w *writer) model(m *Model) {
 	w.begin('{')
 	w.strings("aliases", m.Aliases)
+	w.estimate(m.Estimate)
 	w.string("name", m.Name)
 	items(w, "rules", m.Rules, (*writer).rule)
 	w.string("salt", m.Salt)

@@ -84,6 +84,8 @@ func (r *reader) model(m *Model) {
 			m.VersionHeader = r.string()
 		case "rules":
 			m.Rules = list(r, nil, MaxVersionRules, (*reader).rule)
+		case "estimate":
+			m.Estimate = r.estimate()
 		default:
 			r.unknown()
 		}

@@ -30,7 +30,7 @@ func good() *spec.Document {
 				Salt: "s\"\u4e2d\n", VersionHeader: "x-model-version",
 				Rules: []spec.VersionRule{{Header: "x-canary", Value: "always", Version: "v2"}},
 			},
-			{Name: "minilm"},
+			{Name: "minilm", Estimate: &spec.Estimate{1_020, 1_700, 780, 1_290, 180, 1_210, 530, 820, 1_000, 4_170, 0}},
 		},
 		Limits: []spec.Limit{
 			{
@@ -122,6 +122,8 @@ func TestValidate(t *testing.T) {
 		{func(d *spec.Document) { d.Models[0].Versions[1] = "v1" }, `models[0].versions[1]: "v1" stands here twice`},
 		{func(d *spec.Document) { d.Models[0].Salt = strings.Repeat("s", 129) }, `models[0].salt: is longer than 128 bytes`},
 		{func(d *spec.Document) { d.Models[0].VersionHeader = "a:b" }, `models[0].versionHeader: "a:b" is no header name`},
+		{func(d *spec.Document) { d.Models[1].Estimate[spec.ClassHan] = -1 }, `models[1].estimate[5]: must be from 0 to 1000000`},
+		{func(d *spec.Document) { d.Models[1].Estimate[spec.ClassMessages] = 1_000_001 }, `models[1].estimate[9]: must be from 0 to 1000000`},
 		{func(d *spec.Document) { d.Models[0].Rules[0].Version = "v9" }, `models[0].rules[0].version: model "gpt-4" has no version "v9"`},
 		{func(d *spec.Document) { d.Models[0].Rules[0].Value = "" }, `models[0].rules[0].value: must be 1 to 256 bytes`},
 		{func(d *spec.Document) { d.Models[0].Rules[0].Value = "a\nb" }, `models[0].rules[0].value: must be 1 to 256 bytes`},
@@ -212,6 +214,10 @@ func TestParseRefuses(t *testing.T) {
 		`{"settings":{"overflow":"drop"}}`:                                 `settings.overflow: "drop" is not one of refuse, stream`,
 		`{"settings":{"trustedPeers":"a"}}`:                                `settings.trustedPeers: must be a list`,
 		`{"models":[{"name":"a"},{"nam":"b"}]}`:                            `models[1].nam: unknown field`,
+		`{"models":[{"estimate":[1,2]}]}`:                                  `models[0].estimate: must have 11 numbers`,
+		`{"models":[{"estimate":[1,2,3,4,5,6,7,8,9,10,11,12]}]}`:           `models[0].estimate: has more than 11 items`,
+		`{"models":[{"estimate":[1,2.5]}]}`:                                `models[0].estimate[1]: must be a whole number`,
+		`{"models":[{"estimate":{}}]}`:                                     `models[0].estimate: must be a list`,
 		`{"models":[{"rules":[{"header":"a"},{"headers":"b"}]}]}`:          `models[0].rules[1].headers: unknown field`,
 		`{"limits":[{"key":["model","client"]}]}`:                          `limits[0].key[1]: "client" is not one of model, tenant, user, peer`,
 		`{"limits":[{"mode":"units"}]}`:                                    `limits[0].mode: "units" is not one of semantic, tokens`,

@@ -184,6 +184,7 @@ func (v *validator) model(m *Model) {
 		v.out()
 	}
 	v.out()
+	v.estimate(m.Estimate)
 }
 
 func (v *validator) version(versions []string, i int) {

@@ -1,87 +1,102 @@
 // Package tokens estimates how many tokens a model's tokenizer makes of a
 // prompt, without the tokenizer.
 //
-// The estimate follows how byte-pair vocabularies cut text: words of ASCII
-// letters in pieces of four, the first of up to six, numbers in groups of up to
-// three digits, punctuation in pairs, runs of white space as one, a Han
-// character as a little more than one token and a letter of another alphabet
-// as half of one.
-// It is meant for reserving a budget: cheap, free of surprises, and within a
-// third for ordinary text; what a model then reports corrects it.
+// It counts what byte-pair and word-piece vocabularies cut text into, by class: words
+// of ASCII letters and, of long ones, their pieces; numbers in groups of up to three
+// digits, punctuation in pairs, runs of white space as one; Han characters, letters of
+// other alphabets, other characters. How many tokens of a model one of a class is, is
+// a number of the policy, fitted to what the model said that requests cost. So the
+// same counts serve every model, and a model may be known after the text was read.
 package tokens
 
-// Prices in hundredths of a token.
-const (
-	centi       = 100
-	priceHan    = 110
-	priceScript = 50  // a letter of an alphabet other than ASCII's
-	priceWide   = 100 // punctuation and symbols above ASCII, Kana, Hangul
-	priceEmoji  = 200
-	// priceMessage is what a chat template wraps around a message: the roles'
-	// marks.
-	priceMessage = 400
-)
+import "github.com/weirmesh/weir/filter/policy/spec"
 
-// class is what a byte, or the character that it begins, counts as.
+const milli = 1000
+
+// class is what a byte, or the character that it begins, counts as. The first are
+// those of the text classes that make runs of more than one byte.
 type class uint8
 
 const (
-	none  class = iota // start of a string
-	word               // ASCII letter
-	digit              // ASCII digit
-	punct              // other visible ASCII
-	space              // white space and control characters
-	wide               // a character above ASCII, priced at once
+	word  = class(spec.ClassWords)   // ASCII letter
+	digit = class(spec.ClassNumbers) // ASCII digit
+	punct = class(spec.ClassMarks)   // other visible ASCII
+	space = class(spec.ClassSpaces)  // white space and control characters
+	runs  = space + 1                // the classes above make runs
 
-	runs // the classes above make runs; what those below are, the next bytes tell
-
-	escape // backslash
-	lead   // first byte of a UTF-8 sequence
-	cont   // its other bytes
+	escape = runs + iota // backslash; what these are, the next bytes tell
+	lead                 // first byte of a UTF-8 sequence
+	cont                 // its other bytes
 )
 
-// Estimator counts the tokens of the strings that it is given, in chunks cut
-// anywhere. It is a value; the zero value is ready. It takes raw JSON string
-// content and understands its escapes; malformed input is counted, not refused.
+// Counts are how many of each class a text has.
+type Counts [spec.TextClasses]int64
+
+// Estimator counts the strings that it is given, in chunks cut anywhere. It is a
+// value; the zero value is ready. It takes raw JSON string content and understands
+// its escapes; malformed input is counted, not refused.
 type Estimator struct {
-	centis int64
+	counts Counts
 	run    int64 // length of the current run
-	class  class // of the current run
+	class  class // of the current run; any one if that has no length
 	// partial is how far a character that is not complete has been read.
 	partial partial
 }
 
 // partial is the state of reading an escape or a UTF-8 sequence.
 type partial struct {
-	kind class  // escape, lead, or none: nothing is open
+	kind class  // escape or lead; 0: nothing is open
 	need uint8  // bytes to come; 0 in an escape whose letter is to come
 	r    uint32 // code point so far
 }
 
-// Message counts what a chat template adds to one message.
-func (e *Estimator) Message() { e.centis += priceMessage }
+// Request counts the request itself.
+func (e *Estimator) Request() { e.counts[spec.ClassRequests]++ }
+
+// Message counts a message.
+func (e *Estimator) Message() { e.counts[spec.ClassMessages]++ }
 
 // StringStart begins a string.
 func (e *Estimator) StringStart() { e.StringEnd() }
 
 // StringEnd ends a string; a character that was cut off by it counts nothing.
 func (e *Estimator) StringEnd() {
-	e.begin(none)
+	e.begin(word)
 	e.partial = partial{}
 }
 
-// Tokens returns the estimate for all strings so far, rounded up.
-func (e *Estimator) Tokens() int64 {
+// Counts returns what was counted so far.
+func (e *Estimator) Counts() Counts {
 	c := *e
-	c.begin(none)
-	return (c.centis + centi - 1) / centi
+	c.begin(word)
+	return c.counts
+}
+
+// Tokens returns the estimate for all strings so far, rounded up. Without prices
+// those of spec.DefaultEstimate count.
+func (e *Estimator) Tokens(prices *spec.Estimate) int64 {
+	counts := e.Counts()
+	return counts.Tokens(prices)
+}
+
+// Tokens is how many tokens so many of each class are, rounded up. Without prices
+// those of spec.DefaultEstimate count.
+func (c *Counts) Tokens(prices *spec.Estimate) int64 {
+	if prices == nil {
+		prices = &spec.DefaultEstimate
+	}
+	sum := int64(milli - 1)
+	for i, n := range c {
+		sum += n * int64(prices[i])
+	}
+	return sum / milli
 }
 
 // Bytes counts the next raw bytes of a string.
 func (e *Estimator) Bytes(raw []byte) {
 	i := 0
 	for i < len(raw) {
-		if e.partial.kind != none {
+		if e.partial.kind != 0 {
 			i = e.finish(raw, i)
 			continue
 		}
@@ -103,7 +118,7 @@ func (e *Estimator) Bytes(raw []byte) {
 }
 
 // extend reads the run of class c at i to its end, and the words behind a word
-// and a single space, which costs nothing, right away.
+// and a single space, which counts nothing, right away.
 func (e *Estimator) extend(raw []byte, i int, c class) int {
 	for {
 		j := i + 1
@@ -122,9 +137,12 @@ func (e *Estimator) extend(raw []byte, i int, c class) int {
 // begin closes the current run and begins one of class c.
 func (e *Estimator) begin(c class) {
 	if e.run < shortRun {
-		e.centis += int64(runPrices[e.class][e.run])
+		r := shortRuns[e.class][e.run]
+		e.counts[e.class] += int64(r.units)
+		e.counts[spec.ClassPieces] += int64(r.pieces)
 	} else {
-		e.centis += runPrice(e.class, e.run)
+		e.counts[e.class] += units(e.class, e.run)
+		e.counts[spec.ClassPieces] += pieces(e.class, e.run)
 	}
 	e.class, e.run = c, 0
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/weirmesh/weir/filter/policy/spec"
 	"github.com/weirmesh/weir/filter/policy/tokens"
 )
 
@@ -14,7 +15,7 @@ func estimate(chunks ...string) int64 {
 		e.Bytes([]byte(c))
 	}
 	e.StringEnd()
-	return e.Tokens()
+	return e.Tokens(nil)
 }
 
 // The bounds are a third around the counts that current vocabularies of
@@ -64,6 +65,45 @@ func TestParts(t *testing.T) {
 	}
 }
 
+// What is counted is what tokenizers cut text into; the prices come later.
+func TestCounts(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		want tokens.Counts
+	}{
+		{"", tokens.Counts{}},
+		{"I internationalise", tokens.Counts{spec.ClassWords: 2, spec.ClassPieces: 3}},
+		{"sixsix seven77 12345", tokens.Counts{spec.ClassWords: 2, spec.ClassNumbers: 3}},
+		{`a == b;\n\treturn`, tokens.Counts{spec.ClassWords: 3, spec.ClassMarks: 2, spec.ClassSpaces: 1}},
+		{`你好，мир 𠮷😀\ud83d\ude00`, tokens.Counts{spec.ClassHan: 3, spec.ClassWide: 1, spec.ClassLetters: 3, spec.ClassEmoji: 4}},
+	} {
+		var e tokens.Estimator
+		e.StringStart()
+		e.Bytes([]byte(c.text))
+		if got := e.Counts(); got != c.want {
+			t.Errorf("%q: %v, want %v", c.text, got, c.want)
+		}
+	}
+}
+
+func TestPrices(t *testing.T) {
+	counts := tokens.Counts{spec.ClassWords: 3, spec.ClassHan: 2, spec.ClassMessages: 1, spec.ClassRequests: 1}
+	for _, c := range []struct {
+		prices *spec.Estimate
+		want   int64
+	}{
+		{nil, 10 /* 3 + 2.2 + 4, rounded up */},
+		{&spec.DefaultEstimate, 10},
+		{&spec.Estimate{}, 0},
+		{&spec.Estimate{spec.ClassWords: 1_001}, 4},
+		{&spec.Estimate{spec.ClassHan: 750, spec.ClassRequests: 2_500}, 4},
+	} {
+		if got := counts.Tokens(c.prices); got != c.want {
+			t.Errorf("%v: %d tokens, want %d", c.prices, got, c.want)
+		}
+	}
+}
+
 func TestStringsAndMessages(t *testing.T) {
 	var e tokens.Estimator
 	for range 3 {
@@ -72,12 +112,12 @@ func TestStringsAndMessages(t *testing.T) {
 		e.Bytes([]byte("two"))
 		e.StringEnd()
 	}
-	if got := e.Tokens(); got != 15 {
+	if got := e.Tokens(nil); got != 15 {
 		t.Errorf("three messages of a word: %d tokens, want 15", got)
 	}
 	e.StringStart()
 	e.Bytes([]byte("open"))
-	if a, b := e.Tokens(), e.Tokens(); a != 16 || b != 16 {
+	if a, b := e.Tokens(nil), e.Tokens(nil); a != 16 || b != 16 {
 		t.Errorf("asked twice within a string: %d, %d, want 16, 16", a, b)
 	}
 }
@@ -85,7 +125,7 @@ func TestStringsAndMessages(t *testing.T) {
 func TestNoAllocation(t *testing.T) {
 	text := []byte(strings.Repeat(`Hello 你好 \n \u4f60 42 `, 40))
 	var e tokens.Estimator
-	if n := testing.AllocsPerRun(100, func() { e.StringStart(); e.Bytes(text); e.StringEnd(); e.Tokens() }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { e.StringStart(); e.Bytes(text); e.StringEnd(); e.Tokens(nil) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }

@@ -1,5 +1,7 @@
 package tokens
 
+import "github.com/weirmesh/weir/filter/policy/spec"
+
 // classes maps a raw byte to its class.
 var classes = func() (t [256]class) {
 	for b := range t {
@@ -37,30 +39,39 @@ var hex = func() (t [256]uint8) {
 	return t
 }()
 
-// runPrice is what a run of n characters costs, in hundredths.
-func runPrice(c class, n int64) int64 {
+// units is how many of its class a run of n characters is.
+func units(c class, n int64) int64 {
 	switch {
 	case n == 0:
 		return 0
 	case c == word:
-		return max((n+1)/4, 1) * centi
+		return 1
 	case c == digit:
-		return (n + 2) / 3 * centi
+		return (n + 2) / 3
 	case c == punct:
-		return (n + 1) / 2 * centi
-	case c == space && n > 1:
-		return centi // a single space belongs to the word behind it
+		return (n + 1) / 2
+	case n > 1:
+		return 1
+	}
+	return 0 // a single space belongs to the word behind it
+}
+
+// pieces is how many pieces a run has beyond its unit.
+func pieces(c class, n int64) int64 {
+	if c == word && n >= 7 {
+		return (n+1)/4 - 1
 	}
 	return 0
 }
 
-// shortRun bounds the runs whose prices are read from a table.
+// shortRun bounds the runs that are looked up.
 const shortRun = 32
 
-var runPrices = func() (t [runs][shortRun]uint16) {
+// shortRuns are units and pieces of the runs that are looked up.
+var shortRuns = func() (t [runs][shortRun]struct{ units, pieces uint8 }) {
 	for c := range runs {
 		for n := range shortRun {
-			t[c][n] = uint16(runPrice(c, int64(n)))
+			t[c][n].units, t[c][n].pieces = uint8(units(c, int64(n))), uint8(pieces(c, int64(n)))
 		}
 	}
 	return t
@@ -84,23 +95,19 @@ func (e *Estimator) char(r uint32) {
 		e.one(punct)
 		return
 	}
-	if e.class != wide {
-		e.begin(wide)
+	if e.run > 0 {
+		e.begin(word)
 	}
-	e.centis += price(r)
-}
-
-// price is what a character above ASCII costs, in hundredths.
-func price(r uint32) int64 {
 	switch {
 	case r >= 0x4E00 && r <= 0x9FFF, r >= 0x3400 && r <= 0x4DBF, r >= 0xF900 && r <= 0xFAFF, r >= 0x20000 && r <= 0x3FFFF:
-		return priceHan
+		e.counts[spec.ClassHan]++
 	case r < 0x2000:
-		return priceScript
+		e.counts[spec.ClassLetters]++
 	case r >= 0xD800 && r <= 0xDFFF:
-		return priceEmoji / 2
+		e.counts[spec.ClassEmoji]++
 	case r >= 0x10000:
-		return priceEmoji
+		e.counts[spec.ClassEmoji] += 2
+	default:
+		e.counts[spec.ClassWide]++
 	}
-	return priceWide
 }

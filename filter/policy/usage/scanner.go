@@ -2,6 +2,7 @@ package usage
 
 import (
 	"github.com/weirmesh/weir/filter/policy/jsonscan"
+	"github.com/weirmesh/weir/filter/policy/spec"
 	"github.com/weirmesh/weir/filter/policy/tokens"
 )
 
@@ -15,6 +16,7 @@ type Scanner struct {
 	before tokens.Estimator // the estimate before the JSON value
 	opaque int64            // bytes that were not read
 	events events
+	prices *spec.Estimate
 
 	// Of a stream that is watched.
 	meter   Meter // nil: it is not
@@ -28,7 +30,7 @@ type Scanner struct {
 // Reset makes s ready for an answer. With cut, the first event is cut out that
 // has usage and an empty list of choices.
 func (s *Scanner) Reset(f Format, cut bool) {
-	s.format, s.opaque = f, 0
+	s.format, s.opaque, s.prices = f, 0, nil
 	s.values.reset(f == Events)
 	s.begin()
 	s.events.reset(cut && f == Events)
@@ -98,7 +100,11 @@ func (s *Scanner) Rest() []byte {
 // Usage returns what the answer said so far.
 func (s *Scanner) Usage() Usage { return s.values.usage() }
 
+// Price says how many tokens of the model one of each class of text is; nil: as of any
+// model. It is called after Reset.
+func (s *Scanner) Price(prices *spec.Estimate) { s.prices = prices }
+
 // Text returns how many tokens the text has that came so far, estimated.
 func (s *Scanner) Text() int64 {
-	return s.values.estimate.Tokens() + (s.opaque+bytesPerToken-1)/bytesPerToken
+	return s.values.estimate.Tokens(s.prices) + (s.opaque+bytesPerToken-1)/bytesPerToken
 }

@@ -115,6 +115,7 @@ type Model struct {
 	Aliases  []string
 	Versions []Version // at least one
 	Route    Route
+	Estimate *spec.Estimate // of tokens; nil: spec.DefaultEstimate
 	// Origin is of the Model, RouteOrigin of its ModelRoute or, without one, of
 	// the Model: "document:line".
 	Origin, RouteOrigin string

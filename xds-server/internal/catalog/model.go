@@ -22,6 +22,7 @@ const (
 func (c *checker) model(e entry[api.Model]) *Model {
 	c.modelNames(e)
 	model := &Model{Name: e.name, Origin: e.origin(), RouteOrigin: e.origin(), Versions: c.versions(e)}
+	model.Estimate = c.estimate(e.unit, e.value.Spec.Tokens)
 	for _, alias := range e.value.Spec.Aliases {
 		model.Aliases = append(model.Aliases, alias.String())
 	}

@@ -38,6 +38,7 @@ func newPolicy(m *Model) *spec.Model {
 		Salt:          m.Route.Salt,
 		VersionHeader: m.Route.VersionHeader,
 		Rules:         m.Route.Rules,
+		Estimate:      m.Estimate,
 	}
 	for _, version := range m.Versions {
 		told.Versions = append(told.Versions, version.Name)

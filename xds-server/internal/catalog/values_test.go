@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -48,6 +49,25 @@ func build(t *testing.T, set source.Set) *catalog.Catalog {
 		t.FailNow()
 	}
 	return built
+}
+
+// What is written of an estimate is taken, the rest is the default; an estimate that
+// says nothing new is none.
+func TestEstimate(t *testing.T) {
+	with := func(tokens string) *spec.Estimate {
+		text := strings.Replace(model("only"), "spec: {", "spec: {tokens: {"+tokens+"}, ", 1)
+		return buildText(t, head+text).Policy(&catalog.Gateway{}).Models[0].Estimate
+	}
+	want := spec.DefaultEstimate
+	want[spec.ClassHan], want[spec.ClassRequests] = 715, 3_000
+	if got := with("han: 0.715, requests: 3"); got == nil || *got != want {
+		t.Errorf("%v, want %v", got, want)
+	}
+	for _, tokens := range []string{"", "words: 1, messages: 4.000, requests: 0"} {
+		if got := with(tokens); got != nil {
+			t.Errorf("%q: %v, want none", tokens, got)
+		}
+	}
 }
 
 func TestDefaults(t *testing.T) {

@@ -34,6 +34,7 @@ type Record struct {
 	Bucket           *int           `json:"bucket"`
 	Tenant           string         `json:"tenant"` // a hash
 	PromptTokens     int64          `json:"promptTokens"`
+	Counts           TextCounts     `json:"counts"`
 	OutputTokens     int64          `json:"outputTokens"`
 	AskedTokens      *int64         `json:"askedTokens"` // output cap before it was lowered to OutputTokens
 	TemperatureMilli int64          `json:"temperatureMilli"`
@@ -60,6 +61,8 @@ type Explanation struct {
 	RandomBucket bool
 	// Rule is the rule that forced the version; nil: none did.
 	Rule *spec.VersionRule
+	// Estimate is how many tokens of the model one of each class of text is.
+	Estimate spec.Estimate
 	// Redaction names the policy that applies to the model; empty: none.
 	Redaction string
 	// Reply is the filter's answer; nil: the request goes on.
@@ -103,6 +106,7 @@ func Explain(ctx context.Context, c *catalog.Catalog, module []byte, sample Samp
 		RandomBucket: decision.Bucket != nil && again.Bucket != nil && *decision.Bucket != *again.Bucket,
 		Redaction:    redactionOf(c, decision.Model),
 		Rule:         ruleOf(c, decision, sample.Request),
+		Estimate:     estimateOf(c, decision.Model),
 	}
 	if !outcome.Forwarded {
 		return explanation, nil

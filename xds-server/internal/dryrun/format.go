@@ -63,6 +63,7 @@ func (e *Explanation) formatLimits(t *table) {
 	if asked := e.Record.AskedTokens; asked != nil {
 		t.row("cap", fmt.Sprintf("lowered from %d to %d output tokens", *asked, e.Record.OutputTokens))
 	}
+	e.formatEstimate(t)
 	for _, c := range e.Record.Limits {
 		left := ""
 		if c.State == "taken" || c.State == "refused" {
