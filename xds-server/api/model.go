@@ -22,6 +22,40 @@ type ModelVersion struct {
 	// ConnectTimeout bounds the making of a connection; default 5s.
 	ConnectTimeout *Duration    `yaml:"connectTimeout,optional"`
 	HealthCheck    *HealthCheck `yaml:"healthCheck,optional"`
+	// UpstreamModel is what the endpoints call the model: it takes the place of the
+	// name that the client gave, in a JSON body or in the path of the Open Inference
+	// Protocol. Default: the name goes upstream as the client wrote it.
+	UpstreamModel *Alias `yaml:"upstreamModel,optional"`
+	// CircuitBreakers bound what goes to the version at once.
+	CircuitBreakers *CircuitBreakers `yaml:"circuitBreakers,optional"`
+	// OutlierDetection takes endpoints that fail out of use for a while; default: none.
+	OutlierDetection *OutlierDetection `yaml:"outlierDetection,optional"`
+}
+
+// CircuitBreakers bound what one Envoy has open to a version; what goes beyond is
+// answered 503 at once. The default of each is 2,048 for every endpoint.
+type CircuitBreakers struct {
+	MaxConnections *int `yaml:"maxConnections,optional"`
+	// MaxPendingRequests is how many wait for a connection.
+	MaxPendingRequests *int `yaml:"maxPendingRequests,optional"`
+	MaxRequests        *int `yaml:"maxRequests,optional"`
+	// MaxRetries is how many requests are in a further attempt.
+	MaxRetries *int `yaml:"maxRetries,optional"`
+}
+
+// OutlierDetection takes an endpoint out of use by how its answers end.
+type OutlierDetection struct {
+	// Consecutive5xx is how many answers in a row must be a 5xx, or a connection
+	// that failed; default 5.
+	Consecutive5xx *int `yaml:"consecutive5xx,optional"`
+	// Interval between two looks at what may come back; default 10s.
+	Interval *Duration `yaml:"interval,optional"`
+	// BaseEjectionTime is how long the first time lasts; each further one is longer
+	// by as much. Default 30s.
+	BaseEjectionTime *Duration `yaml:"baseEjectionTime,optional"`
+	// MaxEjectionPercent of the endpoints may be out of use at the same time, though
+	// always one; default 50.
+	MaxEjectionPercent *int `yaml:"maxEjectionPercent,optional"`
 }
 
 // UpstreamTLS names the identity that the endpoints have to prove.

@@ -123,6 +123,13 @@ type Model struct {
 	policy *spec.Model // what the filter is told
 }
 
+// Renames reports whether any version has a name of its own for the model, or a
+// request for it may go to a model that has.
+func (m *Model) Renames() bool {
+	return slices.ContainsFunc(m.Versions, func(v Version) bool { return v.UpstreamModel != "" }) ||
+		slices.ContainsFunc(m.Route.Fallback, func(t Target) bool { return t.Model != m.Name })
+}
+
 // Version is one version of a model, and where it is served.
 type Version struct {
 	Name           string
@@ -130,6 +137,24 @@ type Version struct {
 	Peer           spiffeid.ID    // what the endpoints prove; zero: plaintext
 	ConnectTimeout time.Duration
 	HealthCheck    *HealthCheck // nil: none
+	// UpstreamModel is what the endpoints call the model; empty: what the client does.
+	UpstreamModel   string
+	CircuitBreakers CircuitBreakers
+	Outliers        *OutlierDetection // nil: none
+}
+
+// CircuitBreakers bound what one Envoy has open to a version. Connections are
+// bounded either for each endpoint or for all together; the other is 0.
+type CircuitBreakers struct {
+	MaxConnectionsPerEndpoint, MaxConnections   uint32
+	MaxPendingRequests, MaxRequests, MaxRetries uint32
+}
+
+// OutlierDetection takes endpoints that fail out of use for a while.
+type OutlierDetection struct {
+	Consecutive5xx             uint32
+	Interval, BaseEjectionTime time.Duration
+	MaxEjectionPercent         uint32
 }
 
 // HealthCheck is an active check by HTTP.
@@ -147,7 +172,21 @@ type Route struct {
 	Rules         []spec.VersionRule
 	Split         []Share // weights add up to api.WholeWeight
 	Timeout       time.Duration
-	Retries       *Retries // nil: none
+	Retries       *Retries // nil: none; there are some with a Fallback
+	Fallback      []Target // what is tried after the version that was picked
+	Mirrors       []Mirror
+}
+
+// Target is a version of any model.
+type Target struct{ Model, Version string }
+
+// String is model@version.
+func (t Target) String() string { return t.Model + "@" + t.Version }
+
+// Mirror gets copies of requests.
+type Mirror struct {
+	Version string
+	Sample  uint32 // hundredths of a percent of the requests
 }
 
 // Share is a version's part of the requests that no rule forces.
@@ -158,9 +197,10 @@ type Share struct {
 
 // Retries says when Envoy tries again.
 type Retries struct {
-	Attempts      uint32
+	Attempts      uint32        // at each version after the first
 	On            []string      // Envoy's conditions
 	PerTryTimeout time.Duration // 0: none
+	BodyLimit     uint64        // bytes that are kept for another attempt
 }
 
 // Model returns the model of a canonical name, or nil.

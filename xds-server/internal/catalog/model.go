@@ -74,6 +74,12 @@ func (c *checker) versions(e entry[api.Model]) []Version {
 			Endpoints:      c.endpoints(e.unit, field, written.Endpoints),
 			ConnectTimeout: c.positive(e.unit, field+".connectTimeout", written.ConnectTimeout, defaultConnectTimeout),
 			HealthCheck:    c.healthCheck(e.unit, field+".healthCheck", written.HealthCheck),
+
+			CircuitBreakers: c.circuitBreakers(e.unit, field+".circuitBreakers", written.CircuitBreakers, len(written.Endpoints)),
+			Outliers:        c.outliers(e.unit, field+".outlierDetection", written.OutlierDetection),
+		}
+		if written.UpstreamModel != nil {
+			version.UpstreamModel = written.UpstreamModel.String()
 		}
 		switch {
 		case written.TLS != nil && written.Insecure:

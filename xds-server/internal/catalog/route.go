@@ -31,7 +31,9 @@ func (c *checker) route(e entry[api.ModelRoute]) Route {
 	if written.Timeout != nil {
 		route.Timeout = written.Timeout.Span()
 	}
-	route.Retries = c.retries(e.unit, written.Retries, route.Timeout)
+	route.Fallback = c.fallback(e, refs, route.Split)
+	route.Mirrors = c.mirrors(e, refs, route.Split)
+	route.Retries = c.retries(e.unit, written.Retries, route.Timeout, len(route.Fallback) > 0)
 	return route
 }
 
@@ -99,13 +101,28 @@ func (c *checker) split(e entry[api.ModelRoute], refs versionRefs) []Share {
 // maxAttempts bounds retries: each is a whole request to a model.
 const maxAttempts = 5
 
-func (c *checker) retries(u *unit, written *api.Retries, timeout time.Duration) *Retries {
+// defaultBodyLimit is what a gateway holds by default, and the room that it has for
+// what redaction may add.
+const defaultBodyLimit = 1280 << 10
+
+// retries builds the retries; those of a route with a fallback go on to its versions.
+func (c *checker) retries(u *unit, written *api.Retries, timeout time.Duration, fallback bool) *Retries {
+	fewest := 1
+	if fallback {
+		fewest = 0
+	}
 	if written == nil {
-		return nil
+		if !fallback {
+			return nil
+		}
+		written = &api.Retries{}
 	}
 	const field = "spec.retries"
-	attempts := c.bounded(u, field+".attempts", written.Attempts, 1, maxAttempts)
-	retries := &Retries{Attempts: uint32(attempts)}
+	attempts := c.bounded(u, field+".attempts", written.Attempts, fewest, maxAttempts)
+	retries := &Retries{Attempts: uint32(attempts), BodyLimit: defaultBodyLimit}
+	if written.BodyLimit != nil {
+		retries.BodyLimit = uint64(written.BodyLimit.Count())
+	}
 	for i, condition := range written.On {
 		if slices.Contains(retries.On, condition.String()) {
 			c.at(u, fmt.Sprintf("%s.on[%d]", field, i), "condition is listed twice", "remove one of the two")
@@ -114,6 +131,9 @@ func (c *checker) retries(u *unit, written *api.Retries, timeout time.Duration) 
 	}
 	if len(written.On) == 0 {
 		retries.On = []string{"connect-failure", "refused-stream", "reset-before-request"}
+		if fallback {
+			retries.On = append(retries.On, "reset", "gateway-error")
+		}
 	}
 	if written.PerTryTimeout != nil {
 		retries.PerTryTimeout = written.PerTryTimeout.Span()
@@ -133,16 +153,18 @@ type versionRefs struct {
 	check   bool // false: the model or its versions could not be read
 }
 
-func (r versionRefs) resolve(field, version string) {
+// resolve returns the index of a version, -1 if there is none or nothing is checked.
+func (r versionRefs) resolve(field, version string) int {
 	if !r.check {
-		return
+		return -1
 	}
 	var known []string
-	for _, v := range r.model.value.Spec.Versions {
+	for i, v := range r.model.value.Spec.Versions {
 		if v.Name.String() == version {
-			return
+			return i
 		}
 		known = append(known, v.Name.String())
 	}
 	r.checker.at(r.from, field, fmt.Sprintf("Model/%s has no version %q", r.model.name, version), strictyaml.DidYouMean(version, known), r.model.key)
+	return -1
 }

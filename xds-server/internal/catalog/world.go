@@ -16,6 +16,8 @@ type world struct {
 	meanings map[string][]meaning
 	// routesOf are the names of the ModelRoutes of each model, by what they call it.
 	routesOf map[string][]string
+	// ledTo are the names of the ModelRoutes of other models that refer to a model.
+	ledTo map[string][]string
 
 	stale staleness
 	found findings
@@ -53,7 +55,7 @@ type findings struct {
 
 func newWorld() *world {
 	return &world{
-		units: make(map[string]map[string]*unit), touched: make(map[string]bool), meanings: make(map[string][]meaning), routesOf: make(map[string][]string),
+		units: make(map[string]map[string]*unit), touched: make(map[string]bool), meanings: make(map[string][]meaning), routesOf: make(map[string][]string), ledTo: make(map[string][]string),
 		stale: staleness{trust: true, gateways: true, policies: true, models: make(map[string]bool), routes: make(map[string]bool)},
 		found: findings{
 			models: make(map[string]*Model), routes: make(map[string]Route),
@@ -157,11 +159,20 @@ func (w *world) touchName(name string) {
 	for _, route := range w.routesOf[name] {
 		w.stale.routes[route] = true
 	}
+	for _, route := range w.ledTo[name] {
+		w.stale.routes[route] = true
+	}
 }
 
 func (w *world) routeChanged(name string, old, next entry[api.ModelRoute]) {
 	w.stale.routes[name] = true
 	if old.unit != nil {
+		for _, other := range leadsTo(&old.value.Spec) {
+			w.ledTo[other] = slices.DeleteFunc(w.ledTo[other], func(route string) bool { return route == name })
+			if len(w.ledTo[other]) == 0 {
+				delete(w.ledTo, other)
+			}
+		}
 		model := old.value.Spec.Model.String()
 		w.routesOf[model] = slices.DeleteFunc(w.routesOf[model], func(other string) bool { return other == name })
 		if len(w.routesOf[model]) == 0 {
@@ -170,6 +181,9 @@ func (w *world) routeChanged(name string, old, next entry[api.ModelRoute]) {
 		w.touchRoutesOf(model)
 	}
 	if next.unit != nil {
+		for _, other := range leadsTo(&next.value.Spec) {
+			w.ledTo[other] = append(w.ledTo[other], name)
+		}
 		model := next.value.Spec.Model.String()
 		w.routesOf[model] = append(w.routesOf[model], name)
 		w.touchRoutesOf(model)

@@ -11,8 +11,10 @@ import (
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	groupv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/router/cluster_specifiers/priority_group/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
 )
 
 // need is a Ref by kind.
@@ -51,14 +53,12 @@ func (f *finder) resource(message proto.Message) (name string, err error) {
 	case *corev3.TypedExtensionConfig:
 		return m.GetName(), nil
 	case *routev3.RouteConfiguration:
-		f.routes(m)
-		return m.GetName(), nil
+		return m.GetName(), f.routes(m)
 	case *routev3.ScopedRouteConfiguration:
 		if name := m.GetRouteConfigurationName(); name != "" {
 			f.need(routeKind, name)
 		}
-		f.routes(m.GetRouteConfiguration())
-		return m.GetName(), nil
+		return m.GetName(), f.routes(m.GetRouteConfiguration())
 	case *listenerv3.Listener:
 		return m.GetName(), f.listener(m)
 	}
@@ -80,7 +80,7 @@ func (f *finder) cluster(c *clusterv3.Cluster) error {
 	return nil
 }
 
-func (f *finder) routes(config *routev3.RouteConfiguration) {
+func (f *finder) routes(config *routev3.RouteConfiguration) error {
 	f.mirrors(config.GetRequestMirrorPolicies())
 	for _, host := range config.GetVirtualHosts() {
 		f.mirrors(host.GetRequestMirrorPolicies())
@@ -94,9 +94,30 @@ func (f *finder) routes(config *routev3.RouteConfiguration) {
 					f.need(clusterKind, name)
 				}
 			}
+			if err := f.groups(action.GetInlineClusterSpecifierPlugin().GetExtension().GetTypedConfig()); err != nil {
+				return err
+			}
 			f.mirrors(action.GetRequestMirrorPolicies())
 		}
 	}
+	return nil
+}
+
+// groups finds the clusters that are tried one after the other.
+func (f *finder) groups(plugin *anypb.Any) error {
+	groups := &groupv3.PriorityGroupClusterSpecifier{}
+	if !plugin.MessageIs(groups) {
+		return nil
+	}
+	if err := plugin.UnmarshalTo(groups); err != nil {
+		return fmt.Errorf("decode the priority groups: %w", err)
+	}
+	for _, group := range groups.GetPriorityGroups() {
+		for _, cluster := range group.GetClusters() {
+			f.need(clusterKind, cluster.GetClusterName())
+		}
+	}
+	return nil
 }
 
 func (f *finder) mirrors(policies []*routev3.RouteAction_RequestMirrorPolicy) {
@@ -140,24 +161,26 @@ func (f *finder) chain(chain *listenerv3.FilterChain) error {
 		if err := filter.GetTypedConfig().UnmarshalTo(manager); err != nil {
 			return fmt.Errorf("decode the connection manager: %w", err)
 		}
-		f.manager(manager)
+		if err := f.manager(manager); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func (f *finder) manager(m *hcmv3.HttpConnectionManager) {
+func (f *finder) manager(m *hcmv3.HttpConnectionManager) error {
 	if m.GetScopedRoutes().GetScopedRds() != nil {
 		f.readsScopes = true
 	}
 	if rds := m.GetRds(); rds != nil {
 		f.need(routeKind, rds.GetRouteConfigName())
 	}
-	f.routes(m.GetRouteConfig())
 	for _, filter := range m.GetHttpFilters() {
 		if filter.GetConfigDiscovery() != nil {
 			f.need(extensionKind, filter.GetName())
 		}
 	}
+	return f.routes(m.GetRouteConfig())
 }
 
 // transport finds the secrets of TLS, in either direction.

@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -21,9 +22,8 @@ const (
 	// upstreamIdle closes connections before servers do: Go's and most others
 	// keep idle ones longer, and a request on a closing one fails.
 	upstreamIdle = time.Minute
-	// upstreamCap bounds connections, waiting and running requests of a version.
-	// Envoy's default of 1024 is soon reached by streams that last minutes.
-	upstreamCap = 10_000
+	// unbounded is the bound of all connections where each endpoint has its own.
+	unbounded = math.MaxUint32
 )
 
 // cluster is a model's version as the Envoy with this identity reaches it.
@@ -31,10 +31,12 @@ func cluster(model *catalog.Model, version *catalog.Version, envoy spiffeid.ID) 
 	name := ClusterName(model.Name, version.Name)
 	c := &clusterv3.Cluster{
 		Name:                          name,
+		Metadata:                      metadata(model, version),
 		ConnectTimeout:                durationpb.New(version.ConnectTimeout),
 		LbPolicy:                      clusterv3.Cluster_LEAST_REQUEST,
-		CircuitBreakers:               circuitBreakers(),
-		TypedExtensionProtocolOptions: map[string]*anypb.Any{"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": protocolOptions(version)},
+		CircuitBreakers:               circuitBreakers(&version.CircuitBreakers),
+		OutlierDetection:              outlierDetection(version.Outliers),
+		TypedExtensionProtocolOptions: map[string]*anypb.Any{"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": protocolOptions(model, version)},
 	}
 	if needsDNS(version) {
 		c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STRICT_DNS}
@@ -69,17 +71,45 @@ func loadAssignment(name string, endpoints []api.Endpoint) *endpointv3.ClusterLo
 	return &endpointv3.ClusterLoadAssignment{ClusterName: name, Endpoints: []*endpointv3.LocalityLbEndpoints{locality}}
 }
 
-func circuitBreakers() *clusterv3.CircuitBreakers {
-	return &clusterv3.CircuitBreakers{Thresholds: []*clusterv3.CircuitBreakers_Thresholds{{
-		MaxConnections:     wrapperspb.UInt32(upstreamCap),
-		MaxPendingRequests: wrapperspb.UInt32(upstreamCap),
-		MaxRequests:        wrapperspb.UInt32(upstreamCap),
-	}}}
+// circuitBreakers bound connections at each endpoint by default: so the bound
+// follows the endpoints as Envoy knows them, and the cluster stays the same.
+func circuitBreakers(bounds *catalog.CircuitBreakers) *clusterv3.CircuitBreakers {
+	all := &clusterv3.CircuitBreakers_Thresholds{
+		MaxConnections:     wrapperspb.UInt32(bounds.MaxConnections),
+		MaxPendingRequests: wrapperspb.UInt32(bounds.MaxPendingRequests),
+		MaxRequests:        wrapperspb.UInt32(bounds.MaxRequests),
+		MaxRetries:         wrapperspb.UInt32(bounds.MaxRetries),
+	}
+	breakers := &clusterv3.CircuitBreakers{Thresholds: []*clusterv3.CircuitBreakers_Thresholds{all}}
+	if bounds.MaxConnectionsPerEndpoint > 0 {
+		all.MaxConnections = wrapperspb.UInt32(unbounded)
+		breakers.PerHostThresholds = []*clusterv3.CircuitBreakers_Thresholds{{MaxConnections: wrapperspb.UInt32(bounds.MaxConnectionsPerEndpoint)}}
+	}
+	return breakers
+}
+
+// outlierDetection ejects by failures in a row alone: what else Envoy compares by
+// default needs more endpoints and requests than most models have.
+func outlierDetection(o *catalog.OutlierDetection) *clusterv3.OutlierDetection {
+	if o == nil {
+		return nil
+	}
+	return &clusterv3.OutlierDetection{
+		Consecutive_5Xx:                    wrapperspb.UInt32(o.Consecutive5xx),
+		EnforcingConsecutive_5Xx:           wrapperspb.UInt32(100),
+		EnforcingConsecutiveGatewayFailure: wrapperspb.UInt32(0),
+		EnforcingSuccessRate:               wrapperspb.UInt32(0),
+		Interval:                           durationpb.New(o.Interval),
+		BaseEjectionTime:                   durationpb.New(o.BaseEjectionTime),
+		MaxEjectionPercent:                 wrapperspb.UInt32(o.MaxEjectionPercent),
+		AlwaysEjectOneHost:                 wrapperspb.Bool(true),
+	}
 }
 
 // protocolOptions let TLS negotiate HTTP/2 or HTTP/1.1; plaintext is HTTP/1.1.
-func protocolOptions(version *catalog.Version) *anypb.Any {
+func protocolOptions(model *catalog.Model, version *catalog.Version) *anypb.Any {
 	options := &upstreamv3.HttpProtocolOptions{
+		HttpFilters:               mirrorFilters(model, version),
 		CommonHttpProtocolOptions: &corev3.HttpProtocolOptions{IdleTimeout: durationpb.New(upstreamIdle)},
 	}
 	if version.Peer.IsZero() {

@@ -104,6 +104,7 @@ func httpFilters(gateway string) []*hcmv3.HttpFilter {
 			Name: "envoy.filters.http.router",
 			ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: pack(&routerv3.Router{
 				SuppressEnvoyHeaders: true, // upstreams and clients need not know
+				UpstreamHttpFilters:  upstreamFilters(true),
 			})},
 		},
 	}

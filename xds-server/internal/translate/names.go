@@ -14,6 +14,8 @@ const (
 	headerBucket  = "x-weir-bucket"
 	headerVersion = "x-weir-version"
 	headerReplied = "x-weir-replied"
+
+	headerUpstreamModel = "x-weir-upstream-model"
 )
 
 // workloadAPI is the static cluster of Envoy's bootstrap that serves SDS.

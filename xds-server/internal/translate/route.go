@@ -33,7 +33,11 @@ func routes(model *catalog.Model) *routev3.RouteConfiguration {
 	for _, version := range model.Versions {
 		all = append(all, forcedRoute(model, version.Name))
 	}
-	all = append(all, splitRoute(model))
+	if len(model.Route.Fallback) > 0 {
+		all = append(all, shareRoutes(model)...)
+	} else {
+		all = append(all, splitRoute(model))
+	}
 	return &routev3.RouteConfiguration{
 		Name: model.Name,
 		VirtualHosts: []*routev3.VirtualHost{{
@@ -45,23 +49,33 @@ func routes(model *catalog.Model) *routev3.RouteConfiguration {
 }
 
 func forcedRoute(model *catalog.Model, version string) *routev3.Route {
-	action := routeAction(model)
-	action.ClusterSpecifier = &routev3.RouteAction_Cluster{Cluster: ClusterName(model.Name, version)}
-	return &routev3.Route{
-		Name: "version " + version,
-		Match: &routev3.RouteMatch{
-			PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"},
-			Headers: []*routev3.HeaderMatcher{{
-				Name: headerVersion,
-				HeaderMatchSpecifier: &routev3.HeaderMatcher_StringMatch{StringMatch: &matcherv3.StringMatcher{
-					MatchPattern: &matcherv3.StringMatcher_Exact{Exact: version},
-				}},
-			}},
-		},
-		Action:               &routev3.Route_Route{Route: action},
-		RequestHeadersToAdd:  setVersion(version),
-		ResponseHeadersToAdd: setVersion(version),
+	return versionRoute(model, "version "+version, version, &routev3.HeaderMatcher{
+		Name: headerVersion,
+		HeaderMatchSpecifier: &routev3.HeaderMatcher_StringMatch{StringMatch: &matcherv3.StringMatcher{
+			MatchPattern: &matcherv3.StringMatcher_Exact{Exact: version},
+		}},
+	})
+}
+
+// versionRoute leads what matches to a version, and from there on to the fallback.
+func versionRoute(model *catalog.Model, name, version string, match *routev3.HeaderMatcher) *routev3.Route {
+	action := routeAction(model, version)
+	route := &routev3.Route{
+		Name:                   name,
+		Match:                  &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}, Headers: []*routev3.HeaderMatcher{match}},
+		Action:                 &routev3.Route_Route{Route: action},
+		RequestHeadersToAdd:    setVersion(version),
+		RequestBodyBufferLimit: bodyLimit(model),
 	}
+	tries := chain(model, version)
+	route.TypedPerFilterConfig = enabled(model, len(tries))
+	if len(tries) > 1 {
+		fallBack(action, tries, model.Route.Retries)
+		return route // each attempt's cluster says in the answer which version it was
+	}
+	action.ClusterSpecifier = &routev3.RouteAction_Cluster{Cluster: ClusterName(model.Name, version)}
+	route.ResponseHeadersToAdd = setVersion(version)
+	return route
 }
 
 // splitRoute takes the user's bucket modulo the whole weight, so that a user
@@ -78,19 +92,23 @@ func splitRoute(model *catalog.Model) *routev3.Route {
 			ResponseHeadersToAdd: setVersion(share.Version),
 		})
 	}
-	action := routeAction(model)
+	action := routeAction(model, "")
 	action.ClusterSpecifier = &routev3.RouteAction_WeightedClusters{WeightedClusters: weighted}
 	return &routev3.Route{
-		Name:   "split",
-		Match:  &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}},
-		Action: &routev3.Route_Route{Route: action},
+		Name:                   "split",
+		Match:                  &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}},
+		Action:                 &routev3.Route_Route{Route: action},
+		RequestBodyBufferLimit: bodyLimit(model),
+		TypedPerFilterConfig:   enabled(model, 1),
 	}
 }
 
-func routeAction(model *catalog.Model) *routev3.RouteAction {
+// routeAction is of a route to a version, or to all of the split if version is empty.
+func routeAction(model *catalog.Model, version string) *routev3.RouteAction {
 	return &routev3.RouteAction{
-		Timeout:     durationpb.New(model.Route.Timeout),
-		RetryPolicy: retryPolicy(model.Route.Retries),
+		Timeout:               durationpb.New(model.Route.Timeout),
+		RetryPolicy:           retryPolicy(model.Route.Retries),
+		RequestMirrorPolicies: mirrorPolicies(model, version),
 	}
 }
 
