@@ -109,6 +109,7 @@ func (s *Stream) overflow() bool {
 		return false
 	}
 	s.edits.remove("content-length")
+	s.tellName(none)
 	s.phase = phaseStream
 	return true
 }
@@ -142,6 +143,7 @@ func (s *Stream) let(whole bool) bool {
 	}
 	if s.phase != phaseStream {
 		s.correctLength()
+		s.tellName(s.lengthUpstream())
 	}
 	return true
 }

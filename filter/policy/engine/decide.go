@@ -22,5 +22,9 @@ func (s *Stream) decide() bool {
 	if s.version >= 0 {
 		s.edits.set(HeaderVersion, bytesOf(m.Versions[s.version]))
 	}
+	if m.Renames && s.route.hasModel {
+		segment, _ := cut(view(s.facts.path[len(pathV2Models):s.facts.pathBytes]))
+		s.edits.set(HeaderNameAt, s.facts.path[len(pathV2Models)-1:][:1+len(segment)])
+	}
 	return true
 }

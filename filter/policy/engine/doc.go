@@ -84,6 +84,10 @@ const (
 	HeaderModel   = "x-weir-model"
 	HeaderBucket  = "x-weir-bucket"
 	HeaderVersion = "x-weir-version"
+	// HeaderNameAt says where the model's name stands, for versions that call it
+	// otherwise: "/" and the segment of the path, or "from-to/length" in bytes of the
+	// body as it goes upstream, with the body's length if it has a content-length.
+	HeaderNameAt = "x-weir-name-at"
 )
 
 // headerPrefix begins the headers that no client may send.

@@ -122,7 +122,7 @@ func (s *Stream) removeClientHeader(name string) {
 	if s.edits.has(name) {
 		return
 	}
-	const room = 8 // for the filter's own edits
+	const room = 12 // for the filter's own edits
 	kept, ok := s.scratch.keep([]byte(name))
 	if !ok || s.scratch.n > removalBytes || s.edits.n >= maxEdits-room {
 		s.refuseParameter("x-weir-*", "may not be sent by clients")

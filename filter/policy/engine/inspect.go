@@ -76,6 +76,7 @@ type inspector struct {
 	scalars  int32 // how many came before
 
 	model       text
+	modelAt     extent // of the model's name in what goes upstream
 	user        text
 	estimate    tokens.Estimator
 	output      int64 // largest output cap, none
@@ -90,6 +91,7 @@ type inspector struct {
 func (in *inspector) reset() {
 	in.seen = 0
 	in.model.reset()
+	in.modelAt = extent{}
 	in.user.reset()
 	in.estimate = tokens.Estimator{}
 	in.estimate.Request()
@@ -216,6 +218,9 @@ func (in *inspector) StringStart() error {
 		in.estimate.StringStart()
 		return nil
 	}
+	if in.param == paramModel {
+		in.modelAt.from = in.s.out.written
+	}
 	return in.demand(in.text() != nil, in.param)
 }
 
@@ -246,6 +251,9 @@ func (in *inspector) StringEnd() error {
 	}
 	in.text().finish(&in.unescaper)
 	in.param = paramNone
+	if p == paramModel {
+		in.modelAt.to = in.s.out.written
+	}
 	if p == paramUser {
 		if in.user.over {
 			in.s.refuseParameter("user", "is longer than 512 bytes")
@@ -342,7 +350,9 @@ func (s *Stream) foundModel() error {
 		return nil
 	}
 	if rules := s.modelRules(); rules != nil {
-		return s.out.redactAgain(rules, s.program.doc.Settings.MaxDepth)
+		err := s.out.redactAgain(rules, s.program.doc.Settings.MaxDepth)
+		s.in.modelAt = extent{s.out.replay.began, s.out.written}
+		return err
 	}
 	return nil
 }

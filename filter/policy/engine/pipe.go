@@ -181,6 +181,7 @@ type replay struct {
 	scanner  jsonscan.Scanner
 	inScalar bool
 	scalars  int32 // how many came before
+	began    int64 // where the last string came out
 }
 
 func (r *replay) Structure(raw []byte) error   { return r.p.Write(raw) }
@@ -189,7 +190,6 @@ func (r *replay) End(int) error                { return nil }
 func (r *replay) KeyStart() error              { return nil }
 func (r *replay) KeyBytes(raw []byte) error    { return r.p.Write(raw) }
 func (r *replay) KeyEnd() error                { return nil }
-func (r *replay) StringStart() error           { r.p.redactor.StringStart(); return nil }
 func (r *replay) StringBytes(raw []byte) error { return r.p.redactor.Bytes(raw) }
 func (r *replay) StringEnd() error             { return r.p.redactor.StringEnd() }
 func (r *replay) Scalar(raw []byte) error {
@@ -203,5 +203,12 @@ func (r *replay) Scalar(raw []byte) error {
 func (r *replay) ScalarEnd() error {
 	r.inScalar = false
 	r.scalars++
+	return nil
+}
+
+// StringStart notes where the string begins.
+func (r *replay) StringStart() error {
+	r.began = r.p.written
+	r.p.redactor.StringStart()
 	return nil
 }

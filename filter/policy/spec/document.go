@@ -58,6 +58,9 @@ type Model struct {
 
 	// Estimate is how long prompts and answers are taken for; nil: DefaultEstimate.
 	Estimate *Estimate
+	// Renames: a version has another name for the model, so routes have to know where
+	// the client's stands.
+	Renames bool
 }
 
 // VersionRule forces Version for requests whose Header equals Value.

@@ -97,6 +97,10 @@ func (w *writer) model(m *Model) {
 	w.strings("aliases", m.Aliases)
 	w.estimate(m.Estimate)
 	w.string("name", m.Name)
+	if m.Renames {
+		w.key("renames")
+		w.out = append(w.out, "true"...)
+	}
 	items(w, "rules", m.Rules, (*writer).rule)
 	w.string("salt", m.Salt)
 	w.string("versionHeader", m.VersionHeader)

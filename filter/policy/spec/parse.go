@@ -76,6 +76,8 @@ func (r *reader) model(m *Model) {
 			m.Name = r.string()
 		case "aliases":
 			m.Aliases = r.strings(MaxAliases)
+		case "renames":
+			m.Renames = r.bool()
 		case "versions":
 			m.Versions = r.strings(MaxVersions)
 		case "salt":

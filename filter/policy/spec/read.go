@@ -74,7 +74,7 @@ func (r *reader) expect(c byte, kind string) bool {
 var fields = [...]string{
 	"aliases", "baseMilli", "cachedMilli", "capacity", "defaultKMilli", "defaultOutput", "entities", "estimate", "floorMilli", "graceMs", "header", "holdLimit",
 	"inputMilli", "kMilli", "key", "kind", "leastOutput", "limits", "maxDepth", "maxTokens", "mode", "model", "models", "name", "onFailure", "outputMilli", "overflow",
-	"record", "redactions", "refillMilli", "rules", "salt", "semantic", "settings", "stop", "tenantHeader", "tokens", "tokensPerUnit",
+	"record", "redactions", "refillMilli", "renames", "rules", "salt", "semantic", "settings", "stop", "tenantHeader", "tokens", "tokensPerUnit",
 	"trustedPeers", "userHeader", "value", "version", "versionHeader", "versions", "workerHoldLimit",
 }
 

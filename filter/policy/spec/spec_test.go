@@ -28,7 +28,8 @@ func good() *spec.Document {
 			{
 				Name: "gpt-4", Aliases: []string{"gpt-4-latest", "openai/gpt-4"}, Versions: []string{"v1", "v2"},
 				Salt: "s\"\u4e2d\n", VersionHeader: "x-model-version",
-				Rules: []spec.VersionRule{{Header: "x-canary", Value: "always", Version: "v2"}},
+				Rules:   []spec.VersionRule{{Header: "x-canary", Value: "always", Version: "v2"}},
+				Renames: true,
 			},
 			{Name: "minilm", Estimate: &spec.Estimate{1_020, 1_700, 780, 1_290, 180, 1_210, 530, 820, 1_000, 4_170, 0}},
 		},

@@ -40,7 +40,7 @@ func (c *checker) circuitBreakers(u *unit, field string, written *api.CircuitBre
 		breakers.MaxConnectionsPerEndpoint = perEndpoint
 		return breakers
 	}
-	breakers.MaxConnections = bound("maxConnections", written.MaxConnections, 0)
+	breakers.MaxConnections = uint32(c.bounded(u, field+".maxConnections", *written.MaxConnections, 1, maxBreaker))
 	return breakers
 }
 

@@ -39,6 +39,7 @@ func newPolicy(m *Model) *spec.Model {
 		VersionHeader: m.Route.VersionHeader,
 		Rules:         m.Route.Rules,
 		Estimate:      m.Estimate,
+		Renames:       m.Renames(),
 	}
 	for _, version := range m.Versions {
 		told.Versions = append(told.Versions, version.Name)

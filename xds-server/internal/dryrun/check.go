@@ -22,6 +22,8 @@ type Report struct {
 	Overrides []source.Override // resources that a later source defines anew
 	Snapshots map[spiffeid.ID]*snapshot.Snapshot
 	Gateways  []Accepted // in the catalog's order
+	// Notes say what is right and may surprise, one line each.
+	Notes []string
 }
 
 // Accepted is a gateway whose policy the module took.
@@ -46,7 +48,7 @@ func Check(ctx context.Context, sources []source.Source, module []byte) (*Report
 	if err != nil {
 		return nil, fmt.Errorf("translate the resources: %w", err)
 	}
-	report := &Report{Catalog: built, Overrides: read.Overrides, Snapshots: snapshots}
+	report := &Report{Catalog: built, Overrides: read.Overrides, Snapshots: snapshots, Notes: largeBodies(built)}
 	filter, err := wasmhost.Load(ctx, module, wasmhost.Compiler)
 	if err != nil {
 		return nil, fmt.Errorf("load the filter module: %w", err)

@@ -2,9 +2,11 @@ package dryrun
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	groupv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/router/cluster_specifiers/priority_group/v3"
 
 	"github.com/weirmesh/weir/filter/policy/split"
 	"github.com/weirmesh/weir/filter/wasmhost"
@@ -16,6 +18,8 @@ type Destination struct {
 	Route   string // the route's name
 	Cluster string
 	Version string // what the route sets x-weir-version to
+	// Fallback are the clusters of further attempts, in this order.
+	Fallback []string
 }
 
 // Follow finds the destination of request headers as Envoy does: the scope by
@@ -59,11 +63,19 @@ func routesOf(s *snapshot.Snapshot, model string) (*routev3.RouteConfiguration, 
 	return nil, fmt.Errorf("there are no routes for model %q", model)
 }
 
-// matches compares exact headers, which is all that our routes match on.
+// matches compares exact headers and ranges, which is all that our routes match on.
 func matches(route *routev3.Route, headers wasmhost.Headers) bool {
 	for _, matcher := range route.GetMatch().GetHeaders() {
 		value, set := headers.Get(matcher.GetName())
-		if !set || value != matcher.GetStringMatch().GetExact() {
+		if !set {
+			return false
+		}
+		if within := matcher.GetRangeMatch(); within != nil {
+			number, err := strconv.ParseInt(value, 10, 64)
+			if err != nil || number < within.GetStart() || number >= within.GetEnd() {
+				return false
+			}
+		} else if value != matcher.GetStringMatch().GetExact() {
 			return false
 		}
 	}
@@ -72,6 +84,17 @@ func matches(route *routev3.Route, headers wasmhost.Headers) bool {
 
 func follow(route *routev3.Route, headers wasmhost.Headers) (*Destination, error) {
 	destination := &Destination{Route: route.GetName(), Cluster: route.GetRoute().GetCluster()}
+	if plugin := route.GetRoute().GetInlineClusterSpecifierPlugin(); plugin != nil {
+		groups := &groupv3.PriorityGroupClusterSpecifier{}
+		if err := plugin.GetExtension().GetTypedConfig().UnmarshalTo(groups); err != nil {
+			return nil, fmt.Errorf("decode the clusters of route %q: %w", route.GetName(), err)
+		}
+		for _, group := range groups.GetPriorityGroups() {
+			destination.Fallback = append(destination.Fallback, group.GetName())
+		}
+		destination.Fallback = slices.Compact(destination.Fallback)
+		destination.Cluster, destination.Fallback = destination.Fallback[0], destination.Fallback[1:]
+	}
 	if destination.Cluster != "" {
 		destination.Version = route.GetRequestHeadersToAdd()[0].GetHeader().GetValue()
 		return destination, nil

@@ -162,3 +162,15 @@ func FuzzParseRequest(f *testing.F) {
 		}
 	})
 }
+
+// TestCheckLargeBodies: what has no fallback is said.
+func TestCheckLargeBodies(t *testing.T) {
+	report, err := dryrun.Check(t.Context(), folder("testdata/resources"), module(t))
+	if err != nil || len(report.Problems) > 0 {
+		t.Fatal(report, err)
+	}
+	const want = "Model/chat: bodies above 2KiB have no fallback, and Gateway/local lets bodies up to 1MiB through"
+	if text := report.Format(); !strings.Contains(text, want) {
+		t.Errorf("report is\n%s\nwithout %q", text, want)
+	}
+}

@@ -30,6 +30,9 @@ func (r *Report) Format() string {
 	for _, g := range r.Gateways {
 		fmt.Fprintf(&out, "Gateway/%s: the filter accepts its policy of %s\n", g.Gateway, count(g.PolicyBytes, "byte"))
 	}
+	for _, note := range r.Notes {
+		fmt.Fprintln(&out, note)
+	}
 	for _, id := range slices.SortedFunc(maps.Keys(r.Snapshots), func(a, b spiffeid.ID) int { return strings.Compare(a.String(), b.String()) }) {
 		s := r.Snapshots[id]
 		fmt.Fprintf(&out, "%s: %s, version %s\n", id, count(s.Size(), "resource"), s.Version())
@@ -113,6 +116,39 @@ func (e *Explanation) formatVersion(t *table) {
 	}
 	t.row("version", e.Destination.Version+", "+e.versionReason())
 	t.row("cluster", e.Destination.Cluster+" at "+where(e.Version))
+	e.formatFurther(t)
+}
+
+// formatFurther says where else the request goes, and what the model is called there.
+func (e *Explanation) formatFurther(t *table) {
+	if e.Version.UpstreamModel != "" {
+		t.row("name", "the model is called "+e.Version.UpstreamModel+" there")
+	}
+	if len(e.Destination.Fallback) > 0 {
+		t.row("fallback", fmt.Sprintf("%s, on %s before the first byte of an answer", strings.Join(e.Destination.Fallback, ", then "),
+			strings.Join(e.Route.Retries.On, ", ")))
+		if limit := e.Route.Retries.BodyLimit; uint64(len(e.Body)) > limit {
+			t.row("", fmt.Sprintf("none for this one: its body is larger than %s", bytesText(limit)))
+		}
+	}
+	for _, mirror := range e.Route.Mirrors {
+		if mirror.Version != e.Destination.Version {
+			t.row("mirror", fmt.Sprintf("%s gets a copy of %s%% of the requests", mirror.Version, api.FormatHundredths(int64(mirror.Sample))))
+		}
+	}
+}
+
+// bytesText is an amount of memory as resources have it.
+func bytesText(n uint64) string {
+	for _, unit := range []struct {
+		name string
+		bits int
+	}{{"GiB", 30}, {"MiB", 20}, {"KiB", 10}} {
+		if n > 0 && n%(1<<unit.bits) == 0 {
+			return strconv.FormatUint(n>>unit.bits, 10) + unit.name
+		}
+	}
+	return strconv.FormatUint(n, 10) + " bytes"
 }
 
 // versionReason says who chose the version.

@@ -74,6 +74,9 @@ func versionRoute(model *catalog.Model, name, version string, match *routev3.Hea
 		return route // each attempt's cluster says in the answer which version it was
 	}
 	action.ClusterSpecifier = &routev3.RouteAction_Cluster{Cluster: ClusterName(model.Name, version)}
+	if retries := model.Route.Retries; retries != nil && retries.Attempts == 0 {
+		action.RetryPolicy = nil
+	}
 	route.ResponseHeadersToAdd = setVersion(version)
 	return route
 }
