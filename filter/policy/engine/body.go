@@ -102,14 +102,13 @@ func (s *Stream) read(p []byte, end bool) bool {
 // overflow goes over to streaming at the hold limit: the headers are decided with
 // what was read up to there.
 func (s *Stream) overflow() bool {
-	if s.program.doc.Settings.Overflow == spec.OverflowRefuse || s.model < 0 {
+	if s.program.doc.Settings.Overflow == spec.OverflowRefuse || s.model < 0 || s.named() {
 		return s.refuseLarge()
 	}
 	if !s.decide() {
 		return false
 	}
 	s.edits.remove("content-length")
-	s.tellName(none)
 	s.phase = phaseStream
 	return true
 }

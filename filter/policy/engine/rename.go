@@ -5,13 +5,19 @@ import "github.com/weirmesh/weir/filter/policy/jsonscan"
 // extent is a part of the body as it goes upstream, in bytes.
 type extent struct{ from, to int64 }
 
-// tellName says where in the body the model's name stands, if a version has another
-// one. Length is the body's as content-length says it, none without.
+// named says whether a version may call the model by another name than the body does.
+// Such a body must go on in one piece, so it is not streamed.
+func (s *Stream) named() bool {
+	return s.program.doc.Models[s.model].Renames && !s.route.hasModel && s.in.modelAt.to > s.in.modelAt.from
+}
+
+// tellName says where in the body the model's name stands. Length is the body's as
+// content-length says it, none without.
 func (s *Stream) tellName(length int64) {
-	at := s.in.modelAt
-	if !s.program.doc.Models[s.model].Renames || s.route.hasModel || at.to <= at.from {
+	if !s.named() {
 		return
 	}
+	at := s.in.modelAt
 	b := jsonscan.AppendInt(s.scratch.open(), at.from)
 	b = jsonscan.AppendInt(append(b, '-'), at.to)
 	b = append(b, '/')

@@ -12,6 +12,7 @@ import (
 func largeBodies(c *catalog.Catalog) []string {
 	var notes []string
 	for _, model := range c.Models {
+		notes = append(notes, heldBodies(c, model)...)
 		if model.Route.Retries == nil {
 			continue
 		}
@@ -21,13 +22,25 @@ func largeBodies(c *catalog.Catalog) []string {
 		}
 		for _, gateway := range c.Gateways {
 			larger := "up to " + bytesText(uint64(gateway.Settings.HoldLimit))
-			if gateway.Settings.Overflow == spec.OverflowStream {
+			if gateway.Settings.Overflow == spec.OverflowStream && !model.Renames() {
 				larger = "of any size"
 			} else if uint64(gateway.Settings.HoldLimit) <= limit {
 				continue
 			}
 			notes = append(notes, fmt.Sprintf("Model/%s: bodies above %s have no %s, and Gateway/%s lets bodies %s through (spec.retries.bodyLimit of %s)",
 				model.Name, bytesText(limit), what, gateway.Name, larger, model.RouteOrigin))
+		}
+	}
+	return notes
+}
+
+// heldBodies are the gateways that would stream what has to be held.
+func heldBodies(c *catalog.Catalog, model *catalog.Model) []string {
+	var notes []string
+	for _, gateway := range c.Gateways {
+		if model.Renames() && gateway.Settings.Overflow == spec.OverflowStream {
+			notes = append(notes, fmt.Sprintf("Model/%s: bodies above the holdLimit of Gateway/%s are refused, not streamed: the model's name in them has to be replaced",
+				model.Name, gateway.Name))
 		}
 	}
 	return notes
