@@ -1,5 +1,7 @@
 package engine
 
+import "github.com/weirmesh/weir/filter/policy/bucket"
+
 // Cause is why a stream has ended.
 type Cause uint8
 
@@ -113,12 +115,31 @@ func (s *Stream) settle(i int, keep bool, now int64) {
 	actual := c.CostMicro
 	if !keep {
 		actual = s.cost(s.program.modelLimits(s.model)[i], t.Input, t.Cached, t.Output)
-		unpaid, err := s.host.Settle(c, actual, now)
-		if err != nil {
-			s.charges.state[i] = chargeKept
-			return
-		}
-		t.Unpaid = max(t.Unpaid, s.program.limits[c.Limit].inTokens(unpaid))
 	}
+	unpaid, err := s.host.Settle(c, actual, now)
+	if err != nil {
+		s.charges.state[i] = chargeKept
+		return
+	}
+	t.Unpaid = max(t.Unpaid, s.program.limits[c.Limit].inTokens(unpaid))
 	s.charges.state[i], s.charges.actual[i] = chargeSettled, actual
+}
+
+// OpenCharge returns the i-th charge, nil behind the last, and what it costs if nobody
+// hears of the stream any more; a charge that is not open has no ticket. A stream of
+// events costs what has come of it so far, and everything else what was reserved: the
+// model may have done all of its work.
+func (s *Stream) OpenCharge(i int) (c *bucket.Charge, spentMicro int64) {
+	if i >= s.charges.count {
+		return nil, 0
+	}
+	c = &s.charges.charge[i]
+	if s.charges.state[i] != chargeTaken || !s.got.streams() || !s.got.good {
+		return c, c.CostMicro
+	}
+	said, input := s.got.scanner.Usage(), s.charges.prompt
+	if said.HasInput {
+		input = said.Input
+	}
+	return c, s.cost(s.program.modelLimits(s.model)[i], input, said.Cached, max(s.got.scanner.Text(), said.Output))
 }
