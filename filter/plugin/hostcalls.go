@@ -16,8 +16,9 @@ const (
 
 // Header maps and buffers of the ABI.
 const (
-	requestHeaders  = 0
-	responseHeaders = 2
+	requestHeaders   = 0
+	responseHeaders  = 2
+	responseTrailers = 3
 
 	requestBody         = 0
 	responseBody        = 1

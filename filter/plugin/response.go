@@ -30,17 +30,25 @@ func (s *stream) OnHttpResponseHeaders(_ int, end bool) types.Action {
 // readResponseHeaders shows the headers to the engine. If they cannot be had, the
 // answer counts as one that never came.
 func (s *stream) readResponseHeaders(end bool) {
-	data, st := getPairs(responseHeaders)
-	headers := newPairs(data)
-	for st == statusOK && headers.next() {
-		s.engine.ResponseHeader(headers.name, headers.value)
-	}
-	if st != statusOK || headers.bad {
+	if st := s.readResponseMap(responseHeaders); st != statusOK {
 		s.reading = false
 		s.complain("read response headers", st)
 		return
 	}
 	s.engine.ResponseHeaders(end)
+}
+
+// readResponseMap shows headers or trailers of the response to the engine.
+func (s *stream) readResponseMap(kind uint32) status {
+	data, st := getPairs(kind)
+	headers := newPairs(data)
+	for st == statusOK && headers.next() {
+		s.engine.ResponseHeader(headers.name, headers.value)
+	}
+	if headers.bad {
+		return statusInvalidMemory
+	}
+	return st
 }
 
 // OnHttpResponseBody shows the chunk to the engine in ranges and lets it go on. A
@@ -138,6 +146,11 @@ func (s *stream) writePassage(part []byte, p *usage.Passage) status {
 // is an event without its end, which every client discards; here it has no way out.
 func (s *stream) OnHttpResponseTrailers(int) types.Action {
 	if s.reading {
+		if s.engine.ReadsTrailers() {
+			if st := s.readResponseMap(responseTrailers); st != statusOK {
+				s.complain("read response trailers", st)
+			}
+		}
 		s.engine.ResponseEnd()
 	}
 	return types.ActionContinue

@@ -157,9 +157,8 @@ func sendReply(r *engine.ReplyMessage) status {
 	for i := range r.Headers {
 		w.write(r.Headers[i].Name, r.Headers[i].Value)
 	}
-	const noGRPC = 0xFFFFFFFF // no grpc-status
 	return status(proxySendLocalResponse(uint32(r.Status), textPointer(r.Details), uint32(len(r.Details)),
-		pointer(r.Body), uint32(len(r.Body)), pointer(w.b), uint32(len(w.b)), noGRPC))
+		pointer(r.Body), uint32(len(r.Body)), pointer(w.b), uint32(len(w.b)), uint32(r.GRPC)))
 }
 
 // fail answers a request that the filter cannot decide on: closed, never open.

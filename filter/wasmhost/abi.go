@@ -181,7 +181,7 @@ func hostLocalResponse(vm *VM, a []uint64) Status {
 	}
 	if vm.current != nil {
 		vm.current.pending = append(vm.current.pending,
-			&Reply{Status: int(uint32(a[0])), Headers: headers.lower(), Body: []byte(body), Details: details})
+			&Reply{Status: int(uint32(a[0])), Headers: headers.lower(), Body: []byte(body), Details: details, GRPC: int(int32(uint32(a[7])))})
 	}
 	return StatusOK
 }

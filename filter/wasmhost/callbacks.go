@@ -1,8 +1,15 @@
 package wasmhost
 
+import "strings"
+
+// grpcType is the content-type by which Envoy knows gRPC.
+const grpcType = "application/grpc"
+
 // RequestHeaders hands the filter the request headers, pseudo headers among them.
 func (s *Stream) RequestHeaders(h Headers, end bool) (Action, error) {
 	h = h.lower()
+	contentType, _ := h.Get("content-type")
+	s.grpc = contentType == grpcType || strings.HasPrefix(contentType, grpcType+"+")
 	s.maps[mapRequestHeaders] = &h
 	action, err := s.call("proxy_on_request_headers", uint64(len(h)), bit(end))
 	if err != nil || s.Reply != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"strconv"
 	"strings"
 )
@@ -14,6 +15,7 @@ type Reply struct {
 	Headers Headers // as the filter gave them
 	Body    []byte
 	Details string // response code details
+	GRPC    int    // status for a gRPC client; -1: none
 }
 
 // Message is one direction of a stream as the other side sees it.
@@ -40,6 +42,7 @@ type Stream struct {
 	vm          *VM
 	id          uint32
 	created     bool
+	grpc        bool // the client speaks gRPC
 	done        bool
 	properties  map[string]string
 	filterState map[string][]byte
@@ -129,6 +132,10 @@ func (s *Stream) deliver() error {
 		return fmt.Errorf("local reply %d (%s) after a response had begun", reply.Status, reply.Details)
 	}
 	s.Reply, s.Cut = reply, s.Upstream.Headers != nil
+	if s.grpc {
+		_, err := s.ResponseHeaders(reply.trailersOnly(), true)
+		return err
+	}
 	headers := Headers{{Name: ":status", Value: strconv.Itoa(reply.Status)}}
 	headers = append(headers, reply.Headers...)
 	if len(reply.Body) > 0 {
@@ -144,9 +151,21 @@ func (s *Stream) deliver() error {
 	return err
 }
 
+// trailersOnly is the reply as Envoy sends it to gRPC clients.
+func (r *Reply) trailersOnly() Headers {
+	h := Headers{{Name: ":status", Value: "200"}}
+	h = append(h, r.Headers...)
+	h.set("content-type", grpcType)
+	if r.GRPC >= 0 { // else Envoy makes one of the HTTP status
+		h.set("grpc-status", strconv.Itoa(r.GRPC))
+	}
+	h.set("grpc-message", url.PathEscape(string(r.Body)))
+	return h
+}
+
 // tooLarge is Envoy's own answer to a full buffer.
 func (s *Stream) tooLarge() error {
-	s.pending = append(s.pending, &Reply{Status: 413, Body: []byte("Payload Too Large"), Details: "request_payload_too_large"})
+	s.pending = append(s.pending, &Reply{Status: 413, Body: []byte("Payload Too Large"), Details: "request_payload_too_large", GRPC: -1})
 	return s.deliver()
 }
 

@@ -101,14 +101,17 @@ func vectorRequest(v *policytest.Vector, sh shape) Request {
 	}
 	if a := v.Answer; a != nil {
 		r.Response = &Message{Headers: Headers{{":status", fmt.Sprint(a.Status)}}, Trailers: sh.trailers}
+		for _, h := range a.Trailers {
+			r.Response.Trailers = append(r.Response.Trailers, Header{h[0], h[1]})
+		}
 		for _, h := range a.Headers {
 			r.Response.Headers = append(r.Response.Headers, Header{h[0], h[1]})
 		}
 		size := sh.size
 		if size > 1 {
-			size = len(a.Body)
+			size = len(a.Bytes())
 		}
-		r.ResponseChunks = pieces([]byte(a.Body), size)
+		r.ResponseChunks = pieces(a.Bytes(), size)
 		if sh.separateEnd {
 			r.ResponseChunks = append(r.ResponseChunks, nil)
 		}
@@ -126,7 +129,7 @@ func pieces(p []byte, size int) (all [][]byte) {
 
 func vectorOutcome(o Outcome) *policytest.Outcome {
 	if o.Reply != nil {
-		return &policytest.Outcome{Status: o.Reply.Status, Headers: fields(o.Reply.Headers), Body: o.Reply.Body}
+		return &policytest.Outcome{Status: o.Reply.Status, Headers: fields(o.Reply.Headers), Body: o.Reply.Body, GRPC: o.Reply.GRPC}
 	}
 	return &policytest.Outcome{
 		Headers: fields(o.Headers), Body: o.Body,

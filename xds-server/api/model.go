@@ -19,6 +19,10 @@ type ModelVersion struct {
 	TLS *UpstreamTLS `yaml:"tls,optional"`
 	// Insecure sends plaintext.
 	Insecure bool `yaml:"insecure,optional"`
+	// GRPC: the endpoints serve the Open Inference Protocol over gRPC. They are reached
+	// over HTTP/2 alone, by REST clients too. A model whose versions all say so can be
+	// asked over gRPC. UpstreamModel cannot be set beside it.
+	GRPC bool `yaml:"grpc,optional"`
 	// ConnectTimeout bounds the making of a connection; default 5s.
 	ConnectTimeout *Duration    `yaml:"connectTimeout,optional"`
 	HealthCheck    *HealthCheck `yaml:"healthCheck,optional"`

@@ -48,7 +48,7 @@ func TestGoldenVectors(t *testing.T) {
 			t.Run(v.Name+"/"+c.name, func(t *testing.T) { g.check(t, &v, c) })
 		}
 	}
-	t.Logf("%d vectors, of which %d need a clock, a peer or a store that only the other hosts can arrange", len(vectors), skipped)
+	t.Logf("%d vectors, of which %d need a clock, a peer, a store or trailers that only the other hosts can arrange", len(vectors), skipped)
 }
 
 // cannotArrange says what a vector needs that Envoy on this machine has not.
@@ -59,6 +59,8 @@ func cannotArrange(v *policytest.Vector) string {
 		return "a clock that stands still"
 	case v.Peer != "":
 		return "a peer with an SVID"
+	case v.Answer != nil && v.Answer.Trailers != nil:
+		return "an upstream that sends trailers"
 	case v.StoreFails:
 		return "shared data that fails"
 	}
@@ -165,6 +167,10 @@ func (g *golden) check(t *testing.T, v *policytest.Vector, c conveyance) {
 
 // outcome is what upstream got, or the answer that came instead.
 func (g *golden) outcome(a answer) *policytest.Outcome {
+	if code, err := strconv.Atoi(a.header.Get("grpc-status")); err == nil {
+		message, _ := url.PathUnescape(a.header.Get("grpc-message"))
+		return &policytest.Outcome{Status: a.status, Headers: pairs(a.header), Body: []byte(message), GRPC: code}
+	}
 	if a.header.Get(upstreamMark) == "" {
 		return &policytest.Outcome{Status: a.status, Headers: pairs(a.header), Body: a.body}
 	}
@@ -332,7 +338,7 @@ func (r *recorder) serve(w http.ResponseWriter, req *http.Request) {
 	}
 	w.WriteHeader(a.Status)
 	// Envoy may have cut the request.
-	for i, piece := range strings.SplitAfter(a.Body, "o") {
+	for i, piece := range strings.SplitAfter(string(a.Bytes()), "o") {
 		_, _ = io.WriteString(w, piece)
 		if i < 20 {
 			w.(http.Flusher).Flush()

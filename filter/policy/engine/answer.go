@@ -47,14 +47,24 @@ func (s *Stream) ResponseHeader(name, value []byte) {
 		a.encoded = a.encoded || !equalFold(view(value), "identity")
 	case "content-length":
 		a.sized = true
+	case "grpc-status":
+		a.good = a.good && view(value) == "0"
+	case "grpc-encoding":
+		a.encoded = a.encoded || !equalFold(view(value), "identity")
 	}
 }
+
+// ReadsTrailers says whether the response's trailers have to be shown to
+// ResponseHeader, before ResponseEnd: gRPC says there how a call has ended.
+func (s *Stream) ReadsTrailers() bool { return s.isRPC() }
 
 // parseAnswerType says how an answer of this content-type is read.
 func parseAnswerType(value string) usage.Format {
 	switch parseMediaType(value) {
 	case mediaJSON, mediaAbsent:
 		return usage.JSON
+	case mediaGRPC:
+		return usage.Message
 	}
 	const events = "text/event-stream"
 	if len(value) >= len(events) && equalFold(value[:len(events)], events) {

@@ -71,6 +71,13 @@ func (e *edits) add(edit Edit) {
 	e.n++
 }
 
+// drop takes the first edit away.
+func (e *edits) drop() {
+	copy(e.list[:], e.list[1:e.n])
+	e.n--
+	e.list[e.n] = Edit{}
+}
+
 // has says whether the list already changes a header.
 func (e *edits) has(name string) bool {
 	for i := range e.n {

@@ -9,12 +9,16 @@ const (
 	bodyNone   bodyKind = iota
 	bodyJSON            // read and redacted
 	bodyOpaque          // passed as it is
+	bodyGRPC            // read, and passed as it is
 )
 
 // bodyKind says what the headers promise. A body without a content-type is read as
 // JSON: every path here takes JSON, and what is not will be refused.
 func (f *headerFacts) bodyKind() bodyKind {
-	if f.encoded || f.binary || f.mediaType == mediaOther {
+	if f.mediaType == mediaGRPC && !f.encoded {
+		return bodyGRPC
+	}
+	if f.encoded || f.binary || f.mediaType >= mediaGRPC {
 		return bodyOpaque
 	}
 	return bodyJSON
@@ -85,12 +89,15 @@ func (s *Stream) Body(p []byte, end bool) Action {
 func (s *Stream) read(p []byte, end bool) bool {
 	s.out.begin(p)
 	var err error
-	if s.body == bodyJSON {
+	switch s.body {
+	case bodyJSON:
 		err = s.in.scanner.Scan(p, &s.in)
 		if err == nil && end && s.received > 0 {
 			err = s.in.scanner.Close(&s.in)
 		}
-	} else {
+	case bodyGRPC:
+		err = s.readRPC(p, end)
+	default:
 		err = s.out.Write(p)
 	}
 	if err == nil && !end {
@@ -105,7 +112,7 @@ func (s *Stream) overflow() bool {
 	if s.program.doc.Settings.Overflow == spec.OverflowRefuse || s.model < 0 || s.named() {
 		return s.refuseLarge()
 	}
-	if !s.decide() {
+	if !s.admitRPC() || !s.decide() {
 		return false
 	}
 	s.edits.remove("content-length")
@@ -115,12 +122,13 @@ func (s *Stream) overflow() bool {
 
 // finish decides at the end of the body; whole says that it came in one piece.
 func (s *Stream) finish(whole bool) Action {
+	s.anyModel()
 	if s.model < 0 {
 		s.refuse(&noModel, "model", "The request names no model.")
 		return s.done()
 	}
 	if s.phase != phaseStream {
-		if !s.decide() {
+		if !s.admitRPC() || !s.decide() {
 			return s.done()
 		}
 	}

@@ -17,6 +17,9 @@ func (s *Stream) decide() bool {
 	if s.facts.compressible && s.limited() {
 		s.edits.remove("accept-encoding") // what the answer cost is read from it
 	}
+	if s.facts.answers && s.limited() {
+		s.edits.remove(headerGRPCAccept)
+	}
 	s.edits.set(HeaderModel, bytesOf(m.Name))
 	s.edits.set(HeaderBucket, s.scratch.integer(int64(s.bucket)))
 	if s.version >= 0 {

@@ -72,12 +72,16 @@ type Edit struct {
 
 // ReplyMessage is a local answer. It is valid until the stream is reset or released.
 type ReplyMessage struct {
-	Status  int // HTTP status
+	Status  int // HTTP status, which gRPC clients do not see
 	Headers []Edit
 	Body    []byte
 	Details string // response code details: weir_ and the code
 	Code    string // the error's code (docs/ARCHITECTURE.md), or CodeOK
+	GRPC    int32  // status for a gRPC client, who reads Body as its message; NoGRPC for others
 }
+
+// NoGRPC stands for no gRPC status.
+const NoGRPC = -1
 
 // Headers that the engine sets.
 const (

@@ -196,7 +196,7 @@ func TestPoolExhausted(t *testing.T) {
 	if got := code(t, second, second.Body([]byte(`{"model":`), false)); got != engine.CodeOverloaded {
 		t.Errorf("code %s", got)
 	}
-	want := []string{"content-type: application/json", "retry-after: 1"}
+	want := []string{"content-type: application/json", "retry-after: 1", "retry-after-ms: 1000"}
 	if got := lines(second.Reply().Headers); second.Reply().Status != 429 || !reflect.DeepEqual(got, want) {
 		t.Errorf("%d %q", second.Reply().Status, got)
 	}

@@ -9,6 +9,8 @@ type headerFacts struct {
 	mediaType    mediaType
 	encoded      bool // a content-encoding other than identity
 	compressible bool // accept-encoding: the answer may be compressed
+	compresses   bool // grpc-encoding other than identity: messages may be compressed
+	answers      bool // grpc-accept-encoding: messages of the answer may be compressed
 	binary       bool // inference-header-content-length: JSON followed by raw tensors
 	hasModel     bool // x-model
 	hasTokens    bool // x-max-tokens
@@ -39,6 +41,8 @@ type mediaType uint8
 const (
 	mediaAbsent mediaType = iota
 	mediaJSON
+	mediaGRPC      // with protocol buffers in it
+	mediaGRPCOther // with something else
 	mediaOther
 )
 
@@ -86,6 +90,10 @@ func (s *Stream) ownHeader(name string, value []byte) {
 		f.encoded = f.encoded || !equalFold(view(value), "identity")
 	case "accept-encoding":
 		f.compressible = true
+	case "grpc-encoding":
+		f.compresses = !equalFold(view(value), "identity")
+	case headerGRPCAccept:
+		f.answers = true
 	case "inference-header-content-length":
 		f.binary = true
 	case headerTrustedModel:
@@ -160,8 +168,8 @@ func parseMethod(name string) method {
 	return methodOther
 }
 
-// parseMediaType says whether a content-type is JSON's: application/json or
-// anything with the suffix +json (RFC 6839), with any parameters.
+// parseMediaType says whether a content-type is gRPC's, as Envoy tells it, or JSON's:
+// application/json or anything with the suffix +json (RFC 6839), with any parameters.
 func parseMediaType(value string) mediaType {
 	end := 0
 	for end < len(value) && value[end] != ';' {
@@ -171,7 +179,15 @@ func parseMediaType(value string) mediaType {
 		end--
 	}
 	value = value[:end]
-	const suffix = "+json"
+	const suffix, grpc = "+json", "application/grpc"
+	if len(value) >= len(grpc) && equalFold(value[:len(grpc)], grpc) {
+		switch codec := value[len(grpc):]; {
+		case codec == "", equalFold(codec, "+proto"):
+			return mediaGRPC
+		case codec[0] == '+':
+			return mediaGRPCOther
+		}
+	}
 	if equalFold(value, "application/json") || len(value) > len(suffix) && equalFold(value[len(value)-len(suffix):], suffix) {
 		return mediaJSON
 	}

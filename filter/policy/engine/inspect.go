@@ -322,7 +322,9 @@ func (in *inspector) take(p param, value []byte) (ok bool) {
 	default:
 		n, ok = parseCount(value, maxTokenCount)
 		in.output = max(in.output, n)
-		in.list[in.count-1].value = n
+		if in.count > 0 { // a body in which the cap could be lowered
+			in.list[in.count-1].value = n
+		}
 	}
 	return ok
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/weirmesh/weir/filter/policy/hold"
 	"github.com/weirmesh/weir/filter/policy/jsonscan"
+	"github.com/weirmesh/weir/filter/policy/oip"
 )
 
 // Codes of the answers (docs/ARCHITECTURE.md, "Answers of the filter").
@@ -27,6 +28,8 @@ const (
 	CodeLimiterUnavailable  = "limiter_unavailable"
 	CodeLengthRequired      = "length_required"
 	CodeInternalError       = "internal_error"
+	CodeInvalidMessage      = "invalid_message" // gRPC alone, like the next
+	CodeGRPCNotServed       = "grpc_not_served"
 )
 
 // Types of errors in OpenAI's sense.
@@ -61,12 +64,16 @@ var (
 	overBudget      = refusal{429, typeTokens, CodeRateLimitExceeded, "weir_rate_limit_exceeded"}
 	noLength        = refusal{411, typeRequest, CodeLengthRequired, "weir_length_required"}
 	internal        = refusal{500, typeServer, CodeInternalError, "weir_internal_error"}
+	badMessage      = refusal{400, typeRequest, CodeInvalidMessage, "weir_invalid_message"}
+	strayFlag       = refusal{400, typeRequest, CodeInvalidMessage, "weir_invalid_message"}
+	notServed       = refusal{501, typeRequest, CodeGRPCNotServed, "weir_grpc_not_served"}
 	limiterUnusable = refusal{503, typeServer, CodeLimiterUnavailable, "weir_limiter_unavailable"}
 )
 
 var (
 	contentTypeJSON = []byte("application/json")
 	oneSecond       = []byte("1")
+	oneSecondMs     = []byte("1000")
 	noRetry         = []byte("false")
 )
 
@@ -82,7 +89,7 @@ func (s *Stream) respond(status int, code, details string, body []byte) bool {
 		return false
 	}
 	s.replied = true
-	s.reply = ReplyMessage{Status: status, Body: body, Code: code, Details: details}
+	s.reply = ReplyMessage{Status: status, Body: body, Code: code, Details: details, GRPC: NoGRPC}
 	s.response.n = 0
 	s.replyHeader("content-type", contentTypeJSON)
 	return false
@@ -94,13 +101,40 @@ func (s *Stream) replyHeader(name string, value []byte) {
 	s.reply.Headers = s.response.all()
 }
 
-// refuse replies with an error of the form that the path's clients read. An empty
-// param is null; the message comes in parts.
+// refused is a refusal that is not written yet: its form depends on all headers,
+// and one of the first may be what is refused.
+type refused struct {
+	why     *refusal
+	param   string
+	message []byte
+}
+
+// refuse replies with an error. An empty param is null; the message comes in parts.
 func (s *Stream) refuse(r *refusal, param string, message ...string) bool {
 	if s.replied {
 		return false
 	}
+	b := s.scratch.open()
+	for _, part := range message {
+		b = append(b, part...)
+	}
+	s.refused = refused{r, param, s.scratch.close(b)}
+	return s.respond(r.status, r.code, r.details, nil)
+}
+
+// writeRefusal writes what was refused in the form that the path's clients read.
+func (s *Stream) writeRefusal() {
+	r, message := s.refused.why, s.refused.message
+	if r == nil || s.reply.Body != nil {
+		return
+	}
 	dialect := s.dialect()
+	if dialect == dialectGRPC {
+		s.reply.Body, s.reply.GRPC = message, r.grpcStatus()
+		s.response.drop() // content-type is Envoy's
+		s.pushBack()
+		return
+	}
 	b := s.scratch.open()
 	switch dialect {
 	case dialectV2:
@@ -112,18 +146,16 @@ func (s *Stream) refuse(r *refusal, param string, message ...string) bool {
 	default:
 		b = append(b, `{"error":{"message":"`...)
 	}
-	for _, part := range message {
-		b = jsonscan.AppendEscaped(b, part)
-	}
+	b = jsonscan.AppendEscaped(b, view(message))
 	switch dialect {
 	case dialectV2:
 		b = append(b, `"}`...)
 	case dialectAnthropic:
 		b = append(b, `"}}`...)
 	default:
-		b = r.appendDetails(b, param)
+		b = r.appendDetails(b, s.refused.param)
 	}
-	return s.respond(r.status, r.code, r.details, s.scratch.close(b))
+	s.reply.Body = s.scratch.close(b)
 }
 
 // RefuseLength answers a request whose body cannot be changed without its
@@ -169,12 +201,15 @@ const (
 	dialectOpenAI    dialect = iota
 	dialectV2                // of the Open Inference Protocol v2, where "error" is a string
 	dialectAnthropic         // https://docs.anthropic.com/en/api/errors
+	dialectGRPC              // a status and a message
 )
 
 // dialect says which form of errors the clients of the path read.
 func (s *Stream) dialect() dialect {
 	path := view(s.facts.path[:s.facts.pathBytes])
 	switch {
+	case s.isRPC():
+		return dialectGRPC
 	case path == pathServer || hasPrefix(path, pathServer+"/"):
 		return dialectV2
 	case path == pathMessages:
@@ -252,6 +287,9 @@ func (s *Stream) refuseLarge() bool {
 }
 
 func (s *Stream) refuseMedia() bool {
+	if s.facts.mediaType == mediaGRPCOther {
+		return s.refuse(&badMedia, "", "The messages must be protocol buffers (content-type: application/grpc).")
+	}
 	if s.facts.encoded {
 		return s.refuse(&badEncoding, "", "The body must be sent without content-encoding.")
 	}
@@ -262,6 +300,7 @@ func (s *Stream) refuseOverload() bool {
 	if !s.replied {
 		s.refuse(&overloaded, "", "The gateway holds as many requests as it can. Please try again in 1s.")
 		s.replyHeader("retry-after", oneSecond)
+		s.replyHeader("retry-after-ms", oneSecondMs)
 	}
 	return false
 }
@@ -276,6 +315,8 @@ func (s *Stream) refuseBody(err error) bool {
 			return s.refuse(&tooDeep, "", "The body nests deeper than ", depth, " levels at byte ", at, ".")
 		}
 		return s.refuse(&badJSON, "", "The body is not valid JSON: ", err.Error(), " at byte ", at, ".")
+	case oip.Error:
+		return s.refuseMessage(err)
 	case hold.Error:
 		if err == hold.ErrPoolExhausted {
 			return s.refuseOverload()

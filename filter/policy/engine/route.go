@@ -1,5 +1,7 @@
 package engine
 
+import "github.com/weirmesh/weir/filter/policy/oip"
+
 // route is what the method and path ask for.
 type route struct {
 	kind       routeKind
@@ -8,6 +10,7 @@ type route struct {
 	reports    bool // a stream says its usage if it is asked to by stream_options
 	hasModel   bool // pathModel
 	hasVersion bool // pathVersion
+	message    oip.Kind
 }
 
 type routeKind uint8
@@ -62,6 +65,9 @@ func (s *Stream) classify() route {
 	path := view(f.path[:f.pathBytes])
 	if f.escaped {
 		return route{kind: routeInvalid}
+	}
+	if s.isRPC() {
+		return f.classifyRPC(path)
 	}
 	if f.method == methodPost {
 		for _, p := range bodyPaths {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"github.com/weirmesh/weir/filter/policy/hold"
+	"github.com/weirmesh/weir/filter/policy/oip"
 	"github.com/weirmesh/weir/filter/policy/spec"
 )
 
@@ -38,6 +39,7 @@ type Stream struct {
 	body     bodyKind
 	received int64
 	in       inspector
+	rpc      rpc
 	out      pipe
 
 	// What was decided.
@@ -57,6 +59,7 @@ type Stream struct {
 	response edits
 	reply    ReplyMessage
 	replied  bool
+	refused  refused
 	scratch  arena // what edits and the reply point to
 }
 
@@ -66,6 +69,7 @@ func NewStream(pool *hold.Pool) *Stream {
 	s.out.bind(pool)
 	s.in.s = s
 	s.out.replay.caps = &s.in.caps
+	s.rpc.s = s
 	return s
 }
 
@@ -108,7 +112,7 @@ func (s *Stream) Release() {
 func (s *Stream) forget() {
 	s.edits.reset()
 	s.response.reset()
-	s.reply = ReplyMessage{}
+	s.reply, s.refused = ReplyMessage{}, refused{}
 	s.got.scanner.Price(nil)
 }
 
@@ -151,6 +155,11 @@ func (s *Stream) Headers(end bool) Action {
 	s.body = s.facts.bodyKind()
 	if end || s.facts.length == 0 {
 		s.body = bodyNone
+		if s.isRPC() {
+			s.rpc.scanner.Reset(s.route.message)
+			s.refuseMessage(oip.ErrMissing)
+			return s.done()
+		}
 		return s.finish(false)
 	}
 	if !s.readable() {
@@ -168,9 +177,12 @@ func (s *Stream) Headers(end bool) Action {
 		return s.done()
 	}
 	s.phase = phaseHold
-	if s.body == bodyJSON {
+	switch s.body {
+	case bodyJSON:
 		s.in.start(s.program.doc.Settings.MaxDepth)
 		s.out.redact(s.rulesKnown())
+	case bodyGRPC:
+		s.rpc.scanner.Reset(s.route.message)
 	}
 	return Hold
 }
@@ -179,6 +191,7 @@ func (s *Stream) Headers(end bool) Action {
 func (s *Stream) done() Action {
 	s.phase = phaseReplied
 	s.out.release()
+	s.writeRefusal()
 	return Reply
 }
 

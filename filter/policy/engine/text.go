@@ -31,6 +31,13 @@ func (t *text) set(p []byte) {
 	t.n, t.over = uint16(copy(t.data[:], p)), len(p) > textBytes
 }
 
+// append appends bytes as they are.
+func (t *text) append(p []byte) {
+	n := copy(t.data[t.n:], p)
+	t.n += uint16(n)
+	t.over = t.over || n < len(p)
+}
+
 // unescape appends the text of raw JSON string content.
 func (t *text) unescape(u *jsonscan.Unescaper, raw []byte) {
 	if t.over {

@@ -143,9 +143,9 @@ func (s *Scanner) readFrame(p []byte) (int, error) {
 	s.held += uint8(n)
 	switch {
 	case s.frame[0] == 1:
-		return n, ErrCompressed
+		return 0, ErrCompressed
 	case s.frame[0] > 1:
-		return n, ErrFlag
+		return 0, ErrFlag
 	case s.held < frameBytes:
 		return n, nil
 	}

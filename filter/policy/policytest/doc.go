@@ -38,6 +38,21 @@ type Answer struct {
 	Status  int         `json:"status"`
 	Headers [][2]string `json:"headers,omitempty"`
 	Body    string      `json:"body,omitempty"`
+
+	BodyBase64 string      `json:"bodyBase64,omitempty"`
+	Trailers   [][2]string `json:"trailers,omitempty"`
+}
+
+// Bytes returns the body.
+func (a *Answer) Bytes() []byte {
+	if a.BodyBase64 == "" {
+		return []byte(a.Body)
+	}
+	body, err := base64.StdEncoding.DecodeString(a.BodyBase64)
+	if err != nil {
+		panic(fmt.Sprintf("policytest: answer: %v", err))
+	}
+	return body
 }
 
 // Request is what the client sends. The hosts add a content-length unless Chunked.
@@ -86,13 +101,17 @@ type Reply struct {
 	Headers map[string]string `json:"headers,omitempty"` // these, among others; "*" is any value
 	Absent  []string          `json:"absent,omitempty"`  // none of these
 	Body    json.RawMessage   `json:"body,omitempty"`    // a part of the JSON body
+
+	GRPCStatus *int   `json:"grpcStatus,omitempty"` // instead of Status and Body
+	Message    string `json:"message,omitempty"`    // a part of the gRPC message
 }
 
 // Outcome is what a host made of a request.
 type Outcome struct {
 	Status   int         // of a local reply; 0: forwarded
 	Headers  [][2]string // of the request that upstream got, or of the reply
-	Body     []byte      // likewise
+	Body     []byte      // likewise; the message of a gRPC reply
+	GRPC     int         // gRPC status of a local reply
 	Response [][2]string // of a forwarded request: what the response had beyond upstream's
 	Answer   []byte      // of a forwarded request: the body of the response
 }
@@ -193,7 +212,7 @@ func (v *Vector) checkAnswer(f *Forward, o *Outcome) []string {
 	if v.Answer == nil {
 		return nil
 	}
-	want := v.Answer.Body
+	want := string(v.Answer.Bytes())
 	if f.Answer != nil {
 		want = *f.Answer
 	}
@@ -208,6 +227,12 @@ func (r *Reply) check(o *Outcome) []string {
 		return []string{fmt.Sprintf("was forwarded, want status %d", r.Status)}
 	}
 	problems := checkHeaders("reply", o.Headers, r.Headers, r.Absent)
+	if r.GRPCStatus != nil {
+		if o.GRPC != *r.GRPCStatus || !strings.Contains(string(o.Body), r.Message) {
+			problems = append(problems, fmt.Sprintf("gRPC status is %d %q, want %d %q", o.GRPC, o.Body, *r.GRPCStatus, r.Message))
+		}
+		return problems
+	}
 	if o.Status != r.Status {
 		problems = append(problems, fmt.Sprintf("status is %d, want %d", o.Status, r.Status))
 	}

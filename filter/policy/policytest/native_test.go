@@ -90,7 +90,7 @@ func (n *native) send(v *policytest.Vector, p *engine.Program, h *host, next fun
 	}
 	if action == engine.Reply {
 		r := s.Reply()
-		return &policytest.Outcome{Status: r.Status, Body: bytes.Clone(r.Body), Headers: apply(nil, r.Headers)}
+		return &policytest.Outcome{Status: r.Status, Body: bytes.Clone(r.Body), GRPC: int(r.GRPC), Headers: apply(nil, r.Headers)}
 	}
 	if action != engine.Forward {
 		n.t.Errorf("%s: action %d at the end", v.Name, action)
@@ -108,15 +108,15 @@ func (n *native) answer(v *policytest.Vector, next func() int) []byte {
 		a = &policytest.Answer{Status: 200}
 	}
 	if !s.Reads() {
-		return []byte(a.Body)
+		return a.Bytes()
 	}
 	s.ResponseHeader([]byte(":status"), []byte(strconv.Itoa(a.Status)))
 	for _, h := range a.Headers {
 		s.ResponseHeader([]byte(h[0]), []byte(h[1]))
 	}
-	s.ResponseHeaders(a.Body == "")
+	s.ResponseHeaders(len(a.Bytes()) == 0 && len(a.Trailers) == 0)
 	var out []byte
-	for rest := []byte(a.Body); len(rest) > 0; {
+	for rest := a.Bytes(); len(rest) > 0; {
 		piece := bytes.Clone(rest[:min(next(), len(rest))])
 		rest = rest[len(piece):]
 		p := s.ResponseBody(piece)
@@ -126,6 +126,11 @@ func (n *native) answer(v *policytest.Vector, next func() int) []byte {
 			if p.Stopped = event != nil; p.Stopped {
 				out = append(out, event...)
 			}
+		}
+	}
+	if s.ReadsTrailers() {
+		for _, h := range a.Trailers {
+			s.ResponseHeader([]byte(h[0]), []byte(h[1]))
 		}
 	}
 	out = append(out, s.ResponseEnd()...)

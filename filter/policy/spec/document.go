@@ -61,6 +61,8 @@ type Model struct {
 	// Renames: a version has another name for the model, so routes have to know where
 	// the client's stands.
 	Renames bool
+	// GRPC: its versions serve the Open Inference Protocol over gRPC.
+	GRPC bool
 }
 
 // VersionRule forces Version for requests whose Header equals Value.

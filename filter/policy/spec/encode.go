@@ -4,7 +4,7 @@ import "github.com/weirmesh/weir/filter/policy/jsonscan"
 
 // Encode returns the canonical bytes of a valid document: fields sorted by name,
 // no white space, whole numbers, strings as in RFC 8785. Empty strings, empty
-// lists, default weights and the numbers of the other limit mode are left out. Parse(Encode(d))
+// lists, flags that are not set, default weights and the numbers of the other limit mode are left out. Parse(Encode(d))
 // equals d.
 func Encode(d *Document) []byte {
 	w := &writer{}
@@ -61,6 +61,14 @@ func (w *writer) bool(name string, v bool) {
 	}
 }
 
+// flag writes true, and nothing for false.
+func (w *writer) flag(name string, set bool) {
+	if set {
+		w.key(name)
+		w.out = append(w.out, "true"...)
+	}
+}
+
 func (w *writer) strings(name string, all []string) {
 	items(w, name, all, func(w *writer, s *string) { w.out = jsonscan.AppendString(w.out, *s) })
 }
@@ -96,6 +104,7 @@ func (w *writer) model(m *Model) {
 	w.begin('{')
 	w.strings("aliases", m.Aliases)
 	w.estimate(m.Estimate)
+	w.flag("grpc", m.GRPC)
 	w.string("name", m.Name)
 	if m.Renames {
 		w.key("renames")

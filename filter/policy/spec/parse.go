@@ -84,6 +84,8 @@ func (r *reader) model(m *Model) {
 			m.Salt = r.string()
 		case "versionHeader":
 			m.VersionHeader = r.string()
+		case "grpc":
+			m.GRPC = r.bool()
 		case "rules":
 			m.Rules = list(r, nil, MaxVersionRules, (*reader).rule)
 		case "estimate":

@@ -72,7 +72,7 @@ func (r *reader) expect(c byte, kind string) bool {
 // fields are the names of all fields of a document, so that one is found without
 // memory for its name and seen twice by a bit.
 var fields = [...]string{
-	"aliases", "baseMilli", "cachedMilli", "capacity", "defaultKMilli", "defaultOutput", "entities", "estimate", "floorMilli", "graceMs", "header", "holdLimit",
+	"aliases", "baseMilli", "cachedMilli", "capacity", "defaultKMilli", "defaultOutput", "entities", "estimate", "floorMilli", "graceMs", "grpc", "header", "holdLimit",
 	"inputMilli", "kMilli", "key", "kind", "leastOutput", "limits", "maxDepth", "maxTokens", "mode", "model", "models", "name", "onFailure", "outputMilli", "overflow",
 	"record", "redactions", "refillMilli", "renames", "rules", "salt", "semantic", "settings", "stop", "tenantHeader", "tokens", "tokensPerUnit",
 	"trustedPeers", "userHeader", "value", "version", "versionHeader", "versions", "workerHoldLimit",

@@ -31,7 +31,7 @@ func good() *spec.Document {
 				Rules:   []spec.VersionRule{{Header: "x-canary", Value: "always", Version: "v2"}},
 				Renames: true,
 			},
-			{Name: "minilm", Estimate: &spec.Estimate{1_020, 1_700, 780, 1_290, 180, 1_210, 530, 820, 1_000, 4_170, 0}},
+			{Name: "minilm", Estimate: &spec.Estimate{1_020, 1_700, 780, 1_290, 180, 1_210, 530, 820, 1_000, 4_170, 0}, GRPC: true},
 		},
 		Limits: []spec.Limit{
 			{

@@ -1,6 +1,6 @@
 // Package usage reads from an answer, while it passes, how many tokens it cost:
-// from JSON answers and from streams of server-sent events, of OpenAI's chat
-// and text completions, embeddings and Responses, of Anthropic's messages and
+// from JSON answers, from messages of the Open Inference Protocol over gRPC and from
+// streams of server-sent events, of OpenAI's chat and text completions, embeddings and Responses, of Anthropic's messages and
 // of whoever speaks their language. Where the answer does not say, it counts the
 // text that came.
 //
@@ -15,9 +15,10 @@ type Format uint8
 
 // Formats.
 const (
-	Opaque Format = iota // not read: its bytes are counted
-	JSON                 // one JSON value
-	Events               // server-sent events, each with a JSON value
+	Opaque  Format = iota // not read: its bytes are counted
+	JSON                  // one JSON value
+	Events                // server-sent events, each with a JSON value
+	Message               // a ModelInferResponse of the Open Inference Protocol, over gRPC
 )
 
 // Usage is what an answer said about its cost.

@@ -286,31 +286,31 @@ func (r *reader) isNumber() bool {
 func (r *reader) ScalarEnd() error {
 	whole := r.digit == inNumber
 	r.digit = noNumber
-	if !whole {
-		return nil
-	}
 	m := r.here()
-	if m >= counts {
+	switch {
+	case whole && m >= counts:
 		r.marks.number(m, r.value)
-		return nil
+	case whole && (r.final || m != outputTokens):
+		r.take(m, r.value)
 	}
+	return nil
+}
+
+// take takes a number of usage.
+func (r *reader) take(m member, value int64) {
 	switch m {
 	case inputTokens:
-		r.input = max(r.input, r.value)
+		r.input = max(r.input, value)
 	case cachedTokens:
-		r.cached = max(r.cached, r.value)
+		r.cached = max(r.cached, value)
 	case cacheRead:
-		r.read = max(r.read, r.value)
+		r.read = max(r.read, value)
 	case cacheCreated:
-		r.created = max(r.created, r.value)
+		r.created = max(r.created, value)
 	case outputTokens:
-		if !r.final {
-			return nil
-		}
-		r.output = max(r.output, r.value)
+		r.output = max(r.output, value)
 	case totalTokens:
-		r.total = max(r.total, r.value)
+		r.total = max(r.total, value)
 	}
 	r.has |= 1 << m
-	return nil
 }

@@ -2,6 +2,7 @@ package usage
 
 import (
 	"github.com/weirmesh/weir/filter/policy/jsonscan"
+	"github.com/weirmesh/weir/filter/policy/oip"
 	"github.com/weirmesh/weir/filter/policy/spec"
 	"github.com/weirmesh/weir/filter/policy/tokens"
 )
@@ -10,6 +11,7 @@ import (
 type Scanner struct {
 	format Format
 	json   jsonscan.Scanner
+	rpc    oip.Scanner
 	values reader
 	broken bool             // the JSON value was no JSON
 	fed    int64            // bytes of the JSON value
@@ -39,6 +41,9 @@ func (s *Scanner) Reset(f Format, cut bool) {
 
 // begin makes s ready for a JSON value.
 func (s *Scanner) begin() {
+	if s.format == Message {
+		s.rpc.Reset(oip.Answer)
+	}
 	s.json.Reset(jsonscan.MaxDepth)
 	s.values.begin()
 	s.broken, s.fed, s.before = false, 0, s.values.estimate
@@ -49,7 +54,7 @@ func (s *Scanner) Scan(p []byte) Passage {
 	switch s.format {
 	case Events:
 		return s.scanStream(p)
-	case JSON:
+	case JSON, Message:
 		s.value(p)
 	default:
 		s.opaque += int64(len(p))
@@ -71,7 +76,7 @@ func (s *Scanner) scanStream(p []byte) Passage {
 	return out
 }
 
-// value reads a piece of a JSON value. When it turns out to be none, its text is
+// value reads a piece of a JSON value or of a message. When it turns out to be none, its text is
 // forgotten and all its bytes are counted instead.
 func (s *Scanner) value(p []byte) {
 	if s.broken {
@@ -79,7 +84,8 @@ func (s *Scanner) value(p []byte) {
 		return
 	}
 	s.fed += int64(len(p))
-	if s.json.Scan(p, &s.values) != nil {
+	if s.format == Message && s.rpc.Scan(p, (*frames)(s)) != nil ||
+		s.format != Message && s.json.Scan(p, &s.values) != nil {
 		s.broken = true
 		s.values.estimate = s.before
 		s.opaque += s.fed

@@ -135,6 +135,7 @@ type Version struct {
 	Name           string
 	Endpoints      []api.Endpoint // at least one
 	Peer           spiffeid.ID    // what the endpoints prove; zero: plaintext
+	GRPC           bool           // served over gRPC, so over HTTP/2
 	ConnectTimeout time.Duration
 	HealthCheck    *HealthCheck // nil: none
 	// UpstreamModel is what the endpoints call the model; empty: what the client does.

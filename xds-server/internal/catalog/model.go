@@ -71,6 +71,7 @@ func (c *checker) versions(e entry[api.Model]) []Version {
 		}
 		version := Version{
 			Name:           written.Name.String(),
+			GRPC:           written.GRPC,
 			Endpoints:      c.endpoints(e.unit, field, written.Endpoints),
 			ConnectTimeout: c.positive(e.unit, field+".connectTimeout", written.ConnectTimeout, defaultConnectTimeout),
 			HealthCheck:    c.healthCheck(e.unit, field+".healthCheck", written.HealthCheck),
@@ -80,6 +81,9 @@ func (c *checker) versions(e entry[api.Model]) []Version {
 		}
 		if written.UpstreamModel != nil {
 			version.UpstreamModel = written.UpstreamModel.String()
+			if written.GRPC {
+				c.at(e.unit, field+".upstreamModel", "names in gRPC messages are not replaced", "give the Model the name that its servers know, or an alias, and remove upstreamModel")
+			}
 		}
 		switch {
 		case written.TLS != nil && written.Insecure:

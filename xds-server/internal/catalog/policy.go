@@ -40,6 +40,7 @@ func newPolicy(m *Model) *spec.Model {
 		Rules:         m.Route.Rules,
 		Estimate:      m.Estimate,
 		Renames:       m.Renames(),
+		GRPC:          !slices.ContainsFunc(m.Versions, func(v Version) bool { return !v.GRPC }),
 	}
 	for _, version := range m.Versions {
 		told.Versions = append(told.Versions, version.Name)

@@ -9,6 +9,7 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	upstreamv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
+	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -106,13 +107,23 @@ func outlierDetection(o *catalog.OutlierDetection) *clusterv3.OutlierDetection {
 	}
 }
 
-// protocolOptions let TLS negotiate HTTP/2 or HTTP/1.1; plaintext is HTTP/1.1.
+// protocolOptions let TLS negotiate HTTP/2 or HTTP/1.1; plaintext is HTTP/1.1. gRPC
+// needs HTTP/2.
 func protocolOptions(model *catalog.Model, version *catalog.Version) *anypb.Any {
 	options := &upstreamv3.HttpProtocolOptions{
 		HttpFilters:               mirrorFilters(model, version),
 		CommonHttpProtocolOptions: &corev3.HttpProtocolOptions{IdleTimeout: durationpb.New(upstreamIdle)},
 	}
-	if version.Peer.IsZero() {
+	switch {
+	case version.GRPC:
+		options.UpstreamProtocolOptions = &upstreamv3.HttpProtocolOptions_ExplicitHttpConfig_{
+			ExplicitHttpConfig: &upstreamv3.HttpProtocolOptions_ExplicitHttpConfig{
+				ProtocolConfig: &upstreamv3.HttpProtocolOptions_ExplicitHttpConfig_Http2ProtocolOptions{
+					Http2ProtocolOptions: &corev3.Http2ProtocolOptions{},
+				},
+			},
+		}
+	case version.Peer.IsZero():
 		options.UpstreamProtocolOptions = &upstreamv3.HttpProtocolOptions_ExplicitHttpConfig_{
 			ExplicitHttpConfig: &upstreamv3.HttpProtocolOptions_ExplicitHttpConfig{
 				ProtocolConfig: &upstreamv3.HttpProtocolOptions_ExplicitHttpConfig_HttpProtocolOptions{
@@ -120,7 +131,7 @@ func protocolOptions(model *catalog.Model, version *catalog.Version) *anypb.Any 
 				},
 			},
 		}
-	} else {
+	default:
 		options.UpstreamProtocolOptions = &upstreamv3.HttpProtocolOptions_AutoConfig{
 			AutoConfig: &upstreamv3.HttpProtocolOptions_AutoHttpConfig{},
 		}
@@ -129,7 +140,10 @@ func protocolOptions(model *catalog.Model, version *catalog.Version) *anypb.Any 
 }
 
 func healthCheck(version *catalog.Version) *corev3.HealthCheck {
-	check := version.HealthCheck
+	check, codec := version.HealthCheck, typev3.CodecClientType_HTTP1
+	if version.GRPC {
+		codec = typev3.CodecClientType_HTTP2
+	}
 	return &corev3.HealthCheck{
 		Timeout:            durationpb.New(check.Timeout),
 		Interval:           durationpb.New(check.Interval),
@@ -140,6 +154,7 @@ func healthCheck(version *catalog.Version) *corev3.HealthCheck {
 			Host:                version.Endpoints[0].String(),
 			Path:                check.Path,
 			RequestHeadersToAdd: setVersion(version.Name),
+			CodecClientType:     codec,
 		}},
 	}
 }

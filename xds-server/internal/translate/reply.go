@@ -9,6 +9,7 @@ import (
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	streamv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/access_loggers/stream/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
@@ -49,10 +50,20 @@ var envoyReplies = []envoyReply{
 	{nil, "invalid_request_error", details, "The request was refused.", 0},
 }
 
-// localReplies gives Envoy's own replies the shape that OpenAI clients read.
-// Replies of the filter have it already and carry the mark of the filter.
+// localReplies gives Envoy's own replies the shape that OpenAI clients read, and gRPC
+// clients a message: of the status Envoy makes one of gRPC's. Replies of the filter have it already and carry the mark of the filter.
 func localReplies() *hcmv3.LocalReplyConfig {
-	config := &hcmv3.LocalReplyConfig{}
+	config := &hcmv3.LocalReplyConfig{Mappers: []*hcmv3.ResponseMapper{
+		{
+			Filter:             both(flags("NFCF"), both(grpcClient(), unmarked())),
+			StatusCode:         wrapperspb.UInt32(503), // of which Envoy makes UNAVAILABLE
+			BodyFormatOverride: plainText("The gateway has no configuration for its filter yet: try again later."),
+		},
+		{
+			Filter:             both(grpcClient(), unmarked()),
+			BodyFormatOverride: plainText("%LOCAL_REPLY_BODY% (" + details + ")"),
+		},
+	}}
 	for _, reply := range envoyReplies {
 		mapper := &hcmv3.ResponseMapper{Filter: foreign(reply.match), BodyFormatOverride: openAIError(reply)}
 		if reply.status != 0 {
@@ -78,23 +89,50 @@ func openAIError(reply envoyReply) *corev3.SubstitutionFormatString {
 	}
 }
 
+// plainText is what Envoy makes the message of a gRPC status.
+func plainText(format string) *corev3.SubstitutionFormatString {
+	return &corev3.SubstitutionFormatString{
+		Format: &corev3.SubstitutionFormatString_TextFormatSource{TextFormatSource: &corev3.DataSource{
+			Specifier: &corev3.DataSource_InlineString{InlineString: format},
+		}},
+	}
+}
+
+// grpcClient matches requests of gRPC clients.
+func grpcClient() *accesslogv3.AccessLogFilter {
+	return header(&routev3.HeaderMatcher{
+		Name: "content-type",
+		HeaderMatchSpecifier: &routev3.HeaderMatcher_StringMatch{StringMatch: &matcherv3.StringMatcher{
+			MatchPattern: &matcherv3.StringMatcher_Prefix{Prefix: "application/grpc"},
+		}},
+	})
+}
+
+// unmarked matches what the filter did not answer itself.
+func unmarked() *accesslogv3.AccessLogFilter {
+	return header(&routev3.HeaderMatcher{
+		Name:                 headerReplied,
+		HeaderMatchSpecifier: &routev3.HeaderMatcher_PresentMatch{PresentMatch: true},
+		InvertMatch:          true,
+	})
+}
+
+func header(matcher *routev3.HeaderMatcher) *accesslogv3.AccessLogFilter {
+	return &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_HeaderFilter{
+		HeaderFilter: &accesslogv3.HeaderFilter{Header: matcher},
+	}}
+}
+
 func object(fields map[string]*structpb.Value) *structpb.Struct {
 	return &structpb.Struct{Fields: fields}
 }
 
 // foreign matches what match does, without the filter's own replies.
 func foreign(match *accesslogv3.AccessLogFilter) *accesslogv3.AccessLogFilter {
-	unmarked := &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_HeaderFilter{
-		HeaderFilter: &accesslogv3.HeaderFilter{Header: &routev3.HeaderMatcher{
-			Name:                 headerReplied,
-			HeaderMatchSpecifier: &routev3.HeaderMatcher_PresentMatch{PresentMatch: true},
-			InvertMatch:          true,
-		}},
-	}}
 	if match == nil {
-		return unmarked
+		return unmarked()
 	}
-	return both(match, unmarked)
+	return both(match, unmarked())
 }
 
 func both(a, b *accesslogv3.AccessLogFilter) *accesslogv3.AccessLogFilter {
