@@ -68,6 +68,10 @@ func setHeader(kind uint32, name string, value []byte) status {
 	return status(proxyReplaceHeaderMapValue(kind, textPointer(name), uint32(len(name)), pointer(value), uint32(len(value))))
 }
 
+func addHeader(kind uint32, name string, value []byte) status {
+	return status(proxyAddHeaderMapValue(kind, textPointer(name), uint32(len(name)), pointer(value), uint32(len(value))))
+}
+
 func removeHeader(kind uint32, name string) status {
 	return status(proxyRemoveHeaderMapValue(kind, textPointer(name), uint32(len(name))))
 }

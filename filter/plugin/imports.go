@@ -22,6 +22,9 @@ func proxySetProperty(path unsafe.Pointer, size uint32, value unsafe.Pointer, va
 //go:wasmimport env proxy_get_header_map_pairs
 func proxyGetHeaderMapPairs(kind uint32, data, size unsafe.Pointer) uint32
 
+//go:wasmimport env proxy_add_header_map_value
+func proxyAddHeaderMapValue(kind uint32, name unsafe.Pointer, nameSize uint32, value unsafe.Pointer, valueSize uint32) uint32
+
 //go:wasmimport env proxy_replace_header_map_value
 func proxyReplaceHeaderMapValue(kind uint32, name unsafe.Pointer, nameSize uint32, value unsafe.Pointer, valueSize uint32) uint32
 

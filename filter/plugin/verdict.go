@@ -108,8 +108,11 @@ func (s *stream) forward() types.Action {
 }
 
 func edit(kind uint32, e *engine.Edit) status {
-	if e.Op == engine.Remove {
+	switch e.Op {
+	case engine.Remove:
 		return removeHeader(kind, e.Name)
+	case engine.Append:
+		return addHeader(kind, e.Name, e.Value)
 	}
 	return setHeader(kind, e.Name, e.Value)
 }

@@ -44,7 +44,7 @@ func (a *arena) integer(n int64) []byte { return a.close(jsonscan.AppendInt(a.op
 func (a *arena) duration(ns int64) []byte { return a.close(appendDuration(a.open(), ns)) }
 
 // maxEdits bounds the header edits of a request.
-const maxEdits = 44
+const maxEdits = 52
 
 // edits is a list of header changes.
 type edits struct {
@@ -61,6 +61,10 @@ func (e *edits) reset() {
 }
 
 func (e *edits) set(name string, value []byte) { e.add(Edit{Op: Set, Name: name, Value: value}) }
+
+func (e *edits) append(name string, value []byte) {
+	e.add(Edit{Op: Append, Name: name, Value: value})
+}
 
 func (e *edits) remove(name string) { e.add(Edit{Op: Remove, Name: name}) }
 

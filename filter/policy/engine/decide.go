@@ -1,7 +1,5 @@
 package engine
 
-import "github.com/weirmesh/weir/filter/policy/split"
-
 // decide chooses the version and the bucket and writes the header edits. The model
 // is known.
 func (s *Stream) decide() bool {
@@ -9,11 +7,7 @@ func (s *Stream) decide() bool {
 		return false
 	}
 	m := &s.program.doc.Models[s.model]
-	if user := s.userName(); len(user) > 0 {
-		s.bucket = int(split.Bucket(bytesOf(m.Salt), user))
-	} else {
-		s.bucket = int(split.Random(s.host.Random()))
-	}
+	s.spread()
 	if s.facts.compressible && s.limited() {
 		s.edits.remove("accept-encoding") // what the answer cost is read from it
 	}
@@ -29,5 +23,6 @@ func (s *Stream) decide() bool {
 		segment, _ := cut(view(s.facts.path[len(pathV2Models):s.facts.pathBytes]))
 		s.edits.set(HeaderNameAt, s.facts.path[len(pathV2Models)-1:][:1+len(segment)])
 	}
+	s.colour()
 	return true
 }

@@ -61,13 +61,14 @@ type Op uint8
 const (
 	Remove Op = iota // all values of the header
 	Set              // replace all values by one
+	Append           // add one to the values that there are
 )
 
 // Edit changes a header. Name and Value are valid until the stream is reset.
 type Edit struct {
 	Op    Op
 	Name  string // lower-case
-	Value []byte // of Set
+	Value []byte // of Set and Append
 }
 
 // ReplyMessage is a local answer. It is valid until the stream is reset or released.

@@ -56,6 +56,9 @@ const maxTemperature = 2000
 // not kept.
 func (s *Stream) Header(name, value []byte) {
 	s.ownHeader(view(name), value)
+	if len(s.program.doc.Attributes) > 0 {
+		s.learn(view(name), value)
+	}
 	settings := &s.program.doc.Settings
 	if settings.TenantHeader != "" && view(name) == settings.TenantHeader {
 		s.identify(&s.tenant, settings.TenantHeader, value)
@@ -130,7 +133,7 @@ func (s *Stream) removeClientHeader(name string) {
 	if s.edits.has(name) {
 		return
 	}
-	const room = 12 // for the filter's own edits
+	const room = 18 // for the filter's own edits
 	kept, ok := s.scratch.keep([]byte(name))
 	if !ok || s.scratch.n > removalBytes || s.edits.n >= maxEdits-room {
 		s.refuseParameter("x-weir-*", "may not be sent by clients")

@@ -3,6 +3,7 @@ package engine
 import (
 	"github.com/weirmesh/weir/filter/policy/jsonscan"
 	"github.com/weirmesh/weir/filter/policy/redact"
+	"github.com/weirmesh/weir/filter/policy/spec"
 	"github.com/weirmesh/weir/filter/policy/tokens"
 )
 
@@ -20,6 +21,7 @@ const (
 	paramMaxCompletionTokens
 	paramMaxOutputTokens
 	paramStreamOptions
+	paramMetadata
 	paramCount
 
 	paramIncludeUsage = paramCount // a member of paramStreamOptions
@@ -29,7 +31,7 @@ const (
 // API.
 var paramNames = [paramCount + 1]string{
 	"", "model", "user", "stream", "n", "temperature", "max_tokens", "max_completion_tokens", "max_output_tokens",
-	"stream_options", "stream_options.include_usage",
+	"stream_options", "metadata", "stream_options.include_usage",
 }
 
 // What the parameters must be. null is the same as leaving one out.
@@ -37,13 +39,13 @@ var paramTypes = [paramCount + 1]string{
 	"", "must be a string", "must be a string", "must be true or false",
 	"must be a whole number from 1 to 128", "must be a number from 0 to 2",
 	"must be a whole number below 2147483648", "must be a whole number below 2147483648", "must be a whole number below 2147483648",
-	"must be an object", "must be true or false",
+	"must be an object", "must be an object", "must be true or false",
 }
 
 const (
-	maxChoices    = 128 // of n, as OpenAI's servers allow
-	maxParamBytes = 24  // longer than any name above
-	maxScalar     = 32  // longer than any number that is allowed
+	maxChoices    = 128                        // of n, as OpenAI's servers allow
+	maxParamBytes = spec.MaxAttributeBytes + 1 // longer than any name above or in metadata
+	maxScalar     = 32                         // longer than any number that is allowed
 )
 
 // errReplied stops a scan after the reply was put together.
@@ -86,6 +88,7 @@ type inspector struct {
 
 	options
 	caps
+	metadata
 }
 
 func (in *inspector) reset() {
@@ -97,6 +100,7 @@ func (in *inspector) reset() {
 	in.estimate.Request()
 	in.output, in.choices, in.temperature, in.stream = none, 1, none, false
 	in.options, in.caps = options{}, caps{}
+	in.metadata = metadata{at: none}
 }
 
 // start makes in ready for a body.
@@ -128,6 +132,7 @@ func (in *inspector) Begin(object bool, depth int) error {
 	if object && in.param == paramStreamOptions {
 		in.inside, in.param = true, paramNone
 	}
+	in.beginMember(object)
 	return in.demand(in.param == paramNone, in.param)
 }
 
@@ -136,6 +141,7 @@ func (in *inspector) End(depth int) error {
 	in.depth = depth - 1
 	in.closed++
 	in.complete = depth == 1
+	in.within = in.within && depth != 2
 	in.askForUsage(depth)
 	return nil
 }
@@ -145,7 +151,7 @@ func (in *inspector) KeyStart() error {
 	in.filledBody = true
 	option := in.depth == 2 && in.inside
 	in.filled = in.filled || option
-	in.atKey = in.depth == 1 || option
+	in.atKey = in.depth == 1 || option || in.depth == 2 && in.within
 	in.keyBytes, in.keyOver = 0, false
 	in.unescaper.Reset()
 	return nil
@@ -176,8 +182,11 @@ func (in *inspector) KeyEnd() error {
 		return nil
 	}
 	name := view(in.key[:in.keyBytes])
-	if in.inside {
+	switch {
+	case in.inside:
 		return in.foundOption(name)
+	case in.within:
+		return in.foundMember(name)
 	}
 	for p := paramModel; p < paramCount; p++ {
 		if name == paramNames[p] {
@@ -188,6 +197,9 @@ func (in *inspector) KeyEnd() error {
 }
 
 func (in *inspector) found(p param) error {
+	if p == paramMetadata && len(in.s.program.metadata) == 0 {
+		return nil // it is a member like any other
+	}
 	if in.seen&(1<<p) != 0 {
 		in.s.refuse(&duplicate, paramNames[p], "The parameter ", paramNames[p], " stands in the body twice.")
 		return errReplied
@@ -216,6 +228,7 @@ func (in *inspector) StringStart() error {
 	}
 	if in.param == paramNone {
 		in.estimate.StringStart()
+		in.beginMember(false)
 		return nil
 	}
 	if in.param == paramModel {
@@ -228,6 +241,7 @@ func (in *inspector) StringStart() error {
 func (in *inspector) StringBytes(raw []byte) error {
 	if in.param == paramNone {
 		in.estimate.Bytes(raw)
+		in.memberBytes(raw)
 	} else {
 		in.text().unescape(&in.unescaper, raw)
 	}
@@ -247,7 +261,7 @@ func (in *inspector) StringEnd() error {
 	p := in.param
 	if p == paramNone {
 		in.estimate.StringEnd()
-		return nil
+		return in.endMember()
 	}
 	in.text().finish(&in.unescaper)
 	in.param = paramNone
@@ -273,7 +287,7 @@ func (in *inspector) Scalar(raw []byte) error {
 			in.foundCap()
 		}
 	}
-	if in.param != paramNone {
+	if in.param != paramNone || in.at >= 0 {
 		if in.scalarBytes+len(raw) > maxScalar {
 			in.scalarOver = true
 		} else {
@@ -298,6 +312,9 @@ func (in *inspector) ScalarEnd() error {
 	if p == paramIncludeUsage {
 		return in.takeIncludeUsage(value, over)
 	}
+	if in.at >= 0 {
+		return in.takeMember(value, over)
+	}
 	if p == paramNone || view(value) == "null" {
 		return nil
 	}
@@ -309,7 +326,7 @@ func (in *inspector) ScalarEnd() error {
 func (in *inspector) take(p param, value []byte) (ok bool) {
 	var n int64
 	switch p {
-	case paramModel, paramUser, paramStreamOptions:
+	case paramModel, paramUser, paramStreamOptions, paramMetadata:
 		return false
 	case paramStream:
 		in.stream = view(value) == "true"

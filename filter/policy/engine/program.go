@@ -22,6 +22,10 @@ type Program struct {
 	limits  []limit         // by index in doc.Limits
 	rules   []*redact.Rules // by index in doc.Redactions
 
+	reads    reads   // what trees look at
+	metadata []uint8 // attributes in the body's metadata
+	colours  []int8  // by index in doc.Trees: the attribute that is a colour, none
+
 	// uniform: the same redaction (or none) applies to every model, so that a body
 	// can be redacted before its model is known.
 	uniform bool
@@ -32,6 +36,7 @@ type model struct {
 	redaction int32 // index in doc.Redactions, none
 	header    int32 // index of the version header in Program.headers, none
 	rules     span  // in Program.choices
+	tree      int32 // index in doc.Trees, none
 	limits    span  // in Program.counted, in the order of charging
 }
 
@@ -121,6 +126,7 @@ func (p *Program) build(prev *Program) {
 	}
 	p.models = room(p.models, len(doc.Models))
 	p.assignVersions()
+	p.assignTrees()
 	p.assignLimits()
 	p.assignRedactions()
 }

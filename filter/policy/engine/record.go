@@ -36,6 +36,7 @@ func (s *Stream) Record() []byte {
 	if s.bucket >= 0 {
 		r.text("versionBy", versionSources[s.versionBy])
 		r.number("bucket", int64(s.bucket))
+		s.recordTree(&r)
 	}
 	if s.tenant.n > 0 {
 		r.name("tenant")
@@ -164,9 +165,12 @@ func (r *recorder) number(name string, n int64) {
 
 // appendHex appends a number as a JSON string of 16 hexadecimal digits.
 func appendHex(b []byte, n uint64) []byte {
-	b = append(b, '"')
+	return append(appendHexDigits(append(b, '"'), n), '"')
+}
+
+func appendHexDigits(b []byte, n uint64) []byte {
 	for shift := 60; shift >= 0; shift -= 4 {
 		b = append(b, "0123456789abcdef"[n>>shift&15])
 	}
-	return append(b, '"')
+	return b
 }

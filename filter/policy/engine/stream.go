@@ -4,6 +4,7 @@ import (
 	"github.com/weirmesh/weir/filter/policy/hold"
 	"github.com/weirmesh/weir/filter/policy/oip"
 	"github.com/weirmesh/weir/filter/policy/spec"
+	"github.com/weirmesh/weir/filter/policy/tree"
 )
 
 // phase is how far a stream has come.
@@ -34,6 +35,7 @@ type Stream struct {
 	tenant        text
 	user          text
 	versionValues [spec.MaxVersionHeaders]int32
+	known         attributes // that trees look at
 
 	// What the body said.
 	body     bodyKind
@@ -48,6 +50,10 @@ type Stream struct {
 	version   int // index of the forced version, none
 	versionBy versionSource
 	bucket    int // none: not computed
+	leaf      int // of the tree, none: it was not asked
+	path      tree.Path
+	made      bool     // there is a stand-in for a user
+	stranger  [16]byte // which
 	unscanned bool
 	charges   charges
 
@@ -86,6 +92,9 @@ func (s *Stream) Reset(p *Program, h Host) {
 	for i := range p.headers {
 		s.versionValues[i] = headerAbsent
 	}
+	s.known.reset(len(p.doc.Attributes))
+	s.leaf, s.made = none, false
+	s.path.Reset()
 	s.received = 0
 	s.in.reset()
 	s.out.reset(p.doc.Settings.HoldLimit)

@@ -101,13 +101,14 @@ const (
 	versionByPath
 	versionByHeader
 	versionByRule
+	versionByTree
 )
 
-var versionSources = [...]string{"route", "path", "header", "rule"}
+var versionSources = [...]string{"route", "path", "header", "rule", "tree"}
 
 // chooseVersion finds the version that this request forces: the path's, then the
-// version header's, then that of the first rule that matches. It answers 404 for
-// one that the model does not have.
+// version header's, then that of the first rule that matches, then what the tree
+// says. It answers 404 for one that the model does not have.
 func (s *Stream) chooseVersion() bool {
 	versions, m := s.program.doc.Models[s.model].Versions, &s.program.models[s.model]
 	s.version, s.versionBy = none, versionByRoute
@@ -126,8 +127,9 @@ func (s *Stream) chooseVersion() bool {
 	for _, r := range s.program.choices[m.rules.start:m.rules.end] {
 		if s.versionValues[r.header] == r.value {
 			s.version, s.versionBy = int(r.version), versionByRule
-			break
+			return true
 		}
 	}
+	s.climb()
 	return true
 }

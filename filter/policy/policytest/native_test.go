@@ -155,12 +155,12 @@ func apply(headers [][2]string, edits []engine.Edit) [][2]string {
 	for _, e := range edits {
 		var kept [][2]string
 		for _, h := range headers {
-			if h[0] != e.Name {
+			if h[0] != e.Name || e.Op == engine.Append {
 				kept = append(kept, h)
 			}
 		}
 		headers = kept
-		if e.Op == engine.Set {
+		if e.Op != engine.Remove {
 			headers = append(headers, [2]string{e.Name, string(e.Value)})
 		}
 	}

@@ -17,6 +17,8 @@ type Document struct {
 	Models     []Model     // sorted by Name
 	Limits     []Limit     // in the order in which they are charged
 	Redactions []Redaction // at most one applies to a model
+	Attributes []Attribute // that trees look at, in the order of Attribute.Compare
+	Trees      []Tree      // sorted by Model
 }
 
 // Settings are the rules of a listener that belong to no model.

@@ -9,11 +9,13 @@ import "github.com/weirmesh/weir/filter/policy/jsonscan"
 func Encode(d *Document) []byte {
 	w := &writer{}
 	w.begin('{')
+	items(w, "attributes", d.Attributes, (*writer).attribute)
 	items(w, "limits", d.Limits, (*writer).limit)
 	items(w, "models", d.Models, (*writer).model)
 	items(w, "redactions", d.Redactions, (*writer).redaction)
 	w.key("settings")
 	w.settings(&d.Settings)
+	items(w, "trees", d.Trees, (*writer).tree)
 	w.string("version", d.Version)
 	w.end('}')
 	return w.out

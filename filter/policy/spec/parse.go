@@ -36,6 +36,10 @@ func (r *reader) document(d *Document) {
 			d.Models = list(r, d.Models, MaxModels, (*reader).model)
 		case "limits":
 			d.Limits = list(r, nil, MaxLimits, (*reader).limit)
+		case "attributes":
+			d.Attributes = list(r, nil, MaxAttributes, (*reader).attribute)
+		case "trees":
+			d.Trees = list(r, nil, MaxTrees, (*reader).tree)
 		case "redactions":
 			d.Redactions = list(r, nil, MaxRedactions, (*reader).redaction)
 		default:

@@ -76,6 +76,7 @@ var fields = [...]string{
 	"inputMilli", "kMilli", "key", "kind", "leastOutput", "limits", "maxDepth", "maxTokens", "mode", "model", "models", "name", "onFailure", "outputMilli", "overflow",
 	"record", "redactions", "refillMilli", "renames", "rules", "salt", "semantic", "settings", "stop", "tenantHeader", "tokens", "tokensPerUnit",
 	"trustedPeers", "userHeader", "value", "version", "versionHeader", "versions", "workerHoldLimit",
+	"attributes", "trees",
 }
 
 // object is an object that is being read.

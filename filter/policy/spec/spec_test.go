@@ -51,6 +51,19 @@ func good() *spec.Document {
 			Entities:  []spec.Entity{{Kind: spec.EntityPhone}, {Kind: spec.EntityBankCard, Mode: spec.RedactTag}},
 			OnFailure: spec.FailOpen,
 		}},
+		Attributes: []spec.Attribute{{Source: spec.FromHeader, Name: "x-key"}, {Source: spec.FromMetadata, Name: "tier \u4e2d"}, {Source: spec.FromUser}},
+		Trees: []spec.Tree{
+			{
+				Model: "gpt-4", Sticky: 0, Texts: []string{"", "gold", "a"},
+				Leaves: []spec.TreeLeaf{{Version: 1, Name: 2}, {Version: -1}},
+				Nodes: []spec.TreeNode{
+					{Test: spec.TestEqual, Attribute: 1, Text: 1, Yes: -1, No: 1},
+					{Test: spec.TestSlot, Attribute: 2, Text: 0, Modulus: 100, Low: 0, High: 9, Yes: -1, No: 2},
+					{Test: spec.TestMinute, Modulus: -300, Low: -spec.MaxTreeNumber, High: spec.MaxTreeNumber, Yes: -1, No: -2},
+				},
+			},
+			{Model: "minilm", Sticky: -1, Texts: []string{"x"}, Leaves: []spec.TreeLeaf{{Version: -1}}},
+		},
 	}
 }
 
@@ -109,6 +122,30 @@ func TestValidate(t *testing.T) {
 		{func(d *spec.Document) { d.Settings.WorkerHoldLimit = 9 }, `settings.workerHoldLimit: must be from 1048576 to 1073741824`},
 		{func(d *spec.Document) { d.Settings.MaxDepth = 513 }, `settings.maxDepth: must be from 1 to 512`},
 		{func(d *spec.Document) { d.Settings.Overflow = 2 }, `settings.overflow: has no such value`},
+
+		{func(d *spec.Document) { d.Attributes[1] = d.Attributes[0] }, `attributes[1]: attributes are sorted by source and name`},
+		{func(d *spec.Document) { d.Attributes[0].Name = "X-Key" }, `attributes[0]: "X-Key" is no header name`},
+		{func(d *spec.Document) { d.Attributes[0].Name = "" }, `attributes[0]: needs a name`},
+		{func(d *spec.Document) { d.Attributes[2].Name = "x" }, `attributes[2]: needs a name`},
+		{func(d *spec.Document) { d.Attributes[2].Source = 99 }, `attributes[2]: has no such value`},
+		{func(d *spec.Document) { d.Trees[0].Model = "gpt-4-latest" }, `trees[0]: "gpt-4-latest" is an alias`},
+		{func(d *spec.Document) { d.Trees[0].Model = "no" }, `trees[0]: no model "no"`},
+		{func(d *spec.Document) { d.Trees[1].Model = "gpt-4" }, `trees[1]: trees are sorted by model`},
+		{func(d *spec.Document) { d.Trees[0].Sticky = 1 }, `trees[0]: its sticky header is none`},
+		{func(d *spec.Document) { d.Trees[0].Sticky = -2 }, `trees[0]: its sticky header is none`},
+		{func(d *spec.Document) { d.Trees[0].Leaves = nil }, `trees[0]: has no leaf`},
+		{func(d *spec.Document) { d.Trees[0].Texts[0] = "\x00" }, `trees[0]: a text must be`},
+		{func(d *spec.Document) { d.Trees[0].Leaves[0].Version = 2 }, `trees[0]: a leaf has a version`},
+		{func(d *spec.Document) { d.Trees[0].Leaves[0].Name = 3 }, `trees[0]: a leaf has a version`},
+		{func(d *spec.Document) { d.Trees[0].Nodes[1].Yes = 1 }, `trees[0]: node 1 is out of its bounds`},
+		{func(d *spec.Document) { d.Trees[0].Nodes[1].No = 3 }, `trees[0]: node 1 is out of its bounds`},
+		{func(d *spec.Document) { d.Trees[0].Nodes[2].No = -3 }, `trees[0]: node 2 is out of its bounds`},
+		{func(d *spec.Document) { d.Trees[0].Nodes[0].Attribute = 3 }, `trees[0]: node 0 is out of its bounds`},
+		{func(d *spec.Document) { d.Trees[0].Nodes[0].Text = 3 }, `trees[0]: node 0 is out of its bounds`},
+		{func(d *spec.Document) { d.Trees[0].Nodes[1].Modulus = 0 }, `trees[0]: node 1 is out of its bounds`},
+		{func(d *spec.Document) { d.Trees[0].Nodes[1].Low = 10 }, `trees[0]: node 1 is out of its bounds`},
+		{func(d *spec.Document) { d.Trees[0].Nodes[2].Modulus = 1440 }, `trees[0]: node 2 is out of its bounds`},
+		{func(d *spec.Document) { d.Trees[0].Nodes[2].Test = 9 }, `trees[0]: node 2 is out of its bounds`},
 
 		{func(d *spec.Document) { d.Models[0].Name = "" }, `models[0].name: "" is no name`},
 		{func(d *spec.Document) { d.Models[0].Name = "a b" }, `models[0].name: "a b" is no name`},

@@ -24,6 +24,8 @@ func validate(d *Document, names *Names) error {
 		v.in("redactions")
 		v.redactions(d.Redactions)
 		v.out()
+		v.attributes(d.Attributes)
+		v.trees(d.Trees)
 	}
 	return v.err
 }

@@ -13,17 +13,22 @@ const Buckets = 10_000
 // Bucket returns the bucket (0..9999) of a user: murmur3_32 with seed 0 of salt
 // and user, scaled to the number of buckets. It is how flagd's fractional
 // operation puts a value into a bucket.
-func Bucket(salt, user []byte) uint16 {
+func Bucket(salt, user []byte) uint16 { return uint16(Slot(Hash(salt, user), Buckets)) }
+
+// Hash returns murmur3_32 with seed 0 of salt and user.
+func Hash(salt, user []byte) uint32 {
 	var h hash
 	h.write(salt)
 	h.write(user)
-	return scale(h.sum())
+	return h.sum()
 }
 
-// Random returns the bucket that a random number stands for.
-func Random(r uint64) uint16 { return scale(uint32(r >> 32)) }
+// Slot scales a hash to 0..n-1. Slots of a number of slots are ranges of those of
+// its multiples: slot 7 of 100 is the buckets 700 to 799.
+func Slot(hash, n uint32) uint32 { return uint32(uint64(hash) * uint64(n) >> 32) }
 
-func scale(h uint32) uint16 { return uint16(uint64(h) * Buckets >> 32) }
+// Random returns the bucket that a random number stands for.
+func Random(r uint64) uint16 { return uint16(Slot(uint32(r>>32), Buckets)) }
 
 // Pick returns the index of the weight that a bucket falls into, as Envoy's
 // weighted_clusters.header_name does: the bucket modulo the sum of all weights,
