@@ -7,11 +7,18 @@ type ModelRouteSpec struct {
 	VersionHeader *HeaderName `yaml:"versionHeader,optional"`
 	// Salt seeds the user hash; default: the model's name. Another salt spreads the users anew.
 	Salt *string `yaml:"salt,optional"`
-	// Rules force a version; the first that matches wins.
+	// StickyHeader is a header by which a client without a user sticks to its version: the gateway sends one in
+	// the answer, and the client sends it back; default: none.
+	StickyHeader *HeaderName `yaml:"stickyHeader,optional"`
+	// Rules choose a version; the first that matches wins.
 	Rules []RouteRule `yaml:"rules,optional"`
-	// Split spreads what no rule forces. Weights are percent and add up to 100. A
+	// Policy is a tree of steps, asked in order where no rule matches; the first that decides wins.
+	Policy []RouteStep `yaml:"policy,optional"`
+	// Version gets what no rule and no step decides; the same as a split with all of it in one version.
+	Version *VersionName `yaml:"version,optional"`
+	// Split spreads what no rule and no step decides. Weights are percent and add up to 100. A
 	// version that stands first keeps its users while its weight grows.
-	Split []SplitEntry `yaml:"split"`
+	Split []SplitEntry `yaml:"split,optional"`
 	// Timeout bounds a request from its end to the end of the answer; default 0s: none.
 	Timeout *Duration `yaml:"timeout,optional"`
 	Retries *Retries  `yaml:"retries,optional"`
@@ -36,10 +43,19 @@ type Mirror struct {
 	Sample *Weight `yaml:"sample,optional"`
 }
 
-// RouteRule forces a version for requests that match.
+// RouteRule chooses a version for requests that match, in one of two forms: match
+// and version, or target with a condition, a weight or both.
 type RouteRule struct {
-	Match   HeaderMatch `yaml:"match"`
-	Version VersionName `yaml:"version"`
+	Match   *HeaderMatch `yaml:"match,optional"`
+	Version *VersionName `yaml:"version,optional"`
+	// Name is for records and explanations; default: the rule's place in the list.
+	Name *Name `yaml:"name,optional"`
+	// Condition says which requests the rule means; see docs/ROUTING.md.
+	Condition *string `yaml:"condition,optional"`
+	// Weight is the share of the users that meet the condition whom the rule takes, from 0 to 1; default: all.
+	// Where the condition itself takes a share, such as user.id % 100 < 10, both must say the same.
+	Weight *Fraction    `yaml:"weight,optional"`
+	Target *VersionName `yaml:"target,optional"`
 }
 
 // HeaderMatch matches a request header that has exactly this value.

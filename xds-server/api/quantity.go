@@ -35,6 +35,25 @@ func (w Weight) Hundredths() uint32 { return w.hundredths }
 // String is the percent, as short as they can be written.
 func (w Weight) String() string { return FormatHundredths(int64(w.hundredths)) }
 
+// Fraction is a share from 0 to 1, kept in hundredths of a percent.
+type Fraction struct{ hundredths uint32 }
+
+// ParseNumber reads a number from 0 to 1 with at most four decimals.
+func (f *Fraction) ParseNumber(decimal string) error {
+	value, err := fixedPoint(decimal, 4)
+	if err != nil {
+		return err
+	}
+	if value > WholeWeight {
+		return fmt.Errorf("weight %s is above 1: a rule's weight is a part of 1, such as 0.1", decimal)
+	}
+	f.hundredths = uint32(value)
+	return nil
+}
+
+// Hundredths is the share in hundredths of a percent: 0 to WholeWeight.
+func (f Fraction) Hundredths() uint32 { return f.hundredths }
+
 // FormatHundredths writes hundredths as a decimal: 1250 is 12.5.
 func FormatHundredths(value int64) string {
 	text := fmt.Sprintf("%d.%02d", value/100, value%100)

@@ -132,7 +132,7 @@ func (in *inspector) Begin(object bool, depth int) error {
 	if object && in.param == paramStreamOptions {
 		in.inside, in.param = true, paramNone
 	}
-	in.beginMember(object)
+	in.beginMetadata(object)
 	return in.demand(in.param == paramNone, in.param)
 }
 
@@ -228,7 +228,7 @@ func (in *inspector) StringStart() error {
 	}
 	if in.param == paramNone {
 		in.estimate.StringStart()
-		in.beginMember(false)
+		in.beginMember()
 		return nil
 	}
 	if in.param == paramModel {

@@ -30,13 +30,18 @@ func (in *inspector) foundMember(name string) error {
 	return nil
 }
 
-// beginMember begins a value that is a string, or a container: the object metadata
-// itself, or one inside it, which counts as absent.
-func (in *inspector) beginMember(object bool) {
-	switch {
-	case object && in.param == paramMetadata:
+// beginMetadata begins the object itself, or a container inside it, which counts as
+// absent.
+func (in *inspector) beginMetadata(object bool) {
+	if object && in.param == paramMetadata {
 		in.within, in.param = true, paramNone
-	case in.at >= 0:
+	}
+	in.at = none
+}
+
+// beginMember begins a string.
+func (in *inspector) beginMember() {
+	if in.at >= 0 {
 		in.s.known.open(in.at)
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/weirmesh/weir/filter/policy/spec"
 	"github.com/weirmesh/weir/xds-server/api"
+	"github.com/weirmesh/weir/xds-server/internal/routetree"
 	"github.com/weirmesh/weir/xds-server/internal/strictyaml"
 )
 
@@ -171,7 +172,8 @@ type Route struct {
 	VersionHeader string // lower-case; empty: clients may not choose
 	Salt          string
 	Rules         []spec.VersionRule
-	Split         []Share // weights add up to api.WholeWeight
+	Tree          *routetree.Tree // what decides after them; nil: nothing
+	Split         []Share         // weights add up to api.WholeWeight; empty: the tree leaves it nothing
 	Timeout       time.Duration
 	Retries       *Retries // nil: none; there are some with a Fallback
 	Fallback      []Target // what is tried after the version that was picked

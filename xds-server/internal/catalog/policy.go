@@ -27,6 +27,7 @@ func (c *Catalog) Policy(gateway *Gateway) *spec.Document {
 	for i, m := range c.Models {
 		document.Models[i] = *m.policy
 	}
+	document.Attributes, document.Trees = trees(c.Models)
 	return document
 }
 
@@ -116,6 +117,9 @@ func (w *world) locate(document *spec.Document, gateway string, err error) issue
 		return unknown
 	}
 	section, rest, _ := strings.Cut(objection.Path, "[")
+	if section == "attributes" || section == "trees" {
+		return w.locateTree(document, unknown)
+	}
 	digits, _, _ := strings.Cut(rest, "]")
 	i, err := strconv.Atoi(digits)
 	var about key

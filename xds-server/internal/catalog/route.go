@@ -7,6 +7,7 @@ import (
 
 	"github.com/weirmesh/weir/filter/policy/spec"
 	"github.com/weirmesh/weir/xds-server/api"
+	"github.com/weirmesh/weir/xds-server/internal/routetree"
 	"github.com/weirmesh/weir/xds-server/internal/strictyaml"
 )
 
@@ -26,8 +27,11 @@ func (c *checker) route(e entry[api.ModelRoute]) Route {
 	if written.VersionHeader != nil {
 		route.VersionHeader = written.VersionHeader.String()
 	}
-	route.Rules = c.rules(e, refs, route.VersionHeader)
+	if !routetree.InTree(&e.value.Spec) {
+		route.Rules = c.rules(e, refs, route.VersionHeader)
+	}
 	route.Split = c.split(e, refs)
+	c.tree(e, refs, &route)
 	if written.Timeout != nil {
 		route.Timeout = written.Timeout.Span()
 	}
@@ -57,6 +61,10 @@ func (c *checker) rules(e entry[api.ModelRoute], refs versionRefs, versionHeader
 	var rules []spec.VersionRule
 	for i, written := range e.value.Spec.Rules {
 		field := fmt.Sprintf("spec.rules[%d]", i)
+		if written.Match == nil || written.Version == nil {
+			c.at(e.unit, field, "rule needs match and version, or a target with a condition, a weight or both", "")
+			continue
+		}
 		rule := spec.VersionRule{
 			Header:  written.Match.Header.String(),
 			Value:   written.Match.Value.String(),
@@ -88,8 +96,15 @@ func (c *checker) split(e entry[api.ModelRoute], refs versionRefs) []Share {
 		total += int64(share.Weight)
 		shares = append(shares, share)
 	}
+	if version := e.value.Spec.Version; version != nil {
+		if len(shares) > 0 {
+			c.at(e.unit, "spec.version", "version and split are both set", "remove one of the two")
+		}
+		refs.resolve("spec.version", version.String())
+		return []Share{{Version: version.String(), Weight: api.WholeWeight}}
+	}
 	switch {
-	case len(shares) == 0: // reported as a missing field or an empty list
+	case len(shares) == 0: // nothing may be left for it: see tree
 	case total == 0:
 		c.at(e.unit, "spec.split", "every weight is 0: no version would get a request", "give 100 to one version")
 	case total != api.WholeWeight:

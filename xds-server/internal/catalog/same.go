@@ -34,5 +34,5 @@ func (m *Model) samePolicy(other *Model) bool {
 	if m == other {
 		return true
 	}
-	return reflect.DeepEqual(m.policy, other.policy)
+	return reflect.DeepEqual(m.policy, other.policy) && reflect.DeepEqual(m.Route.Tree, other.Route.Tree)
 }

@@ -33,9 +33,10 @@ func routes(model *catalog.Model) *routev3.RouteConfiguration {
 	for _, version := range model.Versions {
 		all = append(all, forcedRoute(model, version.Name))
 	}
-	if len(model.Route.Fallback) > 0 {
+	switch {
+	case len(model.Route.Fallback) > 0:
 		all = append(all, shareRoutes(model)...)
-	} else {
+	case len(model.Route.Split) > 0:
 		all = append(all, splitRoute(model))
 	}
 	return &routev3.RouteConfiguration{
