@@ -67,6 +67,31 @@ func document() *spec.Document {
 	}
 }
 
+// branching is document with a tree that looks at everything that a tree can.
+func branching() *spec.Document {
+	d := document()
+	d.Attributes = []spec.Attribute{
+		{Source: spec.FromHeader, Name: "x-key"}, {Source: spec.FromQuery, Name: "q"}, {Source: spec.FromBaggage, Name: "b"},
+		{Source: spec.FromColour, Name: "colour"}, {Source: spec.FromMetadata, Name: "tier"}, {Source: spec.FromTenant},
+		{Source: spec.FromUser}, {Source: spec.FromPeer},
+	}
+	tests := []spec.TreeNode{
+		{Test: spec.TestEqual}, {Test: spec.TestPrefix, Attribute: 1}, {Test: spec.TestHas, Attribute: 2}, {Test: spec.TestEqual, Attribute: 3},
+		{Test: spec.TestInteger, Attribute: 4, Low: 7, High: 9}, {Test: spec.TestModulo, Attribute: 5, Modulus: 7},
+		{Test: spec.TestSlot, Attribute: 6, Modulus: 1_000_000}, {Test: spec.TestEqual, Attribute: 7}, {Test: spec.TestSecond}, {Test: spec.TestMinute},
+		{Test: spec.TestWeekday, Low: 9, High: 9},
+	}
+	for i := range tests {
+		tests[i].Yes, tests[i].No = -1, int16(i+1)
+	}
+	tests[len(tests)-1].No = -2
+	d.Trees = []spec.Tree{{
+		Model: "gpt-4", Sticky: 0, Texts: []string{"never", "leaf"},
+		Leaves: []spec.TreeLeaf{{Version: 1, Name: 1}, {Version: -1, Name: 1}}, Nodes: tests,
+	}}
+	return d
+}
+
 // counting is document with three limits of plain tokens: 1000, 500 and 100.
 func counting() *spec.Document {
 	d := document()
@@ -386,7 +411,7 @@ func TestNoAllocation(t *testing.T) {
 	for i := range tagged.Redactions[0].Entities {
 		tagged.Redactions[0].Entities[i].Mode = spec.RedactTag
 	}
-	for policy, d := range map[string]*spec.Document{"mask": document(), "tag": tagged, "three limits": counting()} {
+	for policy, d := range map[string]*spec.Document{"mask": document(), "tag": tagged, "three limits": counting(), "tree": branching()} {
 		p, s, h := compile(t, d), newStream(), newHost()
 		for name, body := range bodies() {
 			r := newRequest(body)

@@ -192,7 +192,7 @@ func (p *parser) in(left term) (Expr, error) {
 	if err := p.expect("["); err != nil {
 		return nil, err
 	}
-	var any Expr = Constant(false)
+	var either Expr = Constant(false)
 	for {
 		right, err := p.term()
 		if err != nil {
@@ -202,12 +202,12 @@ func (p *parser) in(left term) (Expr, error) {
 		if err != nil {
 			return nil, err
 		}
-		any = Either(any, x)
+		either = Either(either, x)
 		if more, err := p.take(","); err != nil || !more {
 			if err != nil {
 				return nil, err
 			}
-			return any, p.expect("]")
+			return either, p.expect("]")
 		}
 	}
 }

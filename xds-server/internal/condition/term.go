@@ -104,7 +104,8 @@ func (p *parser) negative() (term, error) {
 	if p.token.kind != tokenNumber {
 		return term{}, p.unexpected("a number")
 	}
-	return term{kind: termNumber, at: at, number: -p.token.number}, p.advance()
+	n := p.token.number
+	return term{kind: termNumber, at: at, number: -n}, p.advance()
 }
 
 // names are all that a term may begin with.
@@ -216,12 +217,13 @@ func (p *parser) metadata(t term) (term, error) {
 		return t, err
 	}
 	at := p.token.at
-	if !dot {
+	switch {
+	case !dot:
 		t.test.Attribute.Name, err = p.argument()
-	} else if p.token.kind == tokenName {
+	case p.token.kind == tokenName:
 		t.test.Attribute.Name = p.token.text
 		err = p.advance()
-	} else {
+	default:
 		err = p.unexpected("the name of a member")
 	}
 	if err == nil {
