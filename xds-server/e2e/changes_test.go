@@ -38,6 +38,7 @@ func TestChangesUnderLoad(t *testing.T) {
 		{"a live route", testLiveRoute},
 		{"weights", testWeights},
 		{"moved endpoints", testMovedEndpoints},
+		{"more and fewer endpoints", testScaledEndpoints},
 		{"policy", testPolicy},
 		{"3000 routes", testManyRoutes},
 	} {
@@ -72,6 +73,7 @@ func testLiveRoute(t *testing.T, p *plane, u *loadgen.Upstream) {
 	routes := []string{
 		"timeout: 60s", "retries: {attempts: 2}", "versionHeader: x-model-version", "salt: another",
 		"rules: [{match: {header: x-canary, value: always}, version: v2}]",
+		"fallback: [{version: v1}, {version: v2}]",
 	}
 	for i := range 20 {
 		route := strings.Replace(routes[i%len(routes)], "60s", fmt.Sprintf("%ds", 60+i), 1)
@@ -232,6 +234,47 @@ func testMovedEndpoints(t *testing.T, p *plane, u *loadgen.Upstream) {
 		p.remove(t, "slow.yaml")
 		p.write(t, "live.yaml", sole("live", u.Address()))
 	})
+	l.end()
+}
+
+// testScaledEndpoints adds endpoints to a version one by one, and takes them away
+// again. Each change is one of endpoints alone, but for the one that lets more
+// requests through and makes the cluster anew.
+func testScaledEndpoints(t *testing.T, p *plane, u *loadgen.Upstream) {
+	const most = 10
+	var addresses []string
+	var servers []*loadgen.Upstream
+	scaled := func(n int) string {
+		return strings.Replace(sole("live", "ENDPOINTS"), `"ENDPOINTS"`, `"`+strings.Join(addresses[:n], `", "`)+`"`, 1)
+	}
+	for range most {
+		servers = append(servers, upstream(t))
+		addresses = append(addresses, servers[len(servers)-1].Address())
+	}
+	p.apply(t, func() { p.write(t, "live.yaml", scaled(1)) })
+	modified := func() int64 { return p.counters(t)["cluster_manager.cluster_modified"] }
+	l := p.loads(t, "live", "steady")
+	for n := 2; n <= most; n++ {
+		before := modified()
+		p.apply(t, func() { p.write(t, "live.yaml", scaled(n)) })
+		l.goOn(fmt.Sprintf("%d endpoints", n))
+		if got, want := modified()-before, map[bool]int64{true: 1}[n == 9]; got != want {
+			t.Errorf("going to %d endpoints made %d clusters anew, want %d", n, got, want)
+		}
+		if servers[n-1].Served() == 0 {
+			t.Errorf("endpoint %d got no request", n)
+		}
+	}
+	for n := most - 1; n > 0; n-- {
+		p.apply(t, func() { p.write(t, "live.yaml", scaled(n)) })
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		if err := servers[n].Drain(ctx); err != nil {
+			t.Error(err)
+		}
+		cancel()
+		l.goOn(fmt.Sprintf("back to %d endpoints", n))
+	}
+	p.apply(t, func() { p.write(t, "live.yaml", sole("live", u.Address())) })
 	l.end()
 }
 

@@ -114,6 +114,7 @@ func TestLastGood(t *testing.T) {
 		{"new model of a new policy that is bad", folder{"c.yaml": modelOf("c", "v1"), "d.yaml": modelOf("d", "v1"), "redact-new.yaml": redactNew}, []string{"Model/c -", "RedactionPolicy/more -"}, folder{"d.yaml": modelOf("d", "v1")}},
 		{"new model beside a policy that cannot be read", folder{"c.yaml": modelOf("c", "v1"), "b.yaml": moved, "redact.yaml": "kind: RedactionPolicy\n spec: {"}, []string{"Model/c -", "RedactionPolicy/redact redact.yaml:1"}, folder{"b.yaml": moved}},
 		{"new model beside another document that cannot be read", folder{"c.yaml": modelOf("c", "v1"), "x.yaml": "{"}, nil, folder{"c.yaml": modelOf("c", "v1")}},
+		{"removed model that another falls back to", folder{"b-route.yaml": strings.Replace(routeOf("b", "v1"), "{model", "{fallback: [{model: c, version: v1}], model", 1), "b.yaml": moved}, []string{"ModelRoute/b b-route.yaml:1"}, folder{"b.yaml": moved}},
 		{"everything gone", folder{"trust.yaml": "", "gateway.yaml": "", "a.yaml": "", "b.yaml": "", "b-route.yaml": "", "limit.yaml": "", "redact.yaml": ""},
 			[]string{"Gateway/local gateway.yaml:1", "Model/a a.yaml:1", "Model/b b.yaml:1", "TrustDomain/weir.test trust.yaml:1"}, folder{"limit.yaml": "", "redact.yaml": "", "b-route.yaml": "", "a.yaml": modelOf("a", "v1")}},
 	}
@@ -254,9 +255,12 @@ func edit(random *rand.Rand, state folder) {
 		name := model()
 		text, home = modelOf(name, slices.Compact([]string{"v1", version()})...), name
 		text = strings.Replace(text, "spec: {", "spec: {"+pick("", "", "aliases: [b1], ", "aliases: [c], "), 1)
+		text = strings.ReplaceAll(text, "insecure: true", "insecure: true"+pick("", ", upstreamModel: other"))
 	case 2, 3:
 		name := pick(model(), "b1")
 		text, home = routeOf(name, version()), name+"-route"
+		further := pick("", "", "fallback: [{model: "+model()+", version: "+version()+"}], ", "fallback: [{version: "+version()+"}], mirrors: [{version: v2}], ")
+		text = strings.Replace(text, "spec: {", "spec: {"+further, 1)
 	case 4:
 		text, home = resource("TokenLimit", pick("limit", "other"), "{models: ["+pick(model(), "b1")+"], "+pick("key: [tenant], ", "")+"tokens: {capacity: 10, refillPerSecond: 1}}"), "limit"
 	case 5:
@@ -307,4 +311,28 @@ func TestLimitNeedsTenants(t *testing.T) {
 		t.Fatal(first.Problems)
 	}
 	checkHeld(t, builder.Build(state.with(folder{"gateway.yaml": gateway}).set()), []string{"Gateway/local gateway.yaml:1"}, state)
+}
+
+// TestFallbackHoldsWhatItNeeds: a version that another model falls back to stays as
+// it was while that does.
+func TestFallbackHoldsWhatItNeeds(t *testing.T) {
+	named := func(version string) string {
+		return strings.Replace(modelOf("c", version), "insecure: true", "insecure: true, upstreamModel: c", 1)
+	}
+	state := right().with(folder{
+		"c.yaml":       named("v1"),
+		"b-route.yaml": strings.Replace(routeOf("b", "v1"), "{model", "{fallback: [{model: c, version: v1}], model", 1),
+	})
+	for name, change := range map[string]string{"removed": "", "another version": named("v2"), "no name of its own": modelOf("c", "v1")} {
+		t.Run(name, func(t *testing.T) {
+			builder := catalog.NewBuilder()
+			if first := builder.Build(state.set()); len(first.Problems) > 0 {
+				t.Fatal(first.Problems)
+			}
+			checkHeld(t, builder.Build(state.with(folder{"c.yaml": change}).set()), []string{"Model/c c.yaml:1"}, state)
+			if back := builder.Build(state.set()); len(back.Problems) > 0 || len(back.Held) > 0 {
+				t.Errorf("when all is right again: %+v", back)
+			}
+		})
+	}
 }

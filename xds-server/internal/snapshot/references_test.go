@@ -10,6 +10,7 @@ import (
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	groupv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/router/cluster_specifiers/priority_group/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
@@ -27,8 +28,26 @@ func allRoutes(name string) *routev3.RouteConfiguration {
 	config.RequestMirrorPolicies = mirror("mirror-1")
 	config.VirtualHosts[0].RequestMirrorPolicies = mirror("mirror-2")
 	config.VirtualHosts[0].Routes[0].GetRoute().RequestMirrorPolicies = mirror("mirror-3")
+	config.VirtualHosts[0].Routes = append(config.VirtualHosts[0].Routes, &routev3.Route{Action: &routev3.Route_Route{Route: &routev3.RouteAction{
+		ClusterSpecifier: &routev3.RouteAction_InlineClusterSpecifierPlugin{InlineClusterSpecifierPlugin: &routev3.ClusterSpecifierPlugin{
+			Extension: &corev3.TypedExtensionConfig{TypedConfig: groups("first", "next")},
+		}},
+	}}})
 	config.VirtualHosts[0].Routes = append(config.VirtualHosts[0].Routes, &routev3.Route{Action: &routev3.Route_DirectResponse{}})
 	return config
+}
+
+// groups tries clusters one after the other.
+func groups(clusters ...string) *anypb.Any {
+	specifier := &groupv3.PriorityGroupClusterSpecifier{}
+	for _, name := range clusters {
+		specifier.PriorityGroups = append(specifier.PriorityGroups, &groupv3.PriorityGroup{Clusters: []*groupv3.ClusterWeight{{ClusterName: name}}})
+	}
+	packed, err := anypb.New(specifier)
+	if err != nil {
+		panic(err)
+	}
+	return packed
 }
 
 func overADS(name string) *tlsv3.SdsSecretConfig {
@@ -66,7 +85,7 @@ func TestReferences(t *testing.T) {
 		"secrets of cluster": {secure, "Secret combined, Secret roots"},
 		"endpoints":          {endpoints("e"), ""},
 		"secret":             {secret("s", "", ""), ""},
-		"routes":             {allRoutes("r"), "Cluster mirror-1, Cluster mirror-2, Cluster mirror-3, Cluster one, Cluster two"},
+		"routes":             {allRoutes("r"), "Cluster first, Cluster mirror-1, Cluster mirror-2, Cluster mirror-3, Cluster next, Cluster one, Cluster two"},
 		"scope":              {scope("s", "r"), "RouteConfiguration r"},
 		"inline scope":       {&routev3.ScopedRouteConfiguration{Name: "s", RouteConfiguration: routes("r", "one")}, "Cluster one"},
 		"scoped listener":    {listener(t, "l", scopedManager("f")), "TypedExtensionConfig f"},

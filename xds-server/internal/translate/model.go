@@ -113,7 +113,9 @@ func newVersionResources(model *catalog.Model, version *catalog.Version, old *mo
 // says something else about its routes.
 func (r *versionResources) at(model *catalog.Model, version *catalog.Version) *versionResources {
 	next := &versionResources{model: model, version: version, endpoints: from(r.endpoints, model.Origin), clusters: r.clusters}
-	if r.model.Origin != model.Origin {
+	if !sameCluster(r.model, model, version) {
+		next.clusters = make(map[spiffeid.ID]*snapshot.Resource, 1)
+	} else if r.model.Origin != model.Origin {
 		next.clusters = make(map[spiffeid.ID]*snapshot.Resource, len(r.clusters))
 		for id, c := range r.clusters {
 			next.clusters[id] = from(c, model.Origin)

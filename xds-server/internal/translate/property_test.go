@@ -50,16 +50,20 @@ func (w *world) gateway() string {
 func (w *world) model(i int) string {
 	version := func(name string) string {
 		return fmt.Sprintf("{name: %s, endpoints: [%q], %s}", name, w.pick("127.0.0.1:1", "127.0.0.1:2", "models.test:1"),
-			w.pick("insecure: true", "insecure: true", `tls: {spiffeID: "spiffe://weir.test/sidecar"}`))
+			w.pick("insecure: true", "insecure: true, upstreamModel: other", "insecure: true, outlierDetection: {}", `tls: {spiffeID: "spiffe://weir.test/sidecar"}`))
 	}
 	head := strings.Repeat("# moved\n", w.random.IntN(2)) + fmt.Sprintf("apiVersion: weir.dev/v1alpha1\nkind: Model\nmetadata: {name: m%d}\nspec: {versions: [", i)
 	if w.random.IntN(3) == 0 {
 		return head + version("v1") + "]}\n"
 	}
 	weight := w.random.IntN(101)
+	more := w.pick("", ", fallback: [{version: v1}, {version: v2}]")
+	if weight == 0 {
+		more += w.pick("", ", mirrors: [{version: v1, sample: 50}]")
+	}
 	return head + version("v1") + ", " + version("v2") + fmt.Sprintf(
-		"]}\n---\napiVersion: weir.dev/v1alpha1\nkind: ModelRoute\nmetadata: {name: m%d}\nspec: {model: m%d, split: [{version: v1, weight: %d}, {version: v2, weight: %d}]}\n",
-		i, i, weight, 100-weight)
+		"]}\n---\napiVersion: weir.dev/v1alpha1\nkind: ModelRoute\nmetadata: {name: m%d}\nspec: {model: m%d, split: [{version: v1, weight: %d}, {version: v2, weight: %d}]%s}\n",
+		i, i, weight, 100-weight, more)
 }
 
 func (w *world) set() source.Set {

@@ -68,6 +68,13 @@ func mirrorFilters(model *catalog.Model, version *catalog.Version) []*hcmv3.Http
 	return upstreamFilters(false)
 }
 
+// sameCluster reports whether what two models say beyond a version, which is the
+// same in both, comes to the same in its cluster.
+func sameCluster(a, b *catalog.Model, version *catalog.Version) bool {
+	return proto.Equal(metadata(a, version), metadata(b, version)) &&
+		(mirrorFilters(a, version) == nil) == (mirrorFilters(b, version) == nil)
+}
+
 //go:embed rename.lua
 var renameScript string
 
