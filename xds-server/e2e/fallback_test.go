@@ -318,3 +318,53 @@ func TestOutlier(t *testing.T) {
 		t.Errorf("%d of 60 requests failed after the endpoint was ejected", n)
 	}
 }
+
+// TestCircuitBreaker fills the one place that a version has: the next request is
+// answered at once, and no fallback takes it, because Envoy tries no second time
+// what it did not let out a first time.
+func TestCircuitBreaker(t *testing.T) {
+	busy, spare := newSlow(t), newFickle(t, "spare", "")
+	p := startPlane(t, func(p *plane) {
+		p.write(t, "chat.yaml", model("chat", []version{{"v1", busy.address, "circuitBreakers: {maxRequests: 1}"}, {"v2", spare.address(), ""}},
+			[]int{100, 0}, "fallback: [{version: v2}]"))
+	})
+	answered := make(chan error, 1)
+	go func() {
+		_, err := p.ask(t, "chat")
+		answered <- err
+	}()
+	<-busy.entered
+	a := p.chat(t, "/v1/chat/completions", chatFor("chat"))
+	if a.status != http.StatusServiceUnavailable || len(spare.requests()) > 0 {
+		t.Errorf("above the bound the answer is %d %s", a.status, a.body)
+	}
+	close(busy.release)
+	if err := <-answered; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestFallbackFromUnhealthy: a version without a healthy endpoint has its fallback
+// still, be it that checks fail or that the endpoints are ejected.
+func TestFallbackFromUnhealthy(t *testing.T) {
+	gone, sick, spare := nowhere(t), newFickle(t, "sick", "503"), newFickle(t, "spare", "")
+	p := startPlane(t, func(p *plane) {
+		for name, v1 := range map[string]version{
+			"checked": {"v1", gone, "healthCheck: {path: /health, interval: 100ms, timeout: 100ms, unhealthyThreshold: 1}"},
+			"ejected": {"v1", sick.address(), "outlierDetection: {consecutive5xx: 1, maxEjectionPercent: 100}"},
+		} {
+			p.write(t, name+".yaml", model(name, []version{v1, {"v2", spare.address(), ""}}, []int{100, 0}, "fallback: [{version: v2}]"))
+		}
+	})
+	for _, name := range []string{"checked", "ejected"} {
+		for range 20 {
+			if by, err := p.ask(t, name); err != nil || by != "v2" {
+				t.Fatalf("%s is answered by %q, %v", name, by, err)
+			}
+		}
+	}
+	stats, err := p.envoy.Stats(t.Context(), `^cluster\.(checked|ejected)@v1\.(membership_healthy|outlier_detection\.ejections_active)$`)
+	if err != nil || stats["cluster.checked@v1.membership_healthy"] != 0 || stats["cluster.ejected@v1.membership_healthy"] != 0 {
+		t.Errorf("not all endpoints were out of use: %v, %v", stats, err)
+	}
+}
