@@ -88,6 +88,11 @@ func (c *checker) target(e entry[api.ModelRoute], own versionRefs, field string,
 		return target
 	}
 	target.Model = model.String()
+	if own.check && slices.ContainsFunc(own.model.value.Spec.Versions, func(v api.ModelVersion) bool { return v.GRPC }) {
+		c.at(e.unit, field+".model", fmt.Sprintf("Model/%s is served over gRPC, and names in gRPC messages are not replaced", e.value.Spec.Model),
+			"fall back to versions of the same model", own.model.key)
+		return target
+	}
 	other, found := c.modelRef(e.unit, field+".model", target.Model)
 	refs := versionRefs{checker: c, from: e.unit, model: other, check: found && !other.broken()}
 	if at := refs.resolve(field+".version", target.Version); at >= 0 && other.value.Spec.Versions[at].UpstreamModel == nil {
