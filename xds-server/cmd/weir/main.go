@@ -46,6 +46,7 @@ func commands() []command {
 		{"demo", "run everything, send sample requests and show what comes back", runDemo},
 		{"check", "say whether resources are right", runCheck},
 		{"explain", "say what the resources do to one HTTP request", runExplain},
+		{"calibrate", "fit the estimate of prompts to an access log", runCalibrate},
 		{"get", "show nodes, resources, snapshots, differences or the status of an xds-server", runGet},
 		{"rollback", "put an earlier configuration in force, and hold it", runRollback},
 		{"resume", "end a rollback", runResume},
