@@ -70,6 +70,8 @@ func (e *edits) remove(name string) { e.add(Edit{Op: Remove, Name: name}) }
 
 // add appends an edit. Callers leave room: only removals of client-sent headers
 // are without a bound of their own, and those are counted where they are added.
+//
+//go:noinline
 func (e *edits) add(edit Edit) {
 	e.list[e.n] = edit
 	e.n++

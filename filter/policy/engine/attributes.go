@@ -46,6 +46,8 @@ func (p *Program) assignTrees() {
 type reads struct{ headers, query, baggage bool }
 
 // learn takes what trees look at from a header.
+//
+//go:noinline
 func (s *Stream) learn(name string, value []byte) {
 	r := &s.program.reads
 	switch {
@@ -75,6 +77,8 @@ func isColour(header, name string) bool {
 
 // remember keeps a value, unless one that counts more is there. Of several values
 // of equal rank the first counts.
+//
+//go:noinline
 func (s *Stream) remember(i int, rank uint8, value []byte, param string) {
 	k := &s.known
 	if k.place[i].rank >= rank || len(value) == 0 {
@@ -88,6 +92,8 @@ func (s *Stream) remember(i int, rank uint8, value []byte, param string) {
 }
 
 // learnQuery takes query parameters (application/x-www-form-urlencoded).
+//
+//go:noinline
 func (s *Stream) learnQuery(path []byte) {
 	at := 0
 	for at < len(path) && path[at] != '?' {
@@ -103,6 +109,8 @@ func (s *Stream) learnQuery(path []byte) {
 
 // learnBaggage takes members of baggage (https://www.w3.org/TR/baggage/): they are
 // parted by commas, and their properties follow behind semicolons.
+//
+//go:noinline
 func (s *Stream) learnBaggage(value []byte) {
 	for at := 0; at < len(value); at++ {
 		start, end := at, 0

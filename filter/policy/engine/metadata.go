@@ -12,6 +12,8 @@ type metadata struct {
 
 // foundMember takes a member's name. A second one of a name that trees look at is
 // refused: servers differ in which of the two they obey.
+//
+//go:noinline
 func (in *inspector) foundMember(name string) error {
 	in.at = none
 	for _, i := range in.s.program.metadata {
@@ -55,6 +57,7 @@ func (in *inspector) memberBytes(raw []byte) {
 	}
 }
 
+//go:noinline
 func (in *inspector) endMember() error {
 	if in.at < 0 {
 		return nil
@@ -68,6 +71,8 @@ func (in *inspector) endMember() error {
 }
 
 // takeMember takes a number, true or false. null is the same as leaving it out.
+//
+//go:noinline
 func (in *inspector) takeMember(value []byte, over bool) error {
 	if view(value) == valueNull {
 		in.at = none

@@ -143,6 +143,7 @@ type recorder struct {
 	begun bool
 }
 
+//go:noinline
 func (r *recorder) name(name string) {
 	if r.begun {
 		r.b = append(r.b, ',')
@@ -153,11 +154,13 @@ func (r *recorder) name(name string) {
 	r.b = append(jsonscan.AppendString(r.b, name), ':')
 }
 
+//go:noinline
 func (r *recorder) text(name, value string) {
 	r.name(name)
 	r.b = jsonscan.AppendString(r.b, value)
 }
 
+//go:noinline
 func (r *recorder) number(name string, n int64) {
 	r.name(name)
 	r.b = jsonscan.AppendInt(r.b, n)

@@ -84,6 +84,8 @@ func (s *Stream) answer(body []byte) bool {
 
 // respond sets the reply unless there is one already: the first problem counts. It
 // returns false, so that a refusal can be the result of a step.
+//
+//go:noinline
 func (s *Stream) respond(status int, code, details string, body []byte) bool {
 	if s.replied {
 		return false
@@ -110,6 +112,8 @@ type refused struct {
 }
 
 // refuse replies with an error. An empty param is null; the message comes in parts.
+//
+//go:noinline
 func (s *Stream) refuse(r *refusal, param string, message ...string) bool {
 	if s.replied {
 		return false
@@ -233,6 +237,7 @@ func (r *refusal) anthropicType() string {
 	return typeRequest
 }
 
+//go:noinline
 func (s *Stream) refuseParameter(param string, problem string) bool {
 	return s.refuse(&badParameter, param, "Invalid ", param, ": it ", problem, ".")
 }

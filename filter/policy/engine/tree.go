@@ -39,6 +39,8 @@ func (s *Stream) tree() *spec.Tree {
 
 // subject is who users are spread by: the user, else what the client sends as a
 // stand-in, else one that is made up for this request.
+//
+//go:noinline
 func (s *Stream) subject() []byte {
 	if user := s.userName(); len(user) > 0 {
 		return user
@@ -70,6 +72,8 @@ func (s *Stream) spread() {
 }
 
 // climb asks the tree of the model, if it has one, which version is to be forced.
+//
+//go:noinline
 func (s *Stream) climb() {
 	t := s.tree()
 	if t == nil {
@@ -83,6 +87,8 @@ func (s *Stream) climb() {
 
 // colour carries the colour of the request on, so that it sticks through a chain of
 // calls: in the header, and as a member of baggage.
+//
+//go:noinline
 func (s *Stream) colour() {
 	i := s.program.models[s.model].tree
 	if i < 0 || s.program.colours[i] < 0 {
@@ -118,6 +124,8 @@ func appendEscaped(b, value []byte) []byte {
 
 // recordTree writes what the tree said: the name of its leaf, and the answers to its
 // tests in their order.
+//
+//go:noinline
 func (s *Stream) recordTree(r *recorder) {
 	t := s.tree()
 	if s.leaf < 0 || t == nil {

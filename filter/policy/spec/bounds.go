@@ -43,6 +43,8 @@ const (
 
 // validName says whether s may name a model, limit or redaction: letters, digits
 // and . _ - : / +, first a letter or digit.
+//
+//go:noinline
 func validName(s string, max int, extra string) bool {
 	if s == "" || len(s) > max || !alphanumeric(s[0]) {
 		return false
@@ -68,6 +70,8 @@ func contains(set string, c byte) bool {
 
 // validHeader says whether s is the lower-case name of a header (RFC 9110 section
 // 5.1) that is not one of those that the filter sets.
+//
+//go:noinline
 func validHeader(s string) bool {
 	if s == "" || len(s) > MaxIDBytes || hasPrefix(s, "x-weir-") {
 		return false
@@ -82,6 +86,8 @@ func validHeader(s string) bool {
 }
 
 // validText says whether s has no control characters, so that a header can hold it.
+//
+//go:noinline
 func validText(s string, max int) bool {
 	for i := 0; i < len(s); i++ {
 		if s[i] < ' ' || s[i] == 0x7F {
@@ -93,6 +99,8 @@ func validText(s string, max int) bool {
 
 // validPeer says whether s is a SPIFFE ID (SPIFFE ID section 2): a trust domain
 // in lower case and path segments that are neither empty nor dots.
+//
+//go:noinline
 func validPeer(s string) bool {
 	const scheme = "spiffe://"
 	if !hasPrefix(s, scheme) || len(s) > MaxPeerIDBytes {

@@ -34,16 +34,25 @@ type part struct {
 }
 
 // in goes into a field, item into an item of a list, and out back.
+//
+//go:noinline
 func (t *trail) in(name string) { t.push(part{name: name}) }
-func (t *trail) item(i int)     { t.push(part{index: i}) }
-func (t *trail) out()           { t.n-- }
 
+//go:noinline
+func (t *trail) item(i int) { t.push(part{index: i}) }
+
+//go:noinline
+func (t *trail) out() { t.n-- }
+
+//go:noinline
 func (t *trail) push(p part) {
 	t.parts[t.n] = p
 	t.n++
 }
 
 // fail notes a problem of the field that one is in.
+//
+//go:noinline
 func (t *trail) fail(problem string) {
 	if t.err == nil {
 		t.err = &Error{Path: t.path(), Problem: problem}
@@ -51,6 +60,8 @@ func (t *trail) fail(problem string) {
 }
 
 // failIn notes a problem of a field of the object that one is in.
+//
+//go:noinline
 func (t *trail) failIn(name, problem string) {
 	t.in(name)
 	t.fail(problem)
@@ -58,6 +69,8 @@ func (t *trail) failIn(name, problem string) {
 }
 
 // failItem notes a problem of an item of a list in the object that one is in.
+//
+//go:noinline
 func (t *trail) failItem(name string, i int, problem string) {
 	t.in(name)
 	t.item(i)
@@ -67,12 +80,15 @@ func (t *trail) failItem(name string, i int, problem string) {
 }
 
 // atMost checks the length of the list that one is in.
+//
+//go:noinline
 func (t *trail) atMost(n, high int) {
 	if n > high {
 		t.fail("has more than " + decimal(int64(high)) + " items")
 	}
 }
 
+//go:noinline
 func (t *trail) path() string {
 	s := ""
 	for i, part := range t.parts[:t.n] {
@@ -88,6 +104,8 @@ func (t *trail) path() string {
 	return s
 }
 
+//go:noinline
 func decimal(n int64) string { return string(jsonscan.AppendInt(nil, n)) }
 
+//go:noinline
 func quote(s string) string { return string(jsonscan.AppendString(nil, s)) }

@@ -54,6 +54,8 @@ func newReader(text []byte) *reader {
 }
 
 // peek returns the next byte that is not white space.
+//
+//go:noinline
 func (r *reader) peek() byte {
 	for r.text[r.at] <= ' ' {
 		r.at++
@@ -62,6 +64,8 @@ func (r *reader) peek() byte {
 }
 
 // expect says whether a value of the type that starts with c comes next.
+//
+//go:noinline
 func (r *reader) expect(c byte, kind string) bool {
 	if r.err == nil && r.peek() != c {
 		r.fail("must be " + kind)
@@ -86,6 +90,8 @@ type object struct {
 }
 
 // object begins an object; a loop over next reads its members.
+//
+//go:noinline
 func (r *reader) object() {
 	r.objects[r.depth] = object{}
 	r.depth++
@@ -96,6 +102,8 @@ func (r *reader) object() {
 
 // next goes on to the value of the next member, which is read or found unknown. It
 // says whether there is one and all is well; if not, the object is over.
+//
+//go:noinline
 func (r *reader) next() bool {
 	o := &r.objects[r.depth-1]
 	if o.in {
@@ -118,6 +126,8 @@ func (r *reader) next() bool {
 }
 
 // name reads the name of a member and goes into it.
+//
+//go:noinline
 func (r *reader) name() (bit uint64) {
 	if r.text[r.at] == ',' {
 		r.at++
@@ -135,9 +145,13 @@ func (r *reader) name() (bit uint64) {
 }
 
 // unknown refuses the member that the trail is in.
+//
+//go:noinline
 func (r *reader) unknown() { r.fail("unknown field") }
 
 // known returns the field of this name and its bit, 0 if there is none.
+//
+//go:noinline
 func known(raw []byte) (name string, bit uint64) {
 	for i, f := range fields {
 		if len(f) == len(raw) && equal(raw, f) {
@@ -166,11 +180,14 @@ func list[T any](r *reader, old []T, high int, item func(r *reader, v *T)) []T {
 	return fill(r, old[:n], item)
 }
 
+//go:noinline
 func (r *reader) strings(high int) []string {
 	return fill(r, r.cut(r.list(high)), func(r *reader, v *string) { *v = r.string() })
 }
 
 // list begins a list and returns how many items it has.
+//
+//go:noinline
 func (r *reader) list(high int) int {
 	if !r.expect('[', "a list") {
 		return 0
@@ -185,6 +202,8 @@ func (r *reader) list(high int) int {
 }
 
 // count returns how many items are left of the list that one is in.
+//
+//go:noinline
 func (r *reader) count() int {
 	if r.peek() == ']' {
 		return 0
@@ -243,6 +262,8 @@ func fill[T any](r *reader, all []T, item func(r *reader, v *T)) []T {
 }
 
 // cut takes a list of n strings from a piece.
+//
+//go:noinline
 func (r *reader) cut(n int) []string {
 	if n > slotPiece/4 {
 		return make([]string, n)
@@ -256,6 +277,8 @@ func (r *reader) cut(n int) []string {
 }
 
 // keep copies a string into a piece.
+//
+//go:noinline
 func (r *reader) keep(s []byte) string {
 	if len(s) > letterPiece/4 {
 		return string(s)
@@ -268,6 +291,7 @@ func (r *reader) keep(s []byte) string {
 	return unsafe.String(unsafe.SliceData(copied), len(copied))
 }
 
+//go:noinline
 func (r *reader) string() string {
 	if !r.expect('"', "a string") {
 		return ""
@@ -276,6 +300,8 @@ func (r *reader) string() string {
 }
 
 // raw reads the string that comes next, and says whether there are escapes in it.
+//
+//go:noinline
 func (r *reader) raw() (content []byte, escaped bool) {
 	r.peek()
 	r.at++
@@ -314,6 +340,7 @@ func enum[T any](r *reader, parse func(string) (T, error)) T {
 	return v
 }
 
+//go:noinline
 func (r *reader) bool() bool {
 	if r.err != nil {
 		return false
@@ -331,6 +358,8 @@ func (r *reader) bool() bool {
 }
 
 // integer reads a whole number that fits into an int64.
+//
+//go:noinline
 func (r *reader) integer() int64 {
 	if r.err != nil {
 		return 0
@@ -363,6 +392,8 @@ func (r *reader) integer() int64 {
 
 // size reads a whole number that fits into an int of 32 bits, which is what an
 // int is inside the wasm module.
+//
+//go:noinline
 func (r *reader) size() int {
 	n := r.integer()
 	if n < -1<<31 || n > 1<<31-1 {

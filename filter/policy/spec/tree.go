@@ -210,6 +210,8 @@ func (r *reader) node(n *TreeNode) {
 }
 
 // rows begins a list of numbers that come in rows of width.
+//
+//go:noinline
 func (r *reader) rows(high, width int) int {
 	n := r.list(high * width)
 	if n%width != 0 {
@@ -222,6 +224,8 @@ func (r *reader) rows(high, width int) int {
 }
 
 // ranged reads a number of such a list.
+//
+//go:noinline
 func (r *reader) ranged(low, high int64) int64 {
 	if r.err != nil {
 		return 0
@@ -235,12 +239,15 @@ func (r *reader) ranged(low, high int64) int64 {
 }
 
 // comma goes past a comma if one comes next, close past the end of a list.
+//
+//go:noinline
 func (r *reader) comma() {
 	if r.err == nil && r.peek() == ',' {
 		r.at++
 	}
 }
 
+//go:noinline
 func (r *reader) close() {
 	if r.err == nil {
 		r.peek()

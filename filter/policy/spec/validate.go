@@ -41,6 +41,8 @@ type validator struct {
 }
 
 // within checks a number of the object.
+//
+//go:noinline
 func (v *validator) within(field string, n, low, high int64) {
 	if n < low || n > high {
 		v.failIn(field, "must be from "+decimal(low)+" to "+decimal(high))
@@ -48,6 +50,8 @@ func (v *validator) within(field string, n, low, high int64) {
 }
 
 // known checks the value of an enumeration that has high as its last one.
+//
+//go:noinline
 func (v *validator) known(field string, value, high uint8) {
 	if value > high {
 		v.failIn(field, "has no such value")
@@ -55,6 +59,8 @@ func (v *validator) known(field string, value, high uint8) {
 }
 
 // name checks a name that the trail is at.
+//
+//go:noinline
 func (v *validator) name(s string) {
 	if !validName(s, MaxNameBytes, "._-:/+") {
 		v.fail(quote(s) + " is no name: 1 to " + decimal(MaxNameBytes) + " letters, digits and . _ - : / +, first a letter or digit")
@@ -62,6 +68,8 @@ func (v *validator) name(s string) {
 }
 
 // ownName checks the field name of the object.
+//
+//go:noinline
 func (v *validator) ownName(s string) {
 	v.in("name")
 	v.name(s)
@@ -69,6 +77,8 @@ func (v *validator) ownName(s string) {
 }
 
 // header checks a field that holds a header's name.
+//
+//go:noinline
 func (v *validator) header(field, s string) {
 	if !validHeader(s) {
 		v.failIn(field, quote(s)+" is no header name: a lower-case token of at most "+decimal(MaxIDBytes)+
@@ -77,6 +87,8 @@ func (v *validator) header(field, s string) {
 }
 
 // each calls check in every item of a field that is a list.
+//
+//go:noinline
 func (v *validator) each(field string, n, high int, check func(i int)) {
 	v.in(field)
 	v.atMost(n, high)
@@ -89,6 +101,8 @@ func (v *validator) each(field string, n, high int, check func(i int)) {
 }
 
 // unique checks item i of a list against those before it.
+//
+//go:noinline
 func (v *validator) unique(all []string, i int) {
 	if index(all[:i], all[i]) >= 0 {
 		v.fail(quote(all[i]) + " stands here twice")
