@@ -8,8 +8,8 @@ var replyCodes = [...]string{
 	"invalid_json", "json_too_deep", "duplicate_parameter", "missing_model", "invalid_parameter",
 	"invalid_path", "model_not_found", "version_not_found", "unknown_url", "request_too_large",
 	"overloaded", "unsupported_media_type", "unsupported_content_encoding", "rate_limit_exceeded",
-	"limiter_unavailable", "ok", "length_required", "internal_error", "invalid_message",
-	"grpc_not_served", "other",
+	"insufficient_quota", "missing_key", "limiter_unavailable", "ok", "length_required",
+	"internal_error", "invalid_message", "grpc_not_served", "other",
 }
 
 // entityNames are the entities of a redaction policy in the order of

@@ -28,7 +28,6 @@ type vm struct {
 	compiler engine.Compiler
 	document []byte      // policy document while it is compiled; used again
 	free     []*stream   // contexts between two requests
-	live     []*stream   // between their first and last callback
 	stopped  []*stream   // that were stopped and whose upstreams go on
 	headers  pairsWriter // of the local reply that is being sent
 	line     []byte      // log line that is being built
@@ -100,11 +99,9 @@ func (w *vm) compile(size int) (*engine.Program, error) {
 // tickMilliseconds is how late a counter may be.
 const tickMilliseconds = 1000
 
-// OnTick tells Envoy what was counted, brings the list of open reservations up to date
-// and cuts off what has had its time.
+// OnTick tells Envoy what was counted, and cuts off what has had its time.
 func (p *plugin) OnTick() {
 	worker.metrics.flush()
-	worker.keepList()
 	worker.cutOffStopped()
 }
 

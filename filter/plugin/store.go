@@ -1,9 +1,6 @@
 package plugin
 
-import (
-	"github.com/weirmesh/weir/filter/policy/bucket"
-	"github.com/weirmesh/weir/filter/policy/journal"
-)
+import "github.com/weirmesh/weir/filter/policy/bucket"
 
 // pageCount is the number of pages of buckets in shared data. Envoy never evicts
 // an entry, so their number is fixed: 4,096 pages of 256 bytes are 1 MiB and
@@ -37,8 +34,6 @@ type pageHost interface {
 // pageStore is a bucket.Store on pages under compare-and-swap.
 type pageStore struct {
 	host      pageHost
-	journal   *journal.Journal
-	settling  bucket.Charge         // the charge that is being settled
 	scratch   [bucket.PageSize]byte // the page that is being changed
 	conflicts uint64                // attempts that another worker beat, for a metric
 	failures  uint64                // charges that ended in an error, for a metric
@@ -46,16 +41,8 @@ type pageStore struct {
 
 var pageTable = bucket.Table{Pages: pageCount}
 
-// Take charges c and lists it; see bucket.Store. Flush tells the list.
+// Take charges c; see bucket.Store.
 func (s *pageStore) Take(c *bucket.Charge, nowNs int64) (bucket.Result, error) {
-	result, err := s.take(c, nowNs)
-	if err == nil && result.Allowed {
-		s.journal.Add(c, result.TakenMicro, nowNs)
-	}
-	return result, err
-}
-
-func (s *pageStore) take(c *bucket.Charge, nowNs int64) (bucket.Result, error) {
 	n := pageTable.PageOf(c.Key)
 	for range maxRetries {
 		page, version, found, err := s.page(n)
@@ -81,21 +68,8 @@ func (s *pageStore) take(c *bucket.Charge, nowNs int64) (bucket.Result, error) {
 	return bucket.Result{}, s.fail(errStoreContended)
 }
 
-// Settle makes a Take one of actualMicro; see bucket.Store. The charge is struck off
-// before that: if the VM traps in between, it stays spent.
+// Settle makes a Take one of actualMicro; see bucket.Store.
 func (s *pageStore) Settle(c *bucket.Charge, actualMicro, nowNs int64) (unpaid int64, err error) {
-	taken := s.journal.Remove(c, nowNs)
-	s.settling = *c
-	s.settling.CostMicro = taken
-	return s.settle(&s.settling, actualMicro, nowNs)
-}
-
-// SettleFor settles a charge of a worker that is dead.
-func (s *pageStore) SettleFor(e *journal.Entry, nowNs int64) {
-	_, _ = s.settle(&e.Charge, e.SpentMicro, nowNs) // a failure is counted, and leaves what was taken
-}
-
-func (s *pageStore) settle(c *bucket.Charge, actualMicro, nowNs int64) (unpaid int64, err error) {
 	n := pageTable.PageOf(c.Key)
 	for range maxRetries {
 		page, version, found, err := s.page(n)

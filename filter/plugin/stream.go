@@ -39,7 +39,6 @@ type stream struct {
 	protocol  uint8 // whether Envoy's own buffer may be used, see holdAction
 	arrived   int64 // bytes of the body
 	gauged    int64 // what this stream has added to weir.held_bytes
-	at        int   // in vm.live
 	id        uint32
 	deadline  int64 // of an upstream that goes on after its stream was stopped, Unix nanoseconds; 0: none
 }
@@ -53,8 +52,7 @@ func (w *vm) open(p *plugin, id uint32) *stream {
 	} else {
 		s = &stream{engine: engine.NewStream(w.pool)}
 	}
-	*s = stream{engine: s.engine, plugin: p, program: p.program, id: id, at: len(w.live)}
-	w.live = append(w.live, s)
+	*s = stream{engine: s.engine, plugin: p, program: p.program, id: id}
 	return s
 }
 
@@ -190,7 +188,6 @@ func (s *stream) OnHttpStreamDone() {
 	if s.deadline != 0 {
 		s.forgetEnd()
 	}
-	worker.leave(s)
 	s.gauge(0)
 	s.plugin.streams--
 	s.plugin.release()

@@ -89,7 +89,6 @@ func (s *stream) appendHeld(from int) status {
 
 // forward lets the request go on; the first time with its header edits.
 func (s *stream) forward() types.Action {
-	worker.host.list.Flush()
 	if s.phase == forwarded {
 		return types.ActionContinue
 	}
@@ -215,7 +214,4 @@ func (s *stream) count() {
 	worker.metrics.bucketConflicts.add(int64(store.conflicts))
 	worker.metrics.bucketFailures.add(int64(store.failures))
 	store.conflicts, store.failures = 0, 0
-	list := &worker.host.list
-	worker.metrics.unlisted.add(int64(list.Unlisted))
-	list.Unlisted = 0
 }

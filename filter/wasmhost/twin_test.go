@@ -88,6 +88,9 @@ func vectorRequest(v *policytest.Vector, sh shape) Request {
 		SeparateEnd: sh.separateEnd,
 		Properties:  map[string]string{"request.protocol": sh.protocol},
 	}
+	for path, value := range v.Properties {
+		r.Properties[path] = value
+	}
 	for _, h := range v.Request.Headers {
 		r.Headers = append(r.Headers, Header{h[0], h[1]})
 	}

@@ -36,14 +36,52 @@ func (f *Failure) ParseString(text string) (err error) {
 	return err
 }
 
-// KeySource is one part of a bucket's key.
-type KeySource struct{ spec.KeySource }
+// KeyPart is one part of a bucket's key.
+type KeyPart struct{ spec.KeyPart }
 
-// ParseString reads model, tenant, user or peer.
-func (k *KeySource) ParseString(text string) (err error) {
-	k.KeySource, err = spec.ParseKeySource(text)
+// ParseString reads model, tenant, user, peer, apiKey, clientIP, header:NAME or
+// claim:PATH.
+func (k *KeyPart) ParseString(text string) (err error) {
+	if k.KeyPart, err = spec.ParseKeyPart(text); err != nil {
+		return err
+	}
+	switch k.Source {
+	case spec.KeyHeader:
+		var name HeaderName
+		err = name.ParseString(k.Name)
+		k.Name = name.String()
+	case spec.KeyClaim:
+		if len(spec.ClaimPath(k.Name)) == 0 || len(k.Name) > spec.MaxClaimBytes {
+			err = fmt.Errorf("%q is not a claim: write its name, of nested ones with dots between them; a dot in a name is written \\., in at most %d bytes",
+				k.Name, spec.MaxClaimBytes)
+		}
+	}
 	return err
 }
+
+// Missing is what becomes of a request without a value for a part of a key.
+type Missing struct{ spec.Missing }
+
+// ParseString reads share or refuse.
+func (m *Missing) ParseString(text string) (err error) {
+	m.Missing, err = spec.ParseMissing(text)
+	return err
+}
+
+// Period is how long a quota lasts: an hour of the clock, or a day, both in UTC.
+type Period struct{ seconds int64 }
+
+// ParseString reads minute, hour or day.
+func (p *Period) ParseString(text string) error {
+	i, err := choose("a period", text, []string{"minute", "hour", "day"})
+	if err == nil {
+		p.seconds = []int64{60, 3600, 86_400}[i]
+	}
+	return err
+}
+
+// Seconds is the length of the period.
+func (p Period) Seconds() int64 { return p.seconds }
 
 // EntityKind is a kind of personal data.
 type EntityKind struct{ spec.EntityKind }

@@ -1,14 +1,24 @@
 package api
 
-// TokenLimitSpec is a token budget: whom it counts, how much there is, and how
-// the cost of a request is counted. Exactly one of Semantic and Tokens is set.
+// TokenLimitSpec is a budget: whom it counts, what it counts, and how much there is.
+// Each of Semantic or Tokens, Requests, InFlight and Quota is a limit of its own; at
+// least one is set, and a request must be within all that are.
 type TokenLimitSpec struct {
 	// Models are the models that it counts; default: all.
 	Models []ModelRef `yaml:"models,optional"`
 	// Key is what shares a bucket; default: one bucket for all.
-	Key      []KeySource     `yaml:"key,optional"`
+	Key []KeyPart `yaml:"key,optional"`
+	// Missing is what becomes of a request that has no value for a part of the key:
+	// share a bucket with all others without (the default), or refuse, with 401.
+	Missing *Missing `yaml:"missing,optional"`
+
 	Semantic *SemanticBudget `yaml:"semantic,optional"`
 	Tokens   *TokenBudget    `yaml:"tokens,optional"`
+	Requests *Rate           `yaml:"requests,optional"`
+	InFlight *InFlight       `yaml:"inFlight,optional"`
+	Quota    *Quota          `yaml:"quota,optional"`
+	// Overrides are keys that have numbers of their own; all others have those above.
+	Overrides []Override `yaml:"overrides,optional"`
 	// OnFailure is what happens while the bucket store cannot be used; default closed.
 	OnFailure *Failure `yaml:"onFailure,optional"`
 	// Shortage is what is done where the budget is too small for the answer; default
@@ -57,13 +67,33 @@ type SemanticModel struct {
 	TemperatureSensitivity Decimal  `yaml:"temperatureSensitivity"`
 }
 
-// TokenBudget counts plain tokens.
+// Rate is how much flows into a bucket, and how much it holds: exactly one of the first
+// four is set.
+type Rate struct {
+	PerSecond *Decimal `yaml:"perSecond,optional"`
+	PerMinute *Decimal `yaml:"perMinute,optional"`
+	PerHour   *Decimal `yaml:"perHour,optional"`
+	PerDay    *Decimal `yaml:"perDay,optional"`
+	// Burst is what a full bucket holds; default: what flows in during the second,
+	// minute, hour or day.
+	Burst *int `yaml:"burst,optional"`
+}
+
+// TokenBudget counts plain tokens; the first fields are those of a Rate.
 type TokenBudget struct {
-	Capacity        int     `yaml:"capacity"`        // tokens
-	RefillPerSecond Decimal `yaml:"refillPerSecond"` // tokens
+	PerSecond *Decimal `yaml:"perSecond,optional"`
+	PerMinute *Decimal `yaml:"perMinute,optional"`
+	PerHour   *Decimal `yaml:"perHour,optional"`
+	PerDay    *Decimal `yaml:"perDay,optional"`
+	Burst     *int     `yaml:"burst,optional"`
 	// DefaultOutput is the output cap of a request that names none; default 512.
 	DefaultOutput *int          `yaml:"defaultOutput,optional"`
 	Weights       *TokenWeights `yaml:"weights,optional"`
+}
+
+// Rate is the rate of the budget.
+func (b *TokenBudget) Rate() *Rate {
+	return &Rate{PerSecond: b.PerSecond, PerMinute: b.PerMinute, PerHour: b.PerHour, PerDay: b.PerDay, Burst: b.Burst}
 }
 
 // TokenWeights say how many tokens of the budget one token of a kind costs, from
@@ -72,4 +102,44 @@ type TokenWeights struct {
 	Input  *Decimal `yaml:"input,optional"`  // of the prompt
 	Cached *Decimal `yaml:"cached,optional"` // of the part of the prompt that the model's server had in a cache
 	Output *Decimal `yaml:"output,optional"` // of the answer
+}
+
+// InFlight is how many requests may be under way at a time.
+type InFlight struct {
+	Max int `yaml:"max"`
+	// Lease is how long a request is counted if its end is never seen, because a
+	// worker failed: at least this, at most twice. A request that really takes longer
+	// is no longer counted. Default 10m.
+	Lease *Duration `yaml:"lease,optional"`
+}
+
+// Quota is an amount that is renewed at fixed times only; at least one of the first
+// two is set. Who has used it up is told not to try again.
+type Quota struct {
+	Tokens   *int   `yaml:"tokens,optional"`
+	Requests *int   `yaml:"requests,optional"`
+	Per      Period `yaml:"per"`
+}
+
+// Override is numbers of its own for one key, in place of the limit's. What it does
+// not name stays as it is for everybody.
+type Override struct {
+	// Key is a value for each part of the limit's key, in its order. An API key is
+	// given as the SHA-256 of the key, in hexadecimal digits.
+	Key      []string          `yaml:"key"`
+	Tokens   *Rate             `yaml:"tokens,optional"`
+	Requests *Rate             `yaml:"requests,optional"`
+	InFlight *InFlightOverride `yaml:"inFlight,optional"`
+	Quota    *QuotaOverride    `yaml:"quota,optional"`
+}
+
+// InFlightOverride is how many requests of one key may be under way at a time.
+type InFlightOverride struct {
+	Max int `yaml:"max"`
+}
+
+// QuotaOverride is how much one key has in each period.
+type QuotaOverride struct {
+	Tokens   *int `yaml:"tokens,optional"`
+	Requests *int `yaml:"requests,optional"`
 }

@@ -310,7 +310,7 @@ metadata: {name: live}
 spec:
   models: [live]
   key: [tenant]
-  tokens: {capacity: %d, refillPerSecond: 1000000, defaultOutput: 16}
+  tokens: {perSecond: 1000000, burst: %d, defaultOutput: 16}
   onFailure: closed
 `, 10_000_000+i))
 			},

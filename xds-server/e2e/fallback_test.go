@@ -117,7 +117,7 @@ func TestFallback(t *testing.T) {
 		p.write(t, "limit.yaml", `apiVersion: weir.dev/v1alpha1
 kind: TokenLimit
 metadata: {name: budget}
-spec: {models: [chat], key: [tenant], tokens: {capacity: 10000000, refillPerSecond: 0.001, defaultOutput: 100}}
+spec: {models: [chat], key: [tenant], tokens: {perSecond: 0.001, burst: 10000000, defaultOutput: 100}}
 `)
 	})
 	const body = `{"model":"gpt-4","messages":[{"role":"user","content":"hello"}]}`
@@ -239,7 +239,7 @@ func TestMirror(t *testing.T) {
 		p.write(t, "limit.yaml", `apiVersion: weir.dev/v1alpha1
 kind: TokenLimit
 metadata: {name: budget}
-spec: {models: [chat], tokens: {capacity: 100000, refillPerSecond: 0.001, defaultOutput: 100}}
+spec: {models: [chat], tokens: {perSecond: 0.001, burst: 100000, defaultOutput: 100}}
 `)
 	})
 	const body = `{"model":"chat","messages":[{"role":"user","content":"hello"}]}`

@@ -61,6 +61,8 @@ func cannotArrange(v *policytest.Vector) string {
 		return "a peer with an SVID"
 	case v.Answer != nil && v.Answer.Trailers != nil:
 		return "an upstream that sends trailers"
+	case len(v.Properties) > 0:
+		return "properties of the stream"
 	case v.StoreFails:
 		return "shared data that fails"
 	}

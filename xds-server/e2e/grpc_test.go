@@ -137,7 +137,7 @@ metadata: {name: few}
 spec:
   models: [costly]
   key: [user]
-  tokens: {capacity: 1000, refillPerSecond: 0.001}
+  tokens: {perSecond: 0.001, burst: 1000}
 ---
 apiVersion: weir.dev/v1alpha1
 kind: RedactionPolicy

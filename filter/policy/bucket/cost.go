@@ -50,7 +50,27 @@ func SemanticCost(s *spec.Semantic, model string, prompt, output, tempMilli int6
 
 // TokenParams sizes a bucket that counts plain tokens.
 func TokenParams(t *spec.Tokens) Params {
-	return Params{CapacityMicro: satMul(t.Capacity, Micro), RefillMicroPerSec: satMul(t.RefillMilli, thousand)}
+	return RateParams(&spec.Rate{Capacity: t.Capacity, RefillMilli: t.RefillMilli, Per: t.Per, Window: t.Window})
+}
+
+// RateParams sizes a bucket that counts things. Its refill is rounded to the nearest
+// micro-unit a second, so it is right to 0.05 units a day.
+func RateParams(r *spec.Rate) Params {
+	per := max(r.Per, 1)
+	refill := mulDiv(addSat(satMul(r.RefillMilli, thousand), per/2), 1, per)
+	if r.RefillMilli > 0 {
+		refill = max(refill, 1)
+	}
+	return Params{
+		CapacityMicro:     satMul(r.Capacity, Micro),
+		RefillMicroPerSec: refill,
+		WindowNs:          satMul(r.Window, second),
+	}
+}
+
+// FlightParams sizes a count of what is in flight.
+func FlightParams(f *spec.InFlight) Params {
+	return Params{CapacityMicro: satMul(f.Capacity, Micro), LeaseNs: satMul(f.Lease, second)}
 }
 
 // TokenCost is the price of one request in micro-tokens: its prompt, of which

@@ -24,6 +24,15 @@ const (
 	keyMul2 = 0x8ebc6af09c88c6e3
 )
 
+// LimitKey starts the key of a limit's buckets. Its seed is the same in all workers of
+// an Envoy, which share their buckets, and in the control plane, which names buckets
+// that have numbers of their own. The parts of the limit's key follow, each by AddUint:
+// PartOf of its value, or 0 for a request that has none.
+func LimitKey(limit string) Key { return NewKey(0).Add([]byte(limit)) }
+
+// PartOf is what a value counts for as a part of a limit's key.
+func PartOf(value []byte) uint64 { return NewKey(0).Add(value).Sum() }
+
 // NewKey starts a key. All users of one table use the same seed.
 func NewKey(seed uint64) Key {
 	return Key{fold(seed^keyMul0, keyMul1)}

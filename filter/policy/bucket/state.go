@@ -28,10 +28,13 @@ const second = 1_000_000_000
 // it would stay dry until the clock has caught up.
 const clockStep = 10 * second
 
-// Params are the size and the speed of a bucket.
+// Params are the size and the speed of a bucket. At most one of the three last is
+// set; see windows.go and flights.go for the two others.
 type Params struct {
 	CapacityMicro     int64 // what a full bucket holds, micro-units
 	RefillMicroPerSec int64 // what flows in, micro-units per second
+	WindowNs          int64 // above 0: a quota, whole again at each full multiple of this time
+	LeaseNs           int64 // above 0: a number of things that are going on, each for this long at most
 }
 
 // State is one bucket. The zero value is not a bucket: a bucket that nobody
@@ -55,6 +58,9 @@ type Result struct {
 // Full is the state of a bucket that nobody has used: idle and full are the
 // same, which is what allows a full bucket to be forgotten.
 func Full(p Params, nowNs int64) State {
+	if p.LeaseNs > 0 {
+		return flights{began: nowNs - nowNs%p.LeaseNs}.store(p)
+	}
 	return State{LevelMicro: p.normal().CapacityMicro, LastNs: nowNs, FullNs: nowNs}
 }
 
@@ -65,6 +71,9 @@ func Full(p Params, nowNs int64) State {
 // the last step; a level above a lowered capacity is cut.
 func Take(s State, p Params, costMicro, nowNs int64) (State, Result) {
 	p = p.normal()
+	if p.LeaseNs > 0 {
+		return begin(s, p, nowNs)
+	}
 	next := refill(s, p, nowNs)
 	cost := max(costMicro, 0)
 	if cost > next.LevelMicro {
@@ -124,13 +133,17 @@ func (p Params) debt() int64 { return min(p.CapacityMicro, maxInt64-p.CapacityMi
 
 // normal replaces negative numbers, which mean nothing, by zero.
 func (p Params) normal() Params {
-	return Params{max(p.CapacityMicro, 0), max(p.RefillMicroPerSec, 0)}
+	return Params{max(p.CapacityMicro, 0), max(p.RefillMicroPerSec, 0), max(p.WindowNs, 0), max(p.LeaseNs, 0)}
 }
 
 func refusal(s State, p Params, cost, nowNs int64) Result {
 	r := Result{RemainingMicro: max(s.LevelMicro, 0), ResetNs: until(fullAt(s, p), nowNs)}
-	if cost > p.CapacityMicro || p.RefillMicroPerSec == 0 {
+	if cost > p.CapacityMicro || p.RefillMicroPerSec == 0 && p.WindowNs == 0 {
 		r.Never = true
+		return r
+	}
+	if p.WindowNs > 0 {
+		r.WaitNs = max(until(renewedAt(s, p, cost), nowNs), 1)
 		return r
 	}
 	ready := addSat(s.LastNs, fillTime(cost-s.LevelMicro, p.RefillMicroPerSec))
@@ -142,6 +155,9 @@ func refusal(s State, p Params, cost, nowNs int64) Result {
 // whole micro-units credited are worth, so that many small steps lose nothing
 // and none is credited before it has flowed in.
 func refill(s State, p Params, nowNs int64) State {
+	if p.WindowNs > 0 {
+		return renew(s, p, nowNs)
+	}
 	s.LevelMicro = min(max(s.LevelMicro, -p.debt()), p.CapacityMicro)
 	elapsed := nowNs - s.LastNs
 	if elapsed <= 0 {
@@ -169,6 +185,9 @@ func setBack(s State, nowNs int64) bool { return nowNs < s.LastNs-clockStep }
 func fullAt(s State, p Params) int64 {
 	if s.LevelMicro >= p.CapacityMicro {
 		return s.LastNs
+	}
+	if p.WindowNs > 0 {
+		return renewedAt(s, p, p.CapacityMicro)
 	}
 	if p.RefillMicroPerSec == 0 {
 		return maxInt64

@@ -5,19 +5,11 @@ type Charge struct {
 	Key       uint64 // names the bucket, see Key.Sum
 	Params    Params
 	CostMicro int64
+	AtNs      int64 // when it is taken
 	// LeastMicro, if above 0, is with what the request can do: where CostMicro is not
 	// there, what is there is taken, but no less than this.
 	LeastMicro int64
 	Limit      int // index of the limit in the policy document
-
-	Ticket Ticket // of the store
-}
-
-// Ticket is where a store has listed a charge that is taken, and how.
-type Ticket struct {
-	Number     uint16 // 0: it is not listed
-	Generation uint32
-	SpentMicro int64 // what it costs if nobody ever settles it
 }
 
 // Store keeps buckets. Both calls are atomic towards every other user of the

@@ -73,7 +73,12 @@ func (g Page) Settle(c *Charge, actualMicro, nowNs int64) (unpaid int64, changed
 	if at >= 0 {
 		state = g.state(at)
 	}
-	next, unpaid := Settle(state, c.Params, c.CostMicro, actualMicro, nowNs)
+	var next State
+	if c.Params.LeaseNs > 0 {
+		next = end(state, c.Params, c.AtNs, nowNs)
+	} else {
+		next, unpaid = Settle(state, c.Params, c.CostMicro, c.settled(actualMicro, nowNs), nowNs)
+	}
 	if next == state {
 		return unpaid, false, nil
 	}

@@ -27,11 +27,11 @@ func (s *Stream) Reads() bool {
 		return false
 	}
 	for i := range s.charges.count {
-		if s.charges.state[i] == chargeTaken {
+		if s.charges.state[i] == chargeTaken && s.limit(i).tokens() {
 			return true
 		}
 	}
-	return s.in.added || s.phase == phaseStream && s.limited()
+	return s.in.added || s.phase == phaseStream && s.metered()
 }
 
 // ResponseHeader takes one response header, :status too, if Reads. Names are in

@@ -39,7 +39,7 @@ func (s *Stream) readable() bool {
 		}
 		s.unscanned = true
 	}
-	if s.facts.encoded && s.limited() {
+	if s.facts.encoded && s.metered() {
 		return s.refuseMedia()
 	}
 	return true

@@ -8,10 +8,10 @@ func (s *Stream) decide() bool {
 	}
 	m := &s.program.doc.Models[s.model]
 	s.spread()
-	if s.facts.compressible && s.limited() {
+	if s.facts.compressible && s.metered() {
 		s.edits.remove("accept-encoding") // what the answer cost is read from it
 	}
-	if s.facts.answers && s.limited() {
+	if s.facts.answers && s.metered() {
 		s.edits.remove(headerGRPCAccept)
 	}
 	s.edits.set(HeaderModel, bytesOf(m.Name))

@@ -35,6 +35,9 @@ type Host interface {
 	// Peer returns the SPIFFE ID that the downstream proved, nil if it proved none.
 	// It is read at once and not kept.
 	Peer() []byte
+	// Property returns a property of the stream by its path, whose parts are joined by
+	// zero bytes; nil if there is none. It is read at once and not kept.
+	Property(path string) []byte
 	// Store charges budgets.
 	bucket.Store
 }

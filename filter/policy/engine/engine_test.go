@@ -16,9 +16,10 @@ import (
 // host counts what it is asked for.
 type host struct {
 	*bucket.Memory
-	now   int64
-	peer  string
-	fails int // the take that fails, counted from 1
+	now        int64
+	peer       string
+	properties map[string]string
+	fails      int // the take that fails, counted from 1
 
 	randoms, peers, takes, gives int
 }
@@ -28,6 +29,8 @@ func newHost() *host { return &host{Memory: bucket.NewMemory(64), now: 1_700_000
 func (h *host) Now() int64     { return h.now }
 func (h *host) Random() uint64 { h.randoms++; return 1 << 63 }
 func (h *host) Peer() []byte   { h.peers++; return []byte(h.peer) }
+
+func (h *host) Property(path string) []byte { return []byte(h.properties[path]) }
 
 func (h *host) Take(c *bucket.Charge, now int64) (bucket.Result, error) {
 	if h.takes++; h.takes == h.fails {
@@ -54,7 +57,7 @@ func document() *spec.Document {
 			{Name: "minilm"},
 		},
 		Limits: []spec.Limit{{
-			Name: "per-tenant", Key: []spec.KeySource{spec.KeyTenant, spec.KeyModel},
+			Name: "per-tenant", Key: []spec.KeyPart{{Source: spec.KeyTenant}, {Source: spec.KeyModel}},
 			Semantic: spec.Semantic{
 				FloorMilli: 20_000, RefillMilli: 300, TokensPerUnit: 512, MaxTokens: 512, DefaultOutput: 512, DefaultKMilli: 600,
 				Models: []spec.SemanticModel{{Model: "gpt-4", BaseMilli: 1_000_000_000, KMilli: 1_200}},
@@ -98,7 +101,7 @@ func counting() *spec.Document {
 	d.Limits = nil
 	for i, capacity := range []int64{1000, 500, 100} {
 		d.Limits = append(d.Limits, spec.Limit{
-			Name: string(rune('a' + i)), Mode: spec.LimitTokens, Key: []spec.KeySource{spec.KeyUser, spec.KeyPeer},
+			Name: string(rune('a' + i)), Mode: spec.LimitTokens, Key: []spec.KeyPart{{Source: spec.KeyUser}, {Source: spec.KeyPeer}},
 			Tokens: spec.Tokens{Capacity: capacity, RefillMilli: 1, DefaultOutput: 1},
 		})
 	}

@@ -66,6 +66,9 @@ func (s *Stream) Header(name, value []byte) {
 	if settings.UserHeader != "" && view(name) == settings.UserHeader {
 		s.identify(&s.user, settings.UserHeader, value)
 	}
+	if s.program.readsKeys {
+		s.keyHeader(view(name), value)
+	}
 	for i := range s.program.headers {
 		h := &s.program.headers[i]
 		if view(name) == h.name && len(value) > 0 && s.versionValues[i] == headerAbsent {

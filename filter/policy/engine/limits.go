@@ -50,17 +50,42 @@ func (s *Stream) charge() bool {
 	limits := s.program.modelLimits(s.model)
 	now := s.host.Now()
 	s.measure()
-	for i := range limits {
+	for i, m := range limits {
+		s.charges.charge[i] = s.price(m)
+		key, absent := s.key(&s.program.limits[m.index])
+		if absent != none {
+			s.giveBack(i, now)
+			return s.refuseKey(m, absent)
+		}
 		s.charges.count = i + 1
-		s.charges.charge[i] = s.price(limits[i])
+		s.charges.charge[i].Key, s.charges.charge[i].AtNs = key, now
+		if s.program.limits[m.index].mode != spec.LimitSemantic {
+			s.program.override(&s.charges.charge[i])
+		}
 		if !s.take(i, now) {
 			return false
 		}
 		s.lower(limits[i], &s.charges.charge[i])
 	}
 	s.announceBudget()
-	s.settlement.Reserved = addTokens(s.charges.prompt, s.outputCap(&s.program.limits[limits[0].index]))
+	if s.metered() {
+		s.settlement.Reserved = addTokens(s.charges.prompt, s.reservedOutput())
+	}
 	return true
+}
+
+// limit returns the limit of a charge.
+func (s *Stream) limit(i int) *limit { return &s.program.limits[s.charges.charge[i].Limit] }
+
+// reservedOutput returns how many tokens the answer may have, by the first limit that
+// counts them.
+func (s *Stream) reservedOutput() int64 {
+	for _, m := range s.program.modelLimits(s.model) {
+		if l := &s.program.limits[m.index]; l.tokens() {
+			return s.outputCap(l)
+		}
+	}
+	return 0
 }
 
 // take makes one charge.
@@ -150,15 +175,19 @@ func (s *Stream) outputCap(l *limit) int64 {
 	return l.defaultOutput * s.in.choices
 }
 
-// price returns what one limit wants of this request.
+// price returns what one limit wants of this request, without its bucket.
 func (s *Stream) price(m modelLimit) bucket.Charge {
 	l := &s.program.limits[m.index]
-	c := bucket.Charge{Limit: int(m.index), Params: l.params, Key: s.key(l)}
+	c := bucket.Charge{Limit: int(m.index), Params: l.params}
+	if !l.tokens() {
+		c.CostMicro = bucket.Micro
+		return c
+	}
 	c.CostMicro = s.cost(m, s.charges.prompt, 0, s.outputCap(l))
 	if l.leastOutput > 0 && s.lowerable() {
 		c.LeastMicro = s.cost(m, s.charges.prompt, 0, l.leastOutput*s.in.choices)
 	}
-	if !l.isSemantic {
+	if l.mode != spec.LimitSemantic {
 		return c
 	}
 	if m.entry >= 0 {
@@ -173,7 +202,7 @@ func (s *Stream) price(m modelLimit) bucket.Charge {
 
 // cost returns what so many tokens cost in a limit, in micro-units.
 func (s *Stream) cost(m modelLimit, prompt, cached, output int64) int64 {
-	if !s.program.limits[m.index].isSemantic {
+	if s.program.limits[m.index].mode != spec.LimitSemantic {
 		return bucket.TokenCost(&s.program.doc.Limits[m.index].Tokens, prompt, cached, output)
 	}
 	semantic, name := s.weights(m)
@@ -192,104 +221,6 @@ func (s *Stream) weights(m modelLimit) (semantic spec.Semantic, name string) {
 	return semantic, semantic.Models[0].Model
 }
 
-// key names the bucket: the limit and the parts that its key asks for. A part that
-// the request does not have is a part of its own, so that all such requests share
-// a bucket.
-func (s *Stream) key(l *limit) uint64 {
-	k := l.key
-	for _, source := range l.sources {
-		var part []byte
-		switch source {
-		case spec.KeyModel:
-			part = bytesOf(s.program.doc.Models[s.model].Name)
-		case spec.KeyTenant:
-			part = s.tenant.bytes()
-		case spec.KeyUser:
-			part = s.userName()
-		case spec.KeyPeer:
-			part = s.host.Peer()
-		}
-		if len(part) == 0 {
-			k = k.AddUint(0)
-		} else {
-			k = k.Add(part)
-		}
-	}
-	return k.Sum()
-}
-
 // inTokens converts micro-units of a bucket into the tokens that they stand for, at
 // temperature 0 where that matters.
 func (l *limit) inTokens(micro int64) int64 { return scaled(max(micro, 0), l.perUnit, bucket.Micro) }
-
-// announceBudget tells an admitted client of the limit that it will reach first:
-// the one with the smallest part left.
-func (s *Stream) announceBudget() {
-	tightest, least := none, int64(0)
-	for i := range s.charges.count {
-		c, r := &s.charges.charge[i], &s.charges.result[i]
-		if s.charges.state[i] != chargeTaken {
-			continue
-		}
-		part := scaled(r.RemainingMicro, 1<<30, max(c.Params.CapacityMicro, 1))
-		if tightest == none || part < least {
-			tightest, least = i, part
-		}
-	}
-	if tightest != none {
-		s.budgetHeaders(tightest)
-	}
-}
-
-// budgetHeaders adds x-ratelimit-* of a charge, as OpenAI's servers send them. A
-// budget is one of tokens: in requests it is how many like this one it holds.
-func (s *Stream) budgetHeaders(i int) {
-	c, r := &s.charges.charge[i], &s.charges.result[i]
-	l := &s.program.limits[c.Limit]
-	request := max(c.CostMicro, bucket.Micro/l.perUnit, 1)
-	s.response.set("x-ratelimit-limit-requests", s.scratch.integer(c.Params.CapacityMicro/request))
-	s.response.set("x-ratelimit-limit-tokens", s.scratch.integer(l.inTokens(c.Params.CapacityMicro)))
-	s.response.set("x-ratelimit-remaining-requests", s.scratch.integer(r.RemainingMicro/request))
-	s.response.set("x-ratelimit-remaining-tokens", s.scratch.integer(l.inTokens(r.RemainingMicro)))
-	if r.ResetNs < forever {
-		reset := s.scratch.duration(r.ResetNs)
-		s.response.set("x-ratelimit-reset-requests", reset)
-		s.response.set("x-ratelimit-reset-tokens", reset)
-	}
-}
-
-// forever is the time after which a bucket without refill is full.
-const forever = 1<<63 - 1
-
-// refuseBudget answers 429 in the form of OpenAI's servers.
-func (s *Stream) refuseBudget(i int) bool {
-	if s.replied {
-		return false
-	}
-	c, r := &s.charges.charge[i], &s.charges.result[i]
-	l := &s.program.limits[c.Limit]
-	name, model := s.program.doc.Limits[c.Limit].Name, s.program.doc.Models[s.model].Name
-	capacity := l.inTokens(c.Params.CapacityMicro)
-	limit := view(s.scratch.integer(capacity))
-	used := view(s.scratch.integer(max(capacity-l.inTokens(r.RemainingMicro), 0)))
-	wanted := view(s.scratch.integer(l.inTokens(c.CostMicro)))
-	switch {
-	case !r.Never:
-		wait := view(s.scratch.duration(r.WaitNs))
-		s.refuse(&overBudget, "", "Rate limit reached for ", model, " on tokens (", name, "): Limit ", limit,
-			", Used ", used, ", Requested ", wanted, ". Please try again in ", wait, ".")
-		s.replyHeader("retry-after", s.scratch.integer(ceilDiv(r.WaitNs, second)))
-		s.replyHeader("retry-after-ms", s.scratch.integer(ceilDiv(r.WaitNs, millisecond)))
-	case c.CostMicro > c.Params.CapacityMicro:
-		s.refuse(&overBudget, "", "Request too large for ", model, " on tokens (", name, "): Limit ", limit,
-			", Requested ", wanted, ". Shorten the prompt or lower the output cap.")
-		s.replyHeader("x-should-retry", noRetry)
-	default:
-		s.refuse(&overBudget, "", "Rate limit reached for ", model, " on tokens (", name, "): Limit ", limit,
-			", Used ", used, ", Requested ", wanted, ". This budget does not refill.")
-		s.replyHeader("x-should-retry", noRetry)
-	}
-	s.budgetHeaders(i)
-	s.reply.Headers = s.response.all()
-	return false
-}

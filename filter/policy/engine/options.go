@@ -34,9 +34,9 @@ func (s *Stream) needsUsage() bool {
 		return false
 	}
 	if s.model < 0 {
-		return len(s.program.doc.Limits) > 0
+		return s.program.metered
 	}
-	return s.limited()
+	return s.metered()
 }
 
 // askForUsage adds what asks for the usage when the container of this depth closes

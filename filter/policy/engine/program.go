@@ -20,6 +20,7 @@ type Program struct {
 	choices []versionRule   // of all models
 	counted []modelLimit    // of all models
 	limits  []limit         // by index in doc.Limits
+	parts   []keyPart       // of the keys of all limits
 	rules   []*redact.Rules // by index in doc.Redactions
 
 	reads    reads   // what trees look at
@@ -28,7 +29,9 @@ type Program struct {
 
 	// uniform: the same redaction (or none) applies to every model, so that a body
 	// can be redacted before its model is known.
-	uniform bool
+	uniform   bool
+	metered   bool // a limit counts tokens
+	readsKeys bool // a key has parts that are request headers
 }
 
 // model is what the program knows of one model beyond the document.
@@ -38,6 +41,7 @@ type model struct {
 	rules     span  // in Program.choices
 	tree      int32 // index in doc.Trees, none
 	limits    span  // in Program.counted, in the order of charging
+	metered   bool  // one of them counts tokens
 }
 
 // span is a part of a list.
@@ -56,13 +60,14 @@ type versionRule struct {
 // limit is what the program knows of one limit.
 type limit struct {
 	key           bucket.Key // of the limit's name
-	sources       []spec.KeySource
-	defaultOutput int64 // output cap of a request that names none
-	leastOutput   int64 // to which a cap may be lowered, 0: to none
-	stop          bool  // a stream ends when it costs more than is left
-	perUnit       int64 // tokens that one unit of the bucket stands for
+	parts         []uint8    // of its key, by index in Program.parts
+	defaultOutput int64      // output cap of a request that names none
+	leastOutput   int64      // to which a cap may be lowered, 0: to none
+	stop          bool       // a stream ends when it costs more than is left
+	perUnit       int64      // tokens that one unit of the bucket stands for
 	onFailure     spec.Failure
-	isSemantic    bool
+	missing       spec.Missing
+	mode          spec.LimitMode
 	params        bucket.Params   // of models without an entry, without x-max-tokens
 	sized         []bucket.Params // by index in the entries of semantic models
 }
@@ -72,10 +77,6 @@ type modelLimit struct {
 	index int32 // in doc.Limits
 	entry int32 // in its semantic models, none
 }
-
-// keySeed seeds bucket keys. It is the same in all workers of an Envoy, which
-// share their buckets; a store may mix in a secret of its own.
-const keySeed = 0
 
 // Compile parses and checks a document and makes it ready. Parts that are equal
 // in prev, which may be nil, are taken from there instead of being built again.
@@ -107,7 +108,7 @@ func (c *Compiler) Compile(document []byte, prev *Program) (*Program, error) {
 // Retire takes the memory of a program that nobody uses any more.
 func (c *Compiler) Retire(p *Program) {
 	clear(p.doc.Models)
-	p.headers, p.limits, p.rules = nil, nil, nil
+	p.headers, p.limits, p.rules, p.parts = nil, nil, nil, nil
 	c.spare = p
 }
 
@@ -116,9 +117,11 @@ func (p *Program) build(prev *Program) {
 	doc := &p.doc
 	p.catalog.describe()
 	p.headers = newVersionHeaders(doc.Models)
-	p.limits = make([]limit, len(doc.Limits))
+	p.collectParts()
+	p.limits, p.metered = make([]limit, len(doc.Limits)), false
 	for i := range p.limits {
-		p.limits[i] = newLimit(&doc.Limits[i])
+		p.limits[i] = p.newLimit(&doc.Limits[i])
+		p.metered = p.metered || p.limits[i].tokens()
 	}
 	p.rules = make([]*redact.Rules, 0, len(doc.Redactions))
 	for i := range doc.Redactions {
@@ -172,19 +175,28 @@ func (p *Program) compileRules(entities []spec.Entity, prev *Program) *redact.Ru
 	return redact.Compile(entities)
 }
 
-func newLimit(l *spec.Limit) limit {
-	c := limit{
-		key:       bucket.NewKey(keySeed).Add(bytesOf(l.Name)),
-		sources:   l.Key,
-		onFailure: l.OnFailure,
+// tokens says whether the limit counts tokens, in whatever units.
+func (l *limit) tokens() bool { return l.mode <= spec.LimitTokens }
+
+func (p *Program) newLimit(l *spec.Limit) limit {
+	c := limit{key: bucket.LimitKey(l.Name), onFailure: l.OnFailure, missing: l.Missing, mode: l.Mode, perUnit: 1}
+	for _, k := range l.Key {
+		c.parts = append(c.parts, uint8(p.findPart(k)))
 	}
 	c.leastOutput, c.stop = l.Shortage.LeastOutput, l.Shortage.Stop
-	if l.Mode == spec.LimitTokens {
-		c.defaultOutput, c.perUnit = l.Tokens.DefaultOutput, 1
+	switch l.Mode {
+	case spec.LimitTokens:
+		c.defaultOutput = l.Tokens.DefaultOutput
 		c.params = bucket.TokenParams(&l.Tokens)
 		return c
+	case spec.LimitRequests:
+		c.params = bucket.RateParams(&l.Requests)
+		return c
+	case spec.LimitInFlight:
+		c.params = bucket.FlightParams(&l.InFlight)
+		return c
 	}
-	c.defaultOutput, c.perUnit, c.isSemantic = l.Semantic.DefaultOutput, l.Semantic.TokensPerUnit, true
+	c.defaultOutput, c.perUnit = l.Semantic.DefaultOutput, l.Semantic.TokensPerUnit
 	semantic := l.Semantic
 	semantic.Models = nil
 	c.params = bucket.SemanticParams(&semantic, "", 0)
@@ -248,6 +260,7 @@ func (p *Program) assignLimits() {
 			at := &p.models[m].limits
 			p.counted[at.end] = modelLimit{int32(i), entries[m]}
 			at.end++
+			p.models[m].metered = p.models[m].metered || p.limits[i].tokens()
 		})
 	}
 }

@@ -40,7 +40,7 @@ func (s *Stream) Record() []byte {
 	}
 	if s.tenant.n > 0 {
 		r.name("tenant")
-		r.b = appendHex(r.b, bucket.NewKey(keySeed).Add(s.tenant.bytes()).Sum())
+		r.b = appendHex(r.b, bucket.PartOf(s.tenant.bytes()))
 	}
 	if s.charges.count > 0 {
 		s.recordCharges(&r)
@@ -68,7 +68,7 @@ func (s *Stream) recordCharges(r *recorder) {
 	c := &s.charges
 	r.number("promptTokens", c.prompt)
 	s.recordCounts(r)
-	r.number("outputTokens", s.outputCap(&s.program.limits[c.charge[0].Limit]))
+	r.number("outputTokens", s.reservedOutput())
 	if c.asked != none {
 		r.number("askedTokens", c.asked)
 	}
@@ -78,6 +78,8 @@ func (s *Stream) recordCharges(r *recorder) {
 		r.b = append(r.b, "[,"[min(i, 1)])
 		item := recorder{b: r.b}
 		item.text("name", s.program.doc.Limits[c.charge[i].Limit].Name)
+		item.name("key")
+		item.b = appendHex(item.b, c.charge[i].Key)
 		item.text("state", chargeStates[c.state[i]])
 		item.number("costMicro", c.charge[i].CostMicro)
 		item.number("capacityMicro", c.charge[i].Params.CapacityMicro)

@@ -25,6 +25,8 @@ const (
 	CodeUnsupportedMedia    = "unsupported_media_type"
 	CodeUnsupportedEncoding = "unsupported_content_encoding"
 	CodeRateLimitExceeded   = "rate_limit_exceeded"
+	CodeInsufficientQuota   = "insufficient_quota"
+	CodeMissingKey          = "missing_key"
 	CodeLimiterUnavailable  = "limiter_unavailable"
 	CodeLengthRequired      = "length_required"
 	CodeInternalError       = "internal_error"
@@ -37,6 +39,8 @@ const (
 	typeRequest = "invalid_request_error"
 	typeServer  = "server_error"
 	typeTokens  = "tokens"
+	typeCounted = "requests"
+	typeQuota   = "insufficient_quota"
 )
 
 // refusal is a row of the table of answers.
@@ -62,6 +66,9 @@ var (
 	badMedia        = refusal{415, typeRequest, CodeUnsupportedMedia, "weir_unsupported_media_type"}
 	badEncoding     = refusal{415, typeRequest, CodeUnsupportedEncoding, "weir_unsupported_content_encoding"}
 	overBudget      = refusal{429, typeTokens, CodeRateLimitExceeded, "weir_rate_limit_exceeded"}
+	overRequests    = refusal{429, typeCounted, CodeRateLimitExceeded, "weir_rate_limit_exceeded"}
+	overQuota       = refusal{429, typeQuota, CodeInsufficientQuota, "weir_insufficient_quota"}
+	noKey           = refusal{401, typeRequest, CodeMissingKey, "weir_missing_key"}
 	noLength        = refusal{411, typeRequest, CodeLengthRequired, "weir_length_required"}
 	internal        = refusal{500, typeServer, CodeInternalError, "weir_internal_error"}
 	badMessage      = refusal{400, typeRequest, CodeInvalidMessage, "weir_invalid_message"}
@@ -225,6 +232,8 @@ func (s *Stream) dialect() dialect {
 // anthropicType is the type of an error in Anthropic's form.
 func (r *refusal) anthropicType() string {
 	switch {
+	case r.status == 401:
+		return "authentication_error"
 	case r.status == 404:
 		return "not_found_error"
 	case r.status == 413:

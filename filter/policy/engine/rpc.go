@@ -203,6 +203,7 @@ const (
 	grpcUnimplemented     = 12
 	grpcInternal          = 13
 	grpcUnavailable       = 14
+	grpcUnauthenticated   = 16
 )
 
 // grpcStatus is what a gRPC client is told instead of the HTTP status.
@@ -214,6 +215,8 @@ func (r *refusal) grpcStatus() int32 {
 		return grpcInternal
 	case r == &overloaded, r.status == 503:
 		return grpcUnavailable
+	case r.status == 401:
+		return grpcUnauthenticated
 	case r.status == 404:
 		return grpcNotFound
 	case r.status == 413, r.status == 429:

@@ -1,6 +1,6 @@
 package engine
 
-import "github.com/weirmesh/weir/filter/policy/bucket"
+import "github.com/weirmesh/weir/filter/policy/spec"
 
 // Cause is why a stream has ended.
 type Cause uint8
@@ -71,11 +71,11 @@ func (s *Stream) Finish(cause Cause) {
 	now := s.host.Now()
 	for i := range s.charges.count {
 		if s.charges.state[i] == chargeTaken {
-			s.settle(i, keep, now)
+			s.settle(i, cause, keep, now)
 		}
 	}
 	t := &s.settlement
-	t.Done, t.Lowered, t.Stopped = true, s.charges.asked != none, s.got.scanner.Stopped()
+	t.Done, t.Lowered, t.Stopped = s.metered(), s.charges.asked != none, s.got.scanner.Stopped()
 }
 
 // weigh finds out what the request cost; keep says that what was reserved is what
@@ -110,36 +110,23 @@ func (s *Stream) weigh(cause Cause) (keep bool) {
 
 // settle makes one charge what the request cost. A store that fails here keeps the
 // reservation: it flows back with time.
-func (s *Stream) settle(i int, keep bool, now int64) {
-	c, t := &s.charges.charge[i], &s.settlement
-	actual := c.CostMicro
-	if !keep {
-		actual = s.cost(s.program.modelLimits(s.model)[i], t.Input, t.Cached, t.Output)
+func (s *Stream) settle(i int, cause Cause, keep bool, now int64) {
+	c, t, l := &s.charges.charge[i], &s.settlement, s.limit(i)
+	s.charges.actual[i] = c.CostMicro
+	switch {
+	case l.mode == spec.LimitInFlight || cause == CauseReply:
+		s.charges.actual[i] = 0 // it has ended, or never went upstream
+	case l.tokens() && !keep:
+		s.charges.actual[i] = s.cost(s.program.modelLimits(s.model)[i], t.Input, t.Cached, t.Output)
+	default:
+		s.charges.state[i] = chargeSettled
+		return
 	}
-	unpaid, err := s.host.Settle(c, actual, now)
+	unpaid, err := s.host.Settle(c, s.charges.actual[i], now)
 	if err != nil {
 		s.charges.state[i] = chargeKept
 		return
 	}
-	t.Unpaid = max(t.Unpaid, s.program.limits[c.Limit].inTokens(unpaid))
-	s.charges.state[i], s.charges.actual[i] = chargeSettled, actual
-}
-
-// OpenCharge returns the i-th charge, nil behind the last, and what it costs if nobody
-// hears of the stream any more; a charge that is not open has no ticket. A stream of
-// events costs what has come of it so far, and everything else what was reserved: the
-// model may have done all of its work.
-func (s *Stream) OpenCharge(i int) (c *bucket.Charge, spentMicro int64) {
-	if i >= s.charges.count {
-		return nil, 0
-	}
-	c = &s.charges.charge[i]
-	if s.charges.state[i] != chargeTaken || !s.got.streams() || !s.got.good {
-		return c, c.CostMicro
-	}
-	said, input := s.got.scanner.Usage(), s.charges.prompt
-	if said.HasInput {
-		input = said.Input
-	}
-	return c, s.cost(s.program.modelLimits(s.model)[i], input, said.Cached, max(s.got.scanner.Text(), said.Output))
+	s.charges.state[i] = chargeSettled
+	t.Unpaid = max(t.Unpaid, l.inTokens(unpaid))
 }

@@ -36,6 +36,7 @@ type Stream struct {
 	user          text
 	versionValues [spec.MaxVersionHeaders]int32
 	known         attributes // that trees look at
+	keys          keyValues
 
 	// What the body said.
 	body     bodyKind
@@ -95,6 +96,7 @@ func (s *Stream) Reset(p *Program, h Host) {
 	s.known.reset(len(p.doc.Attributes))
 	s.leaf, s.made = none, false
 	s.path.Reset()
+	s.keys.known = 0
 	s.received = 0
 	s.in.reset()
 	s.out.reset(p.doc.Settings.HoldLimit)
@@ -217,6 +219,11 @@ func (s *Stream) fits(length int64) bool {
 // limited says whether a limit counts this request.
 func (s *Stream) limited() bool {
 	return s.route.inference && len(s.program.modelLimits(s.model)) > 0
+}
+
+// metered says whether a limit counts the tokens of this request.
+func (s *Stream) metered() bool {
+	return s.route.inference && s.program.models[s.model].metered
 }
 
 // redaction returns the redaction of the model, nil if there is none.

@@ -23,10 +23,11 @@ type Vector struct {
 	Policy string `json:"policy"` // file name in testdata/policies without .json
 
 	// What surrounds the request. A host that cannot arrange it skips the vector.
-	Now        int64  `json:"now,omitempty"`        // Unix nanoseconds; 0: any time
-	Peer       string `json:"peer,omitempty"`       // SPIFFE ID of the downstream
-	StoreFails bool   `json:"storeFails,omitempty"` // buckets cannot be used
-	Before     int    `json:"before,omitempty"`     // how often the same request was sent before
+	Now        int64             `json:"now,omitempty"`        // Unix nanoseconds; 0: any time
+	Peer       string            `json:"peer,omitempty"`       // SPIFFE ID of the downstream
+	Properties map[string]string `json:"properties,omitempty"` // of the stream, by path with dots between its parts
+	StoreFails bool              `json:"storeFails,omitempty"` // buckets cannot be used
+	Before     int               `json:"before,omitempty"`     // how often the same request was sent before
 
 	Request Request `json:"request"`
 	Answer  *Answer `json:"answer,omitempty"` // what upstream answers to each; nil: anything short

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/weirmesh/weir/filter/policy/bucket"
@@ -17,9 +18,10 @@ import (
 // host surrounds the engine as a vector asks for.
 type host struct {
 	*bucket.Memory
-	now   int64
-	peer  string
-	fails bool
+	now        int64
+	peer       string
+	properties map[string]string
+	fails      bool
 }
 
 func (h *host) Now() int64     { return h.now }
@@ -30,6 +32,10 @@ func (h *host) Peer() []byte {
 		return nil
 	}
 	return []byte(h.peer)
+}
+
+func (h *host) Property(path string) []byte {
+	return []byte(h.properties[strings.ReplaceAll(path, "\x00", ".")])
 }
 
 func (h *host) Take(c *bucket.Charge, now int64) (bucket.Result, error) {
@@ -49,7 +55,7 @@ type native struct {
 // run sends a vector's request, and before it those that the vector wants, with
 // the body in pieces that next sizes.
 func (n *native) run(v *policytest.Vector, p *engine.Program, next func() int) *policytest.Outcome {
-	h := &host{Memory: bucket.NewMemory(64), now: v.Now, peer: v.Peer, fails: v.StoreFails}
+	h := &host{Memory: bucket.NewMemory(64), now: v.Now, peer: v.Peer, properties: v.Properties, fails: v.StoreFails}
 	if h.now == 0 {
 		h.now = 1_700_000_000_000_000_000
 	}
@@ -108,6 +114,7 @@ func (n *native) answer(v *policytest.Vector, next func() int) []byte {
 		a = &policytest.Answer{Status: 200}
 	}
 	if !s.Reads() {
+		s.Finish(engine.CauseEnd)
 		return a.Bytes()
 	}
 	s.ResponseHeader([]byte(":status"), []byte(strconv.Itoa(a.Status)))

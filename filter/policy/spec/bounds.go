@@ -15,8 +15,13 @@ const (
 	MaxVersionHeaders = 32    // distinct headers in versionHeader and rules of all models
 	MaxTrustedPeers   = 256
 	MaxLimits         = 256
-	MaxModelLimits    = 8 // limits that apply to one model
+	MaxModelLimits    = 16 // limits that apply to one model
 	MaxRedactions     = 1024
+	MaxOverrides      = 20_000 // of all limits
+	MaxKeyParts       = 4      // of one limit
+	MaxKeyHeaders     = 8      // distinct headers in the keys of all limits
+	MaxKeyClaims      = 8      // distinct claims likewise
+	MaxClaimBytes     = 128    // path of a claim
 
 	MaxNameBytes   = 128 // names and aliases of models, limits, redactions
 	MaxIDBytes     = 64  // versions, header names
@@ -36,6 +41,9 @@ const (
 	MaxGraceMs     = 600_000               // ten minutes for an upstream that was stopped
 	MaxTokenMilli  = 1_000_000             // weight of a token in thousandths
 	MaxClassMilli  = 1_000_000             // tokens of one of a text class in thousandths
+	MaxPer         = 86_400                // seconds: a day
+	MaxInFlight    = 1_000_000             // requests
+	MaxLease       = 86_400                // seconds
 )
 
 // The character sets of names. Both keep a name fit to be a header's value and a

@@ -16,6 +16,7 @@ type Document struct {
 	Settings   Settings
 	Models     []Model     // sorted by Name
 	Limits     []Limit     // in the order in which they are charged
+	Overrides  []Override  // sorted by Key
 	Redactions []Redaction // at most one applies to a model
 	Attributes []Attribute // that trees look at, in the order of Attribute.Compare
 	Trees      []Tree      // sorted by Model
@@ -74,15 +75,18 @@ type VersionRule struct {
 	Version string
 }
 
-// Limit is one token budget.
+// Limit is one budget.
 type Limit struct {
 	Name      string
-	Models    []string    // canonical names it counts; empty: all
-	Key       []KeySource // what shares a bucket; empty: one bucket for all
+	Models    []string  // canonical names it counts; empty: all
+	Key       []KeyPart // what shares a bucket; empty: one bucket for all
 	Mode      LimitMode
 	Semantic  Semantic // Mode == LimitSemantic
 	Tokens    Tokens   // Mode == LimitTokens
+	Requests  Rate     // Mode == LimitRequests
+	InFlight  InFlight // Mode == LimitInFlight
 	OnFailure Failure  // the bucket store cannot be used
+	Missing   Missing  // a request has no value for a part of the key
 	Shortage  Shortage // what is done where the budget is too small for the answer
 }
 
@@ -99,7 +103,13 @@ type Shortage struct {
 	GraceMs int64 // milliseconds; with Stop alone
 }
 
-// KeySource is one part of a bucket's key.
+// KeyPart is one part of a bucket's key.
+type KeyPart struct {
+	Source KeySource
+	Name   string // of KeyHeader: the lower-case header; of KeyClaim: the path to the claim
+}
+
+// KeySource is where a part of a bucket's key comes from.
 type KeySource uint8
 
 // Sources of a bucket key.
@@ -107,8 +117,29 @@ const (
 	KeyModel KeySource = iota
 	KeyTenant
 	KeyUser
-	KeyPeer // SPIFFE ID of the downstream peer
+	KeyPeer     // SPIFFE ID of the downstream peer
+	KeyAPIKey   // SHA-256 of the key in authorization: Bearer, or in x-api-key
+	KeyClientIP // address of the downstream, without its port
+	KeyHeader   // header:NAME, a request header
+	KeyClaim    // claim:PATH, a claim of the token that Envoy's jwt_authn filter verified
 )
+
+// Missing says what becomes of a request that has no value for a part of the key.
+type Missing uint8
+
+// What becomes of it.
+const (
+	MissingShare  Missing = iota // all such requests share a bucket
+	MissingRefuse                // 401
+)
+
+// Override gives one bucket numbers of its own.
+type Override struct {
+	Key         uint64 // of the bucket, see bucket.Key
+	Capacity    int64
+	RefillMilli int64
+	Per         int64
+}
 
 // LimitMode is how the cost of a request is counted.
 type LimitMode uint8
@@ -117,6 +148,8 @@ type LimitMode uint8
 const (
 	LimitSemantic LimitMode = iota // weight units by model, max_tokens and temperature
 	LimitTokens                    // plain tokens
+	LimitRequests                  // each request is one
+	LimitInFlight                  // each request is one until it ends
 )
 
 // Failure says what happens when a part of the policy cannot do its work.
@@ -157,12 +190,30 @@ type SemanticModel struct {
 //	cost = InputMilli x (input - cached) + CachedMilli x cached + OutputMilli x output
 type Tokens struct {
 	Capacity      int64 // tokens
-	RefillMilli   int64 // tokens per second, in thousandths
+	RefillMilli   int64 // tokens per second (or per Per seconds), in thousandths
+	Per           int64 // seconds; 0 stands for 1
+	Window        int64 // seconds; above 0: a quota, see Rate
 	DefaultOutput int64 // output cap of a request that names none
 
 	InputMilli  int64 // of the prompt
 	CachedMilli int64 // of the part of the prompt that the upstream had in a cache
 	OutputMilli int64 // of the answer
+}
+
+// Rate is how much a bucket holds and what flows in. With a Window it is a quota:
+// nothing flows in, but it is whole again at every full multiple of that time since
+// the begin of 1970 in UTC, and who has used it up is told not to try again.
+type Rate struct {
+	Capacity    int64
+	RefillMilli int64 // thousandths per second (or per Per seconds)
+	Per         int64 // seconds; 0 stands for 1
+	Window      int64 // seconds; 0: no quota
+}
+
+// InFlight is how many requests may be under way at a time.
+type InFlight struct {
+	Capacity int64
+	Lease    int64 // seconds for which a request is counted at least; its end ends that
 }
 
 // Redaction is the rule set for personal data in request strings.

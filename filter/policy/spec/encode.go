@@ -12,6 +12,7 @@ func Encode(d *Document) []byte {
 	items(w, "attributes", d.Attributes, (*writer).attribute)
 	items(w, "limits", d.Limits, (*writer).limit)
 	items(w, "models", d.Models, (*writer).model)
+	items(w, "overrides", d.Overrides, (*writer).override)
 	items(w, "redactions", d.Redactions, (*writer).redaction)
 	w.key("settings")
 	w.settings(&d.Settings)
@@ -130,13 +131,24 @@ func (w *writer) rule(v *VersionRule) {
 func (w *writer) limit(l *Limit) {
 	w.begin('{')
 	w.nonzero("graceMs", l.Shortage.GraceMs)
-	items(w, "key", l.Key, func(w *writer, k *KeySource) { w.out = jsonscan.AppendString(w.out, k.String()) })
+	if l.Mode == LimitInFlight {
+		w.key("inFlight")
+		w.inFlight(&l.InFlight)
+	}
+	items(w, "key", l.Key, func(w *writer, k *KeyPart) { w.out = jsonscan.AppendString(w.out, k.String()) })
 	w.nonzero("leastOutput", l.Shortage.LeastOutput)
+	if l.Missing != MissingShare {
+		w.string("missing", l.Missing.String())
+	}
 	w.string("mode", l.Mode.String())
 	w.strings("models", l.Models)
 	w.string("name", l.Name)
 	w.string("onFailure", l.OnFailure.String())
-	if l.Mode == LimitSemantic {
+	switch l.Mode {
+	case LimitRequests:
+		w.key("requests")
+		w.rate(&l.Requests)
+	case LimitSemantic:
 		w.key("semantic")
 		w.semantic(&l.Semantic)
 	}
@@ -147,6 +159,31 @@ func (w *writer) limit(l *Limit) {
 		w.key("tokens")
 		w.tokens(&l.Tokens)
 	}
+	w.end('}')
+}
+
+func (w *writer) rate(r *Rate) {
+	w.begin('{')
+	w.integer("capacity", r.Capacity)
+	w.nonzero("per", r.Per)
+	w.integer("refillMilli", r.RefillMilli)
+	w.nonzero("window", r.Window)
+	w.end('}')
+}
+
+func (w *writer) inFlight(f *InFlight) {
+	w.begin('{')
+	w.integer("capacity", f.Capacity)
+	w.integer("lease", f.Lease)
+	w.end('}')
+}
+
+func (w *writer) override(o *Override) {
+	w.begin('{')
+	w.integer("capacity", o.Capacity)
+	w.string("hash", FormatHash(o.Key))
+	w.nonzero("per", o.Per)
+	w.integer("refillMilli", o.RefillMilli)
 	w.end('}')
 }
 
@@ -177,7 +214,9 @@ func (w *writer) tokens(t *Tokens) {
 	w.integer("defaultOutput", t.DefaultOutput)
 	w.nonzero("inputMilli", t.InputMilli)
 	w.nonzero("outputMilli", t.OutputMilli)
+	w.nonzero("per", t.Per)
 	w.integer("refillMilli", t.RefillMilli)
+	w.nonzero("window", t.Window)
 	w.end('}')
 }
 

@@ -3,8 +3,9 @@ package spec
 // Names of the enumerations as YAML resources and documents write them, by value.
 var (
 	overflowNames  = []string{"refuse", "stream"}
-	keyNames       = []string{"model", "tenant", "user", "peer"}
-	limitNames     = []string{"semantic", "tokens"}
+	keyNames       = []string{"model", "tenant", "user", "peer", "apiKey", "clientIP", "header", "claim"}
+	missingNames   = []string{"share", "refuse"}
+	limitNames     = []string{"semantic", "tokens", "requests", "inFlight"}
 	failureNames   = []string{"closed", "open"}
 	entityNames    = []string{"phone", "email", "residentID", "bankCard"}
 	redactionNames = []string{"mask", "tag"}
@@ -13,10 +14,21 @@ var (
 // String returns refuse or stream.
 func (o Overflow) String() string { return nameOf(overflowNames, o) }
 
-// String returns model, tenant, user or peer.
+// String returns model, tenant, user, peer, apiKey, clientIP, header or claim.
 func (k KeySource) String() string { return nameOf(keyNames, k) }
 
-// String returns semantic or tokens.
+// String returns the source, and behind a colon the name if it has one.
+func (k KeyPart) String() string {
+	if k.Name == "" {
+		return k.Source.String()
+	}
+	return k.Source.String() + ":" + k.Name
+}
+
+// String returns share or refuse.
+func (m Missing) String() string { return nameOf(missingNames, m) }
+
+// String returns semantic, tokens, requests or inFlight.
 func (m LimitMode) String() string { return nameOf(limitNames, m) }
 
 // String returns closed or open.
@@ -31,8 +43,24 @@ func (m RedactionMode) String() string { return nameOf(redactionNames, m) }
 // ParseOverflow reads what Overflow.String writes; the error lists the names.
 func ParseOverflow(name string) (Overflow, error) { return valueOf[Overflow](overflowNames, name) }
 
-// ParseKeySource reads what KeySource.String writes; the error lists the names.
-func ParseKeySource(name string) (KeySource, error) { return valueOf[KeySource](keyNames, name) }
+// ParseKeyPart reads what KeyPart.String writes; the error lists the sources.
+func ParseKeyPart(text string) (KeyPart, error) {
+	source, name := text, ""
+	for i := 0; i < len(text); i++ {
+		if text[i] == ':' {
+			source, name = text[:i], text[i+1:]
+			break
+		}
+	}
+	s, err := valueOf[KeySource](keyNames, source)
+	if err == nil && (s >= KeyHeader) != (name != "") {
+		err = &Error{Problem: quote(text) + " is no part of a key: only header and claim take a name, as in header:x-team or claim:org.team"}
+	}
+	return KeyPart{Source: s, Name: name}, err
+}
+
+// ParseMissing reads what Missing.String writes; the error lists the names.
+func ParseMissing(name string) (Missing, error) { return valueOf[Missing](missingNames, name) }
 
 // ParseLimitMode reads what LimitMode.String writes; the error lists the names.
 func ParseLimitMode(name string) (LimitMode, error) { return valueOf[LimitMode](limitNames, name) }

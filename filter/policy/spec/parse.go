@@ -16,7 +16,7 @@ func Parse(text []byte) (*Document, error) {
 // another ParseInto.
 func ParseInto(d *Document, names *Names, text []byte) error {
 	clear(d.Models[:cap(d.Models)])
-	*d = Document{Models: d.Models[:0]}
+	*d = Document{Models: d.Models[:0], Overrides: d.Overrides[:0]}
 	r := newReader(text)
 	r.document(d)
 	if r.err != nil {
@@ -40,6 +40,8 @@ func (r *reader) document(d *Document) {
 			d.Attributes = list(r, nil, MaxAttributes, (*reader).attribute)
 		case "trees":
 			d.Trees = list(r, nil, MaxTrees, (*reader).tree)
+		case "overrides":
+			d.Overrides = list(r, d.Overrides, MaxOverrides, (*reader).override)
 		case "redactions":
 			d.Redactions = list(r, nil, MaxRedactions, (*reader).redaction)
 		default:
@@ -123,13 +125,19 @@ func (r *reader) limit(l *Limit) {
 		case "models":
 			l.Models = r.strings(MaxModels)
 		case "key":
-			l.Key = list(r, nil, len(keyNames), func(r *reader, k *KeySource) { *k = enum(r, ParseKeySource) })
+			l.Key = list(r, nil, MaxKeyParts, func(r *reader, k *KeyPart) { *k = enum(r, ParseKeyPart) })
 		case "mode":
 			l.Mode = enum(r, ParseLimitMode)
 		case "semantic":
 			r.semantic(&l.Semantic)
 		case "tokens":
 			r.tokens(&l.Tokens)
+		case "requests":
+			r.rate(&l.Requests)
+		case "inFlight":
+			r.inFlight(&l.InFlight)
+		case "missing":
+			l.Missing = enum(r, ParseMissing)
 		case "onFailure":
 			l.OnFailure = enum(r, ParseFailure)
 		case "leastOutput":
@@ -189,6 +197,10 @@ func (r *reader) tokens(t *Tokens) {
 			t.Capacity = r.integer()
 		case "refillMilli":
 			t.RefillMilli = r.integer()
+		case "per":
+			t.Per = r.integer()
+		case "window":
+			t.Window = r.integer()
 		case "defaultOutput":
 			t.DefaultOutput = r.integer()
 		case "inputMilli":
@@ -197,6 +209,54 @@ func (r *reader) tokens(t *Tokens) {
 			t.CachedMilli = r.integer()
 		case "outputMilli":
 			t.OutputMilli = r.integer()
+		default:
+			r.unknown()
+		}
+	}
+}
+
+func (r *reader) rate(v *Rate) {
+	for r.object(); r.next(); {
+		switch r.member {
+		case "capacity":
+			v.Capacity = r.integer()
+		case "refillMilli":
+			v.RefillMilli = r.integer()
+		case "per":
+			v.Per = r.integer()
+		case "window":
+			v.Window = r.integer()
+		default:
+			r.unknown()
+		}
+	}
+}
+
+func (r *reader) inFlight(v *InFlight) {
+	for r.object(); r.next(); {
+		switch r.member {
+		case "capacity":
+			v.Capacity = r.integer()
+		case "lease":
+			v.Lease = r.integer()
+		default:
+			r.unknown()
+		}
+	}
+}
+
+func (r *reader) override(v *Override) {
+	*v = Override{} // its memory was another's
+	for r.object(); r.next(); {
+		switch r.member {
+		case "hash":
+			v.Key = r.hash()
+		case "capacity":
+			v.Capacity = r.integer()
+		case "refillMilli":
+			v.RefillMilli = r.integer()
+		case "per":
+			v.Per = r.integer()
 		default:
 			r.unknown()
 		}

@@ -76,9 +76,10 @@ func (r *reader) expect(c byte, kind string) bool {
 // fields are the names of all fields of a document, so that one is found without
 // memory for its name and seen twice by a bit.
 var fields = [...]string{
-	"aliases", "baseMilli", "cachedMilli", "capacity", "defaultKMilli", "defaultOutput", "entities", "estimate", "floorMilli", "graceMs", "grpc", "header", "holdLimit",
-	"inputMilli", "kMilli", "key", "kind", "leastOutput", "limits", "maxDepth", "maxTokens", "mode", "model", "models", "name", "onFailure", "outputMilli", "overflow",
-	"record", "redactions", "refillMilli", "renames", "rules", "salt", "semantic", "settings", "stop", "tenantHeader", "tokens", "tokensPerUnit",
+	"aliases", "baseMilli", "cachedMilli", "capacity", "defaultKMilli", "defaultOutput", "entities", "estimate", "floorMilli", "graceMs", "grpc", "hash",
+	"header", "holdLimit", "inFlight", "inputMilli", "kMilli", "key", "kind", "lease", "leastOutput", "limits", "maxDepth", "maxTokens", "missing", "mode",
+	"model", "models", "name", "onFailure", "outputMilli", "overflow", "overrides", "per", "record", "redactions", "refillMilli", "renames", "requests",
+	"rules", "salt", "semantic", "settings", "stop", "tenantHeader", "tokens", "tokensPerUnit", "window",
 	"trustedPeers", "userHeader", "value", "version", "versionHeader", "versions", "workerHoldLimit",
 	"attributes", "trees",
 }

@@ -35,17 +35,23 @@ func good() *spec.Document {
 		},
 		Limits: []spec.Limit{
 			{
-				Name: "per-tenant", Models: []string{"gpt-4"}, Key: []spec.KeySource{spec.KeyTenant, spec.KeyModel},
+				Name: "per-tenant", Models: []string{"gpt-4"}, Key: []spec.KeyPart{
+					{Source: spec.KeyTenant}, {Source: spec.KeyModel}, {Source: spec.KeyHeader, Name: "x-team"}, {Source: spec.KeyClaim, Name: `org.https://a\.example/team`},
+				},
 				Semantic: spec.Semantic{
 					FloorMilli: 20_000, RefillMilli: 300, TokensPerUnit: 512, MaxTokens: 512, DefaultOutput: 512, DefaultKMilli: 600,
 					Models: []spec.SemanticModel{{Model: "gpt-4", BaseMilli: 100_000, KMilli: 1_200}},
 				},
-				OnFailure: spec.FailOpen,
+				OnFailure: spec.FailOpen, Missing: spec.MissingRefuse,
 			},
 			{Name: "all", Mode: spec.LimitTokens, Tokens: spec.Tokens{
 				Capacity: 1000, RefillMilli: 10_000, DefaultOutput: 16, InputMilli: 500, CachedMilli: 100, OutputMilli: 4000,
 			}, Shortage: spec.Shortage{LeastOutput: 24, Stop: true, GraceMs: 1500}},
+			{Name: "all/requests", Mode: spec.LimitRequests, Requests: spec.Rate{Capacity: 60, RefillMilli: 60_000, Per: 60}},
+			{Name: "all/inFlight", Mode: spec.LimitInFlight, InFlight: spec.InFlight{Capacity: 4, Lease: 600}},
+			{Name: "all/quota", Mode: spec.LimitRequests, Requests: spec.Rate{Capacity: 1000, Window: 86_400}},
 		},
+		Overrides: []spec.Override{{Key: 0x1234567890abcdef, Capacity: 5, RefillMilli: 1}, {Key: 1<<64 - 1, Capacity: 500, RefillMilli: 1, Per: 60}},
 		Redactions: []spec.Redaction{{
 			Name: "personal", Models: []string{"minilm"},
 			Entities:  []spec.Entity{{Kind: spec.EntityPhone}, {Kind: spec.EntityBankCard, Mode: spec.RedactTag}},
@@ -179,10 +185,25 @@ func TestValidate(t *testing.T) {
 		{func(d *spec.Document) { d.Limits[0].Models = []string{"gpt-4", "x"} }, `limits[0].models[1]: no model "x"`},
 		{func(d *spec.Document) { d.Limits[0].Models = []string{"gpt-4-latest"} }, `limits[0].models[0]: "gpt-4-latest" is an alias: use its model's name "gpt-4"`},
 		{func(d *spec.Document) { d.Limits[0].Models = []string{"gpt-4", "gpt-4"} }, `limits[0].models[1]: "gpt-4" stands here twice`},
-		{func(d *spec.Document) { d.Limits[0].Key = []spec.KeySource{spec.KeyUser, spec.KeyUser} }, `limits[0].key[1]: "user" stands here twice`},
-		{func(d *spec.Document) { d.Limits[0].Key[0] = 9 }, `limits[0].key[0]: has no such value`},
+		{func(d *spec.Document) {
+			d.Limits[0].Key = []spec.KeyPart{{Source: spec.KeyUser}, {Source: spec.KeyUser}}
+		}, `limits[0].key[1]: "user" stands here twice`},
+		{func(d *spec.Document) { d.Limits[0].Key[0].Source = 9 }, `limits[0].key[0]: has no such value`},
 		{func(d *spec.Document) { d.Settings.TenantHeader = "" }, `limits[0].key[0]: tenant needs settings.tenantHeader`},
 		{func(d *spec.Document) { d.Limits[0].Mode = 7 }, `limits[0].mode: has no such value`},
+		{func(d *spec.Document) { d.Limits[0].Key[2].Name = "X-Team" }, `limits[0].key[2]: "X-Team" is no header name`},
+		{func(d *spec.Document) { d.Limits[0].Key[2].Name = "" }, `limits[0].key[2]: only header and claim have a name`},
+		{func(d *spec.Document) { d.Limits[0].Key[0].Name = "x" }, `limits[0].key[0]: only header and claim have a name`},
+		{func(d *spec.Document) { d.Limits[0].Key[3].Name = "a..b" }, `limits[0].key[3]: "a..b" is no path to a claim`},
+		{func(d *spec.Document) { d.Limits[0].Key[3].Name = "a\\b" }, `limits[0].key[3]: "a\\b" is no path to a claim`},
+		{func(d *spec.Document) { d.Limits[0].Missing = 7 }, `limits[0].missing: has no such value`},
+		{func(d *spec.Document) { d.Limits[2].Requests.Capacity = 0 }, `limits[2].requests.capacity: must be from 1`},
+		{func(d *spec.Document) { d.Limits[2].InFlight.Lease = 1 }, `limits[2].inFlight: the mode is requests`},
+		{func(d *spec.Document) { d.Limits[3].Requests.Capacity = 1 }, `limits[3].requests: the mode is inFlight`},
+		{func(d *spec.Document) { d.Limits[3].InFlight.Lease = 0 }, `limits[3].inFlight.lease: must be from 1`},
+		{func(d *spec.Document) { d.Limits[4].Requests.RefillMilli = 1 }, `limits[4].requests.window: a quota has no refill`},
+		{func(d *spec.Document) { d.Overrides[1].Key = 0 }, `overrides[1].hash: must be above the one before`},
+		{func(d *spec.Document) { d.Overrides[0].Capacity = 0 }, `overrides[0].capacity: must be from 1`},
 		{func(d *spec.Document) { d.Limits[0].OnFailure = 7 }, `limits[0].onFailure: has no such value`},
 		{func(d *spec.Document) { d.Limits[0].Tokens.Capacity = 7 }, `limits[0].tokens: the mode is semantic`},
 		{func(d *spec.Document) { d.Limits[1].Semantic.MaxTokens = 7 }, `limits[1].semantic: the mode is tokens`},
@@ -199,12 +220,12 @@ func TestValidate(t *testing.T) {
 		{func(d *spec.Document) { d.Limits[1].Shortage.Stop = false }, `limits[1].graceMs: is for stop alone`},
 		{func(d *spec.Document) { d.Limits[1].Tokens.Capacity = 0 }, `limits[1].tokens.capacity: must be from 1`},
 		{func(d *spec.Document) {
-			for c := 'a'; c <= 'i'; c++ {
+			for c := 'a'; c <= 'q'; c++ {
 				l := d.Limits[1]
 				l.Name = string(c)
 				d.Limits = append(d.Limits, l)
 			}
-		}, `limits[8]: model "gpt-4" has more than 8 limits`},
+		}, `limits[16]: model "gpt-4" has more than 16 limits`},
 
 		{func(d *spec.Document) { d.Redactions[0].Name = "" }, `redactions[0].name: "" is no name`},
 		{func(d *spec.Document) { d.Redactions[0].Models[0] = "x" }, `redactions[0].models[0]: no model "x"`},
@@ -257,8 +278,8 @@ func TestParseRefuses(t *testing.T) {
 		`{"models":[{"estimate":[1,2.5]}]}`:                                `models[0].estimate[1]: must be a whole number`,
 		`{"models":[{"estimate":{}}]}`:                                     `models[0].estimate: must be a list`,
 		`{"models":[{"rules":[{"header":"a"},{"headers":"b"}]}]}`:          `models[0].rules[1].headers: unknown field`,
-		`{"limits":[{"key":["model","client"]}]}`:                          `limits[0].key[1]: "client" is not one of model, tenant, user, peer`,
-		`{"limits":[{"mode":"units"}]}`:                                    `limits[0].mode: "units" is not one of semantic, tokens`,
+		`{"limits":[{"key":["model","client"]}]}`:                          `limits[0].key[1]: "client" is not one of model, tenant, user, peer, apiKey, clientIP, header, claim`,
+		`{"limits":[{"mode":"units"}]}`:                                    `limits[0].mode: "units" is not one of semantic, tokens, requests, inFlight`,
 		`{"limits":[{"semantic":{"models":[{"model":"a","base":1}]}}]}`:    `limits[0].semantic.models[0].base: unknown field`,
 		`{"redactions":[{"entities":[{"mode":"mask"}]}]}`:                  `redactions[0].entities[0].kind: is missing`,
 		`{"redactions":[{"entities":[{"kind":"phone"}]}]}`:                 `redactions[0].entities[0].mode: is missing`,

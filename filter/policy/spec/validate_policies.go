@@ -61,6 +61,9 @@ func (v *validator) covered(models []string, f func(model int)) {
 
 func (v *validator) limits(limits []Limit) {
 	v.atMost(len(limits), MaxLimits)
+	if len(KeyNames(limits, KeyHeader)) > MaxKeyHeaders || len(KeyNames(limits, KeyClaim)) > MaxKeyClaims { // what a stream remembers
+		v.fail("have more than " + decimal(MaxKeyHeaders) + " different headers or " + decimal(MaxKeyClaims) + " different claims in their keys")
+	}
 	count := make([]uint8, len(v.doc.Models))
 	for i := range limits {
 		l := &limits[i]
@@ -87,25 +90,13 @@ func (v *validator) limits(limits []Limit) {
 func (v *validator) limit(l *Limit) {
 	v.ownName(l.Name)
 	v.references(l.Models)
-	v.each("key", len(l.Key), len(keyNames), func(i int) { v.keySource(l.Key, i) })
+	v.each("key", len(l.Key), MaxKeyParts, func(i int) { v.keyPart(l.Key, i) })
 	v.known("onFailure", uint8(l.OnFailure), uint8(FailOpen))
 	v.shortage(&l.Shortage)
-	v.known("mode", uint8(l.Mode), uint8(LimitTokens))
-	if l.Mode == LimitTokens {
-		if s := &l.Semantic; len(s.Models) > 0 || s.FloorMilli|s.RefillMilli|s.TokensPerUnit|s.MaxTokens|s.DefaultOutput|s.DefaultKMilli != 0 {
-			v.failIn("semantic", "the mode is tokens")
-		}
-		v.in("tokens")
-		v.tokens(&l.Tokens)
-		v.out()
-		return
+	v.known("missing", uint8(l.Missing), uint8(MissingRefuse))
+	if v.known("mode", uint8(l.Mode), uint8(LimitInFlight)); v.err == nil {
+		v.numbers(l)
 	}
-	if l.Tokens != (Tokens{}) {
-		v.failIn("tokens", "the mode is semantic")
-	}
-	v.in("semantic")
-	v.semantic(l)
-	v.out()
 }
 
 func (v *validator) shortage(s *Shortage) {
@@ -113,20 +104,6 @@ func (v *validator) shortage(s *Shortage) {
 	v.within("graceMs", s.GraceMs, 0, MaxGraceMs)
 	if s.GraceMs > 0 && !s.Stop {
 		v.failIn("graceMs", "is for stop alone")
-	}
-}
-
-func (v *validator) keySource(key []KeySource, i int) {
-	switch {
-	case key[i] > KeyPeer:
-		v.fail("has no such value")
-	case key[i] == KeyTenant && v.doc.Settings.TenantHeader == "":
-		v.fail("tenant needs settings.tenantHeader")
-	}
-	for j := range i {
-		if key[j] == key[i] {
-			v.fail(quote(key[i].String()) + " stands here twice")
-		}
 	}
 }
 
@@ -156,8 +133,7 @@ func (v *validator) semantic(l *Limit) {
 }
 
 func (v *validator) tokens(t *Tokens) {
-	v.within("capacity", t.Capacity, 1, MaxCapacity)
-	v.within("refillMilli", t.RefillMilli, 0, MaxMilli)
+	v.rate(&Rate{t.Capacity, t.RefillMilli, t.Per, t.Window})
 	v.within("defaultOutput", t.DefaultOutput, 0, MaxTokenNumber)
 	v.within("inputMilli", t.InputMilli, 0, MaxTokenMilli)
 	v.within("cachedMilli", t.CachedMilli, 0, MaxTokenMilli)

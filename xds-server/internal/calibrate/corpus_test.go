@@ -181,9 +181,10 @@ func newGateway(t *testing.T, estimate *spec.Estimate) *gateway {
 	return &gateway{t: t, program: program, stream: engine.NewStream(hold.NewPool(1 << 20)), Memory: bucket.NewMemory(1)}
 }
 
-func (g *gateway) Now() int64     { return 1 }
-func (g *gateway) Random() uint64 { return 1 }
-func (g *gateway) Peer() []byte   { return nil }
+func (g *gateway) Now() int64             { return 1 }
+func (g *gateway) Random() uint64         { return 1 }
+func (g *gateway) Peer() []byte           { return nil }
+func (g *gateway) Property(string) []byte { return nil }
 
 // line is what the access log says of a request.
 func (g *gateway) line(a *api, parts []string) string {

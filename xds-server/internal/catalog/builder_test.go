@@ -76,7 +76,7 @@ func right() folder {
 		"trust.yaml": trust, "gateway.yaml": gateway,
 		"a.yaml": modelOf("a", "v1") + "---\n" + routeOf("a", "v1"),
 		"b.yaml": modelOf("b", "v1"), "b-route.yaml": routeOf("b", "v1"),
-		"limit.yaml":  resource("TokenLimit", "limit", "{models: [a], tokens: {capacity: 10, refillPerSecond: 1}}"),
+		"limit.yaml":  resource("TokenLimit", "limit", "{models: [a], tokens: {perSecond: 1, burst: 10}}"),
 		"redact.yaml": resource("RedactionPolicy", "redact", "{models: [a], entities: [{kind: email, mode: mask}]}"),
 	}
 }
@@ -101,7 +101,7 @@ func TestLastGood(t *testing.T) {
 		{"removed model that a route and a limit still name", folder{"a.yaml": routeOf("a", "v1"), "b.yaml": moved}, []string{"Model/a a.yaml:1"}, folder{"b.yaml": moved}},
 		{"removed route of a model with two versions", folder{"b.yaml": modelOf("b", "v1", "v2"), "b-route.yaml": ""}, []string{"Model/b b.yaml:1"}, folder{"b-route.yaml": ""}},
 		{"new bad resource", folder{"c.yaml": resource("Model", "c", "{}"), "b.yaml": moved}, []string{"Model/c -"}, folder{"b.yaml": moved}},
-		{"new bad model with all that is about it", folder{"c.yaml": resource("Model", "c", "{}") + "---\n" + routeOf("c", "v1"), "limit.yaml": resource("TokenLimit", "limit", "{models: [a, c], tokens: {capacity: 20, refillPerSecond: 1}}")},
+		{"new bad model with all that is about it", folder{"c.yaml": resource("Model", "c", "{}") + "---\n" + routeOf("c", "v1"), "limit.yaml": resource("TokenLimit", "limit", "{models: [a, c], tokens: {perSecond: 1, burst: 20}}")},
 			[]string{"Model/c -", "ModelRoute/c -", "TokenLimit/limit limit.yaml:1"}, nil},
 		{"two changes that need each other, one of them bad", folder{"a.yaml": two + "---\n" + routeOf("a", "v2")}, []string{"Model/a a.yaml:1", "ModelRoute/a a.yaml:6"}, nil},
 		{"two changes that need each other, both good", folder{"b.yaml": modelOf("b", "v2"), "b-route.yaml": routeOf("b", "v2")}, nil, folder{"b.yaml": modelOf("b", "v2"), "b-route.yaml": routeOf("b", "v2")}},
@@ -110,7 +110,7 @@ func TestLastGood(t *testing.T) {
 		{"no gateway left", folder{"gateway.yaml": "", "b.yaml": moved}, []string{"Gateway/local gateway.yaml:1"}, folder{"b.yaml": moved}},
 		{"alias that means another model", folder{"c.yaml": resource("Model", "c", `{aliases: [a], versions: [{name: v1, endpoints: ["127.0.0.1:1"], insecure: true}]}`)}, []string{"Model/c -"}, nil},
 		{"alias in the place of a model that a limit names", folder{"a.yaml": resource("Model", "z", `{aliases: [a], versions: [{name: v1, endpoints: ["127.0.0.1:1"], insecure: true}]}`)}, []string{"Model/a a.yaml:1", "Model/z -"}, folder{"a.yaml": modelOf("a", "v1")}},
-		{"what only the filter refuses", folder{"c.yaml": resource("TokenLimit", "c", "{models: [a], tokens: {capacity: 10, refillPerSecond: 999999999999}}")}, []string{"TokenLimit/c -"}, nil},
+		{"what only the filter refuses", folder{"c.yaml": resource("TokenLimit", "c", "{models: [a], tokens: {perSecond: 999999999999, burst: 10}}")}, []string{"TokenLimit/c -"}, nil},
 		{"new model of a new policy that is bad", folder{"c.yaml": modelOf("c", "v1"), "d.yaml": modelOf("d", "v1"), "redact-new.yaml": redactNew}, []string{"Model/c -", "RedactionPolicy/more -"}, folder{"d.yaml": modelOf("d", "v1")}},
 		{"new model beside a policy that cannot be read", folder{"c.yaml": modelOf("c", "v1"), "b.yaml": moved, "redact.yaml": "kind: RedactionPolicy\n spec: {"}, []string{"Model/c -", "RedactionPolicy/redact redact.yaml:1"}, folder{"b.yaml": moved}},
 		{"new model beside another document that cannot be read", folder{"c.yaml": modelOf("c", "v1"), "x.yaml": "{"}, nil, folder{"c.yaml": modelOf("c", "v1")}},
@@ -262,7 +262,7 @@ func edit(random *rand.Rand, state folder) {
 		further := pick("", "", "fallback: [{model: "+model()+", version: "+version()+"}], ", "fallback: [{version: "+version()+"}], mirrors: [{version: v2}], ")
 		text = strings.Replace(text, "spec: {", "spec: {"+further, 1)
 	case 4:
-		text, home = resource("TokenLimit", pick("limit", "other"), "{models: ["+pick(model(), "b1")+"], "+pick("key: [tenant], ", "")+"tokens: {capacity: 10, refillPerSecond: 1}}"), "limit"
+		text, home = resource("TokenLimit", pick("limit", "other"), "{models: ["+pick(model(), "b1")+"], "+pick("key: [tenant], ", "")+"tokens: {perSecond: 1, burst: 10}}"), "limit"
 	case 5:
 		text, home = resource("RedactionPolicy", pick("redact", "other"), "{models: ["+pick("a", "b", "c", "")+"], entities: [{kind: email, mode: "+pick("mask", "tag", "hide")+"}]}"), "redact"
 	case 6:
@@ -305,7 +305,7 @@ func TestManyBadReferences(t *testing.T) {
 // TestLimitNeedsTenants: a gateway cannot stop naming what a limit counts by.
 func TestLimitNeedsTenants(t *testing.T) {
 	named := strings.Replace(gateway, "spec:", "spec:\n  identity: {tenant: {header: x-tenant}}", 1)
-	state := right().with(folder{"gateway.yaml": named, "limit.yaml": resource("TokenLimit", "limit", "{key: [tenant], tokens: {capacity: 10, refillPerSecond: 1}}")})
+	state := right().with(folder{"gateway.yaml": named, "limit.yaml": resource("TokenLimit", "limit", "{key: [tenant], tokens: {perSecond: 1, burst: 10}}")})
 	builder := catalog.NewBuilder()
 	if first := builder.Build(state.set()); len(first.Problems) > 0 {
 		t.Fatal(first.Problems)

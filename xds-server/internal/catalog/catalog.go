@@ -33,10 +33,12 @@ type Catalog struct {
 	policies map[string]policy // by gateway
 }
 
-// Limit is a token budget.
+// Limit is one of the budgets of a TokenLimit. Its name is the TokenLimit's, with what it
+// counts behind a slash if that is not tokens at a rate.
 type Limit struct {
 	spec.Limit
-	Origin string // of the TokenLimit: "document:line"
+	Overrides []spec.Override // sorted by Key
+	Origin    string          // of the TokenLimit: "document:line"
 }
 
 // Redaction is a rule set for personal data.

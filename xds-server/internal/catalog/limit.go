@@ -30,19 +30,11 @@ var knownModels = []spec.SemanticModel{
 	{Model: "phi-3", BaseMilli: 30_000, KMilli: 600},
 }
 
-// limits builds the token limits.
+// limits builds the limits: of each TokenLimit one for everything that it counts.
 func (c *checker) limits() []*Limit {
 	var limits []*Limit
 	for _, u := range c.all(api.KindTokenLimit) {
-		e := as[api.TokenLimit](u)
-		limit := &Limit{Limit: spec.Limit{Name: e.name, Models: c.modelRefs(e.unit, "spec.models", e.value.Spec.Models)}, Origin: e.origin()}
-		limit.Key = c.key(e)
-		if e.value.Spec.OnFailure != nil {
-			limit.OnFailure = e.value.Spec.OnFailure.Failure
-		}
-		limit.Shortage = c.shortage(e.unit, e.value.Spec.Shortage)
-		c.budget(e, &limit.Limit)
-		limits = append(limits, limit)
+		limits = append(limits, c.limit(as[api.TokenLimit](u))...)
 	}
 	return limits
 }
@@ -81,21 +73,91 @@ func (c *checker) shortage(u *unit, written *api.Shortage) spec.Shortage {
 	return s
 }
 
+// What is behind the name of a TokenLimit in those of its further limits.
+const (
+	suffixInFlight      = "/inFlight"
+	suffixRequests      = "/requests"
+	suffixQuotaRequests = "/quota-requests"
+	suffixQuota         = "/quota"
+)
+
+// limit builds the limits of one TokenLimit.
+func (c *checker) limit(e entry[api.TokenLimit]) []*Limit {
+	written := &e.value.Spec
+	shared := spec.Limit{Models: c.modelRefs(e.unit, "spec.models", written.Models), Key: c.key(e)}
+	shortage := c.shortage(e.unit, written.Shortage)
+	if written.Missing != nil {
+		shared.Missing = written.Missing.Missing
+		if len(written.Key) == 0 {
+			c.at(e.unit, "spec.missing", "there is no key that a request could miss a part of", "remove it, or set key")
+		}
+	}
+	if written.OnFailure != nil {
+		shared.OnFailure = written.OnFailure.Failure
+	}
+	var limits []*Limit
+	add := func(suffix string, mode spec.LimitMode) *Limit {
+		l := &Limit{Limit: shared, Origin: e.origin()}
+		l.Name, l.Mode = e.name+suffix, mode
+		if mode <= spec.LimitTokens {
+			l.Shortage = shortage
+		}
+		limits = append(limits, l)
+		return l
+	}
+	if f := written.InFlight; f != nil {
+		add(suffixInFlight, spec.LimitInFlight).InFlight = c.inFlight(e.unit, f)
+	}
+	if r := written.Requests; r != nil {
+		add(suffixRequests, spec.LimitRequests).Requests = c.rate(e.unit, "spec.requests", r)
+	}
+	plain := spec.Tokens{DefaultOutput: defaultOutput}
+	if written.Tokens != nil {
+		plain = c.tokens(e.unit, written.Tokens)
+	}
+	if q := written.Quota; q != nil {
+		c.quota(e.unit, q)
+		if q.Requests != nil {
+			add(suffixQuotaRequests, spec.LimitRequests).Requests = spec.Rate{Capacity: int64(*q.Requests), Window: q.Per.Seconds()}
+		}
+		if q.Tokens != nil {
+			tokens := &add(suffixQuota, spec.LimitTokens).Tokens
+			*tokens = plain
+			tokens.Capacity, tokens.RefillMilli, tokens.Per, tokens.Window = int64(*q.Tokens), 0, 0, q.Per.Seconds()
+		}
+	}
+	switch {
+	case written.Semantic != nil && written.Tokens != nil:
+		c.at(e.unit, "spec.tokens", "semantic and tokens are both set", "remove one of the two")
+	case written.Semantic != nil:
+		add("", spec.LimitSemantic).Semantic = c.semantic(e, written.Semantic, shared.Models)
+	case written.Tokens != nil:
+		add("", spec.LimitTokens).Tokens = plain
+	case len(limits) == 0 && !e.doc.Failed("spec.tokens"):
+		c.at(e.unit, "spec.semantic", "none of semantic, tokens, requests, inFlight and quota is set: there is no budget", "semantic: {} has the defaults")
+	}
+	c.overrides(e, limits)
+	return limits
+}
+
 // key builds the bucket's key. A part that some gateway never fills would
 // throw all its requests into one bucket without saying so.
-func (c *checker) key(e entry[api.TokenLimit]) []spec.KeySource {
-	var key []spec.KeySource
+func (c *checker) key(e entry[api.TokenLimit]) []spec.KeyPart {
+	var key []spec.KeyPart
+	if n := len(e.value.Spec.Key); n > spec.MaxKeyParts {
+		c.at(e.unit, "spec.key", fmt.Sprintf("a key of %d parts is longer than %d", n, spec.MaxKeyParts), "remove some")
+	}
 	for i, written := range e.value.Spec.Key {
 		field := fmt.Sprintf("spec.key[%d]", i)
-		if slices.Contains(key, written.KeySource) {
+		if slices.Contains(key, written.KeyPart) {
 			c.at(e.unit, field, fmt.Sprintf("%q is listed twice", written), "remove one of the two")
 		}
-		key = append(key, written.KeySource)
+		key = append(key, written.KeyPart)
 		if e.doc.Failed(field) {
 			continue
 		}
 		for _, gateway := range c.all(api.KindGateway) {
-			c.keyHasValue(as[api.Gateway](gateway), e.unit, field, written.KeySource)
+			c.keyHasValue(as[api.Gateway](gateway), e.unit, field, written.Source)
 		}
 	}
 	return key
@@ -118,23 +180,6 @@ func (c *checker) keyHasValue(gateway entry[api.Gateway], u *unit, field string,
 
 func anonymous(l api.Listener) bool {
 	return l.TLS == nil || optionalClient(l.TLS)
-}
-
-// budget builds the numbers of the one mode that is set.
-func (c *checker) budget(e entry[api.TokenLimit], limit *spec.Limit) {
-	semantic, tokens := e.value.Spec.Semantic, e.value.Spec.Tokens
-	switch {
-	case semantic != nil && tokens != nil:
-		c.at(e.unit, "spec.tokens", "semantic and tokens are both set", "remove one of the two")
-	case semantic != nil:
-		limit.Mode = spec.LimitSemantic
-		limit.Semantic = c.semantic(e, semantic, limit.Models)
-	case tokens != nil:
-		limit.Mode = spec.LimitTokens
-		limit.Tokens = c.tokens(e.unit, tokens)
-	case !e.doc.Failed("spec.tokens"):
-		c.at(e.unit, "spec.semantic", "neither semantic nor tokens is set: there is no budget", "semantic: {} has the defaults")
-	}
 }
 
 func (c *checker) semantic(e entry[api.TokenLimit], written *api.SemanticBudget, counted []string) spec.Semantic {
@@ -190,19 +235,18 @@ func (c *checker) semanticModels(e entry[api.TokenLimit], written *api.SemanticB
 
 func (c *checker) tokens(u *unit, written *api.TokenBudget) spec.Tokens {
 	const field = "spec.tokens"
-	if written.RefillPerSecond.Milli() == 0 {
-		c.at(u, field+".refillPerSecond", "a bucket that never refills refuses every request once it is empty", "use a number above 0")
-	}
 	weights := written.Weights
 	if weights == nil {
 		weights = &api.TokenWeights{}
 	}
+	rate := c.rate(u, field, written.Rate())
 	return spec.Tokens{
 		InputMilli:    c.weight(u, field+".weights.input", weights.Input),
 		CachedMilli:   c.weight(u, field+".weights.cached", weights.Cached),
 		OutputMilli:   c.weight(u, field+".weights.output", weights.Output),
-		Capacity:      int64(c.bounded(u, field+".capacity", written.Capacity, 1, maxTokenCount)),
-		RefillMilli:   written.RefillPerSecond.Milli(),
+		Capacity:      rate.Capacity,
+		RefillMilli:   rate.RefillMilli,
+		Per:           rate.Per,
 		DefaultOutput: int64(c.inRange(u, field+".defaultOutput", written.DefaultOutput, defaultOutput, 0, maxTokenCount)),
 	}
 }

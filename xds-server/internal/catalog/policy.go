@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -19,7 +20,9 @@ func (c *Catalog) Policy(gateway *Gateway) *spec.Document {
 	}
 	for _, limit := range c.Limits {
 		document.Limits = append(document.Limits, limit.Limit)
+		document.Overrides = append(document.Overrides, limit.Overrides...)
 	}
+	slices.SortFunc(document.Overrides, func(a, b spec.Override) int { return cmp.Compare(a.Key, b.Key) })
 	for _, redaction := range c.Redactions {
 		document.Redactions = append(document.Redactions, redaction.Redaction)
 	}
@@ -127,7 +130,8 @@ func (w *world) locate(document *spec.Document, gateway string, err error) issue
 	case section == "models" && err == nil:
 		about = key{api.KindModel, document.Models[i].Name}
 	case section == "limits" && err == nil:
-		about = key{api.KindTokenLimit, document.Limits[i].Name}
+		name, _, _ := strings.Cut(document.Limits[i].Name, "/")
+		about = key{api.KindTokenLimit, name}
 	case section == "redactions" && err == nil:
 		about = key{api.KindRedactionPolicy, document.Redactions[i].Name}
 	case strings.HasPrefix(section, "settings"):

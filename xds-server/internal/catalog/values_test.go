@@ -128,11 +128,11 @@ func TestTokenWeights(t *testing.T) {
 		return buildText(t, head+model("m")+resource).Limits[0].Tokens
 	}
 	plain := spec.Tokens{Capacity: 10, RefillMilli: 1_000, DefaultOutput: 512}
-	if got := limit("{capacity: 10, refillPerSecond: 1, weights: {input: 1, output: 1.000}}"); got != plain {
+	if got := limit("{perSecond: 1, burst: 10, weights: {input: 1, output: 1.000}}"); got != plain {
 		t.Errorf("weights of 1 are %+v, want them left out", got)
 	}
 	plain.InputMilli, plain.CachedMilli, plain.OutputMilli = 500, 1, 1_000_000
-	if got := limit("{capacity: 10, refillPerSecond: 1, weights: {input: 0.5, cached: 0.001, output: 1000}}"); got != plain {
+	if got := limit("{perSecond: 1, burst: 10, weights: {input: 0.5, cached: 0.001, output: 1000}}"); got != plain {
 		t.Errorf("weights are %+v, want %+v", got, plain)
 	}
 }

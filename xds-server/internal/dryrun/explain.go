@@ -46,6 +46,7 @@ type Record struct {
 // Charge is what one limit wanted and what came of it.
 type Charge struct {
 	Name           string `json:"name"`
+	Key            string `json:"key"`   // hash of the bucket's name
 	State          string `json:"state"` // taken, refused, failed, skipped or givenBack
 	CostMicro      int64  `json:"costMicro"`
 	CapacityMicro  int64  `json:"capacityMicro"`
@@ -65,6 +66,8 @@ type Explanation struct {
 	Estimate spec.Estimate
 	// Redaction names the policy that applies to the model; empty: none.
 	Redaction string
+	// Keys are what the buckets of each limit are kept by, in words.
+	Keys map[string]string
 	// Reply is the filter's answer; nil: the request goes on.
 	Reply *wasmhost.Reply
 	// Destination is where it goes; nil: nowhere.
@@ -105,6 +108,7 @@ func Explain(ctx context.Context, c *catalog.Catalog, module []byte, sample Samp
 		Gateway: gateway.Name, Request: sample.Request, Record: *decision, Reply: outcome.Reply,
 		RandomBucket: decision.Bucket != nil && again.Bucket != nil && *decision.Bucket != *again.Bucket,
 		Redaction:    redactionOf(c, decision.Model),
+		Keys:         keysOf(c),
 		Rule:         ruleOf(c, decision, sample.Request),
 		Estimate:     estimateOf(c, decision.Model),
 	}
@@ -201,6 +205,22 @@ func (e *Explanation) locate(c *catalog.Catalog, module []byte, gateway *catalog
 		}
 	}
 	return nil
+}
+
+// keysOf says by what the buckets of each limit are kept.
+func keysOf(c *catalog.Catalog) map[string]string {
+	keys := make(map[string]string, len(c.Limits))
+	for _, l := range c.Limits {
+		var parts []string
+		for _, part := range l.Key {
+			parts = append(parts, part.String())
+		}
+		keys[l.Name] = "one for all"
+		if len(parts) > 0 {
+			keys[l.Name] = "by " + strings.Join(parts, ", ")
+		}
+	}
+	return keys
 }
 
 func redactionOf(c *catalog.Catalog, model string) string {

@@ -72,7 +72,7 @@ func (e *Explanation) formatLimits(t *table) {
 		if c.State == "taken" || c.State == "refused" {
 			left = ", " + decimal(c.RemainingMicro, micro) + " left"
 		}
-		t.row("limit", fmt.Sprintf("%s: costs %s of %s: %s%s", c.Name,
+		t.row("limit", fmt.Sprintf("%s, bucket %s %s: costs %s of %s: %s%s", c.Name, c.Key, e.Keys[c.Name],
 			decimal(c.CostMicro, micro), decimal(c.CapacityMicro, micro), chargeWords[c.State], left))
 	}
 }
@@ -82,7 +82,7 @@ var chargeWords = map[string]string{
 	"taken":     "taken",
 	"refused":   "refused",
 	"failed":    "the store failed",
-	"skipped":   "not asked, another limit had refused",
+	"skipped":   "the store failed, and the limit is open",
 	"givenBack": "given back, another limit refused",
 }
 

@@ -61,7 +61,7 @@ func policy(overflow spec.Overflow, record bool) *spec.Document {
 		Settings: spec.Settings{TenantHeader: "x-tenant-id", UserHeader: "x-user-id", HoldLimit: 1 << 20,
 			WorkerHoldLimit: 16 << 20, Overflow: overflow, MaxDepth: 64, Record: record},
 		Models: []spec.Model{{Name: "gpt-4", Versions: []string{"v1", "v2"}, Salt: "gpt-4"}},
-		Limits: []spec.Limit{{Name: "per-tenant", Key: []spec.KeySource{spec.KeyTenant, spec.KeyModel}, Mode: spec.LimitSemantic,
+		Limits: []spec.Limit{{Name: "per-tenant", Key: []spec.KeyPart{{Source: spec.KeyTenant}, {Source: spec.KeyModel}}, Mode: spec.LimitSemantic,
 			Semantic: spec.Semantic{FloorMilli: 20_000, RefillMilli: 300, TokensPerUnit: 512, MaxTokens: 5_000_000, DefaultOutput: 512,
 				Models: []spec.SemanticModel{{Model: "gpt-4", BaseMilli: 100_000, KMilli: 1200}}}}},
 		Redactions: []spec.Redaction{{Name: "personal-data", Entities: []spec.Entity{

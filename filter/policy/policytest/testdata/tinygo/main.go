@@ -14,6 +14,8 @@ func (host) Now() int64     { return 0 }
 func (host) Random() uint64 { return 0 }
 func (host) Peer() []byte   { return nil }
 
+func (host) Property(string) []byte { return nil }
+
 var (
 	document []byte
 	stream   = engine.NewStream(hold.NewPool(1 << 20))
