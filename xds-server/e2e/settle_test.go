@@ -29,9 +29,10 @@ const (
 	endClient  = "client"  // the client goes away in the midst
 	endReset   = "reset"   // the upstream breaks off
 	endRefused = "refused" // the upstream answers 503
+	endSilence = "silence" // the upstream falls silent, until its time is over
 )
 
-// TestEveryStreamIsSettled has many streams at once through a real Envoy of two
+// TestEveryStreamIsSettled has many streams at once through a real Envoy of four
 // workers end in every way, and then asks the budget what is left: what the streams
 // cost is gone, and no reservation.
 func TestEveryStreamIsSettled(t *testing.T) {
@@ -39,14 +40,14 @@ func TestEveryStreamIsSettled(t *testing.T) {
 	upstream := httptest.NewServer(http.HandlerFunc(serveStream))
 	t.Cleanup(upstream.Close)
 	e, err := staticenvoy.Start(t.Context(), staticenvoy.Config{
-		Binary: artefact.Envoy(t), Dir: t.TempDir(), Upstream: strings.TrimPrefix(upstream.URL, "http://"), Concurrency: 2, Log: t.Output(),
-		Filter: staticenvoy.Wasm(artefact.Built(t, "filter.wasm"), metered),
+		Binary: artefact.Envoy(t), Dir: t.TempDir(), Upstream: strings.TrimPrefix(upstream.URL, "http://"), Concurrency: 4, Log: t.Output(),
+		Filter: staticenvoy.Wasm(artefact.Built(t, "filter.wasm"), metered), IdleTimeout: 400 * time.Millisecond,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(e.Stop)
-	ends := []string{endWhole, endClient, endReset, endRefused}
+	ends := []string{endWhole, endClient, endReset, endRefused, endSilence}
 	var done sync.WaitGroup
 	for c := range clients {
 		done.Go(func() {
@@ -74,7 +75,7 @@ func TestEveryStreamIsSettled(t *testing.T) {
 	if gone := int64(meteredTokens) - left; gone != n.settled {
 		t.Errorf("%d tokens are gone, settled are %d", gone, n.settled)
 	}
-	if n.settlements() != clients*each || n.reserved != n.settled+n.refunded-n.overrun || n.byUsage != clients*each/4 {
+	if n.settlements() != clients*each || n.reserved != n.settled+n.refunded-n.overrun || n.byUsage != clients*each/int64(len(ends)) {
 		t.Errorf("%+v for %d streams", n, clients*each)
 	}
 	if n.settled < n.byUsage*usage {
@@ -102,8 +103,12 @@ func serveStream(w http.ResponseWriter, r *http.Request) {
 			return // the client has gone, and Envoy says so
 		}
 	}
-	if end == endReset {
+	switch end {
+	case endReset:
 		panic(http.ErrAbortHandler)
+	case endSilence:
+		<-r.Context().Done()
+		return
 	}
 	_, _ = io.WriteString(w, `data: {"choices":[],"usage":{"prompt_tokens":32,"completion_tokens":5}}`+"\n\ndata: [DONE]\n\n")
 }
@@ -123,9 +128,9 @@ func endStream(ctx context.Context, address, end string) error {
 	}
 	body, err := io.ReadAll(resp.Body)
 	switch {
-	case end == endReset && err == nil:
+	case (end == endReset || end == endSilence) && err == nil:
 		return fmt.Errorf("the answer that broke off ended well: %s", body)
-	case end == endReset:
+	case end == endReset, end == endSilence:
 		return nil
 	case end == endWhole && (strings.Contains(string(body), "prompt_tokens") || !strings.HasSuffix(string(body), "[DONE]\n\n")):
 		return fmt.Errorf("the client got %s", body)

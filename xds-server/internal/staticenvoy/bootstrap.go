@@ -3,6 +3,7 @@ package staticenvoy
 import (
 	"net"
 	"strconv"
+	"time"
 )
 
 type object = map[string]any
@@ -25,7 +26,7 @@ func bootstrap(c Config) object {
 			"listeners": []any{object{
 				"name": listenerName, "address": address("127.0.0.1", 0),
 				"per_connection_buffer_limit_bytes": limit,
-				"filter_chains":                     []any{object{"filters": []any{manager(c.Filter)}}},
+				"filter_chains":                     []any{object{"filters": []any{manager(c)}}},
 			}},
 			"clusters": []any{cluster(c.Upstream)},
 		},
@@ -40,17 +41,22 @@ func address(host string, port int) object {
 	return object{"socket_address": object{"address": host, "port_value": port}}
 }
 
-func manager(f Filter) object {
+func manager(c Config) object {
 	filters := []any{}
-	if f.config != nil {
-		filters = append(filters, f.config)
+	if c.Filter.config != nil {
+		filters = append(filters, c.Filter.config)
 	}
 	filters = append(filters, object{"name": "envoy.filters.http.router",
 		"typed_config": object{"@type": typePrefix + "filters.http.router.v3.Router"}})
+	idle := c.IdleTimeout
+	if idle == 0 {
+		idle = 5 * time.Minute
+	}
 	return object{"name": "envoy.filters.network.http_connection_manager", "typed_config": object{
 		"@type":       typePrefix + "filters.network.http_connection_manager.v3.HttpConnectionManager",
 		"stat_prefix": "gateway", "codec_type": "AUTO", "max_request_headers_kb": 96,
-		"http_filters": filters,
+		"stream_idle_timeout": strconv.FormatFloat(idle.Seconds(), 'f', -1, 64) + "s",
+		"http_filters":        filters,
 		"route_config": object{"name": "all", "virtual_hosts": []any{object{
 			"name": "all", "domains": []any{"*"},
 			"routes": []any{object{"match": object{"prefix": "/"}, "route": object{"cluster": "upstream", "timeout": "0s"}}},

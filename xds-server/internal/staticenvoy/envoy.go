@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/weirmesh/weir/xds-server/internal/envoyproc"
 )
@@ -25,6 +26,8 @@ type Config struct {
 	Components  string // Envoy's --component-log-level; empty: none
 	Log         io.Writer
 	BufferLimit int // per_connection_buffer_limit_bytes; 0: Envoy's default of 1 MiB
+	// IdleTimeout is stream_idle_timeout; 0: Envoy's default of 5 minutes.
+	IdleTimeout time.Duration
 	// ReleaseMemory gives free pages back, as the bootstrap of package bootstrap does.
 	ReleaseMemory bool
 }
