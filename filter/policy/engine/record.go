@@ -111,7 +111,7 @@ func (s *Stream) recordSettlement(r *recorder) {
 
 // recordCounts says what the prompt's estimate rests on, if its text was read.
 func (s *Stream) recordCounts(r *recorder) {
-	if s.body != bodyJSON {
+	if s.body == bodyNone || s.body == bodyOpaque {
 		return
 	}
 	r.name("counts")

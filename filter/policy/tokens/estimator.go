@@ -147,8 +147,27 @@ func (e *Estimator) begin(c class) {
 	e.class, e.run = c, 0
 }
 
+// hanRun returns the end of the common Han characters, U+4E00 to U+9FFF, that begin at
+// i and are complete.
+func hanRun(raw []byte, i int) int {
+	for ; i+3 <= len(raw); i += 3 {
+		a, b, c := raw[i], raw[i+1], raw[i+2]
+		if a-0xE4 > 0xE9-0xE4 || b&0xC0 != 0x80 || c&0xC0 != 0x80 || a == 0xE4 && b < 0xB8 {
+			break
+		}
+	}
+	return i
+}
+
 // sequence reads the UTF-8 sequence at i, or begins to.
 func (e *Estimator) sequence(raw []byte, i int) int {
+	if end := hanRun(raw, i); end > i {
+		if e.run > 0 {
+			e.begin(word)
+		}
+		e.counts[spec.ClassHan] += int64(end-i) / 3
+		return end
+	}
 	b := raw[i]
 	if b>>4 == 0xE && i+3 <= len(raw) && classes[raw[i+1]] == cont && classes[raw[i+2]] == cont {
 		e.char(uint32(b&0x0F)<<12 | uint32(raw[i+1]&0x3F)<<6 | uint32(raw[i+2]&0x3F))
