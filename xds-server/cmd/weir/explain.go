@@ -12,6 +12,7 @@ import (
 
 	"github.com/weirmesh/weir/xds-server/internal/catalog"
 	"github.com/weirmesh/weir/xds-server/internal/dryrun"
+	"github.com/weirmesh/weir/xds-server/internal/routetree"
 )
 
 // explainFlags are the flags of `weir explain`.
@@ -103,11 +104,25 @@ func (f *explainFlags) write(w io.Writer, e *dryrun.Explanation) error {
 type explanationView struct {
 	Gateway      string           `json:"gateway"`
 	Decision     dryrun.Record    `json:"decision"`
-	RandomBucket bool             `json:"randomBucket"` // the request names no user: each one has another bucket
+	RandomBucket bool             `json:"randomBucket"`    // the request names no user: each one has another bucket
+	Steps        []routetree.Step `json:"tree,omitempty"`  // the way through the policy's tree
+	Slots        *slotsView       `json:"slots,omitempty"` // what the slots of the hash get that decided last
 	Redaction    string           `json:"redactionPolicy,omitempty"`
 	Destination  *destinationView `json:"destination,omitempty"`
 	Upstream     *messageView     `json:"upstream,omitempty"`
 	Reply        *messageView     `json:"reply,omitempty"`
+}
+
+// slotsView is a choice by hash.
+type slotsView struct {
+	Of   string    `json:"of"` // what is hashed
+	Runs []runView `json:"runs"`
+}
+
+type runView struct {
+	From    int    `json:"from"`
+	To      int    `json:"to"`
+	Version string `json:"version"`
 }
 
 type destinationView struct {
@@ -128,7 +143,13 @@ type messageView struct {
 }
 
 func newExplanationView(e *dryrun.Explanation) explanationView {
-	v := explanationView{Gateway: e.Gateway, Decision: e.Record, RandomBucket: e.RandomBucket, Redaction: e.Redaction}
+	v := explanationView{Gateway: e.Gateway, Decision: e.Record, RandomBucket: e.RandomBucket, Redaction: e.Redaction, Steps: e.Steps}
+	if e.Slots != nil {
+		v.Slots = &slotsView{Of: e.Slots.Of}
+		for _, r := range e.Slots.Runs {
+			v.Slots.Runs = append(v.Slots.Runs, runView(r))
+		}
+	}
 	if e.Destination != nil {
 		v.Destination = &destinationView{Route: e.Destination.Route, Cluster: e.Destination.Cluster, Version: e.Destination.Version}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/weirmesh/weir/filter/policy/spec"
 	"github.com/weirmesh/weir/filter/wasmhost"
 	"github.com/weirmesh/weir/xds-server/internal/catalog"
+	"github.com/weirmesh/weir/xds-server/internal/routetree"
 	"github.com/weirmesh/weir/xds-server/internal/translate"
 )
 
@@ -30,7 +31,9 @@ type Record struct {
 	Outcome          string         `json:"outcome"` // forward, or the code of the reply
 	Model            string         `json:"model"`
 	Version          string         `json:"version"`   // forced; empty: the route picks
-	VersionBy        string         `json:"versionBy"` // path, header, rule or route
+	VersionBy        string         `json:"versionBy"` // path, header, rule, tree or route
+	Rule             string         `json:"rule"`      // name of the rule or step that the tree came to
+	Path             string         `json:"path"`      // the answers to the tree's tests: 1 is yes
 	Bucket           *int           `json:"bucket"`
 	Tenant           string         `json:"tenant"` // a hash
 	PromptTokens     int64          `json:"promptTokens"`
@@ -62,6 +65,10 @@ type Explanation struct {
 	RandomBucket bool
 	// Rule is the rule that forced the version; nil: none did.
 	Rule *spec.VersionRule
+	// Steps are the request's way through the policy's tree.
+	Steps []routetree.Step
+	// Slots is what the slots of the hash get that decided last; nil: no hash did.
+	Slots *routetree.Slots
 	// Estimate is how many tokens of the model one of each class of text is.
 	Estimate spec.Estimate
 	// Redaction names the policy that applies to the model; empty: none.
@@ -199,6 +206,7 @@ func (e *Explanation) locate(c *catalog.Catalog, module []byte, gateway *catalog
 	}
 	model := c.Model(e.Record.Model)
 	e.Route = &model.Route
+	e.climb(model)
 	for i := range model.Versions {
 		if model.Versions[i].Name == e.Destination.Version {
 			e.Version = &model.Versions[i]

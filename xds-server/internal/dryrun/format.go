@@ -114,6 +114,7 @@ func (e *Explanation) formatVersion(t *table) {
 	if e.Destination == nil {
 		return
 	}
+	e.formatTree(t)
 	t.row("version", e.Destination.Version+", "+e.versionReason())
 	t.row("cluster", e.Destination.Cluster+" at "+where(e.Version))
 	e.formatFurther(t)
@@ -156,6 +157,8 @@ func (e *Explanation) versionReason() string {
 	switch {
 	case e.Rule != nil:
 		return fmt.Sprintf("by the rule for %s: %s", e.Rule.Header, e.Rule.Value)
+	case e.Record.VersionBy == "tree":
+		return "by " + e.Record.Rule
 	case e.Record.VersionBy == "header":
 		return "by the header " + e.Route.VersionHeader
 	case e.Record.VersionBy == "path":

@@ -28,10 +28,10 @@ type version struct{}
 
 func (version) Build(b *Builder, c *api.VersionName) Target { return b.decide("", *c) }
 
-// split leaves the request to the route's split.
-type split struct{}
+// toSplit leaves the request to the route's split.
+type toSplit struct{}
 
-func (split) Build(b *Builder, _ *bool) Target { return b.Leaf("", "") }
+func (toSplit) Build(b *Builder, _ *bool) Target { return b.Leaf("", "") }
 
 // header compares a header with values.
 type header struct{}

@@ -63,7 +63,7 @@ func Standard() *Registry {
 				return nil
 			}
 			return &s.Split
-		}, split{}),
+		}, toSplit{}),
 		Register(r, "header", func(s *api.RouteStep) *api.HeaderStrategy { return s.Header }, header{}),
 		Register(r, "weight", func(s *api.RouteStep) *api.WeightStrategy { return s.Weight }, weight{}),
 		Register(r, "userHash", func(s *api.RouteStep) *api.UserHashStrategy { return s.UserHash }, userHash{}),
