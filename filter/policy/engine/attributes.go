@@ -31,7 +31,7 @@ func (p *Program) assignTrees() {
 	}
 	for i := range p.doc.Trees {
 		t := &p.doc.Trees[i]
-		p.models[p.catalog.names.Find(t.Model)].tree = int32(i)
+		p.models[p.catalog.names.Find(t.Model)].tree = int16(i)
 		p.colours[i] = none
 		for j := range t.Nodes {
 			at := t.Nodes[j].Attribute

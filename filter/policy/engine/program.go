@@ -36,12 +36,13 @@ type Program struct {
 
 // model is what the program knows of one model beyond the document.
 type model struct {
-	redaction int32 // index in doc.Redactions, none
-	header    int32 // index of the version header in Program.headers, none
-	rules     span  // in Program.choices
-	tree      int32 // index in doc.Trees, none
-	limits    span  // in Program.counted, in the order of charging
-	metered   bool  // one of them counts tokens
+	redaction int16 // index in doc.Redactions, none
+	tree      int16 // index in doc.Trees, none
+	header    int8  // index of the version header in Program.headers, none
+	choices   uint8 // of Program.choices, from choice on
+	metered   bool  // a limit of it counts tokens
+	choice    int32
+	limits    span // in Program.counted, in the order of charging
 }
 
 // span is a part of a list.
@@ -219,9 +220,9 @@ func (p *Program) assignVersions() {
 		c, m := &p.models[i], &p.doc.Models[i]
 		c.redaction, c.header = none, none
 		if m.VersionHeader != "" {
-			c.header = int32(findHeader(p.headers, m.VersionHeader))
+			c.header = int8(findHeader(p.headers, m.VersionHeader))
 		}
-		c.rules.start = int32(len(p.choices))
+		c.choice, c.choices = int32(len(p.choices)), uint8(len(m.Rules))
 		for _, r := range m.Rules {
 			header := findHeader(p.headers, r.Header)
 			p.choices = append(p.choices, versionRule{
@@ -230,7 +231,6 @@ func (p *Program) assignVersions() {
 				version: int32(slices.Index(m.Versions, r.Version)),
 			})
 		}
-		c.rules.end = int32(len(p.choices))
 	}
 }
 
@@ -267,7 +267,7 @@ func (p *Program) assignLimits() {
 
 func (p *Program) assignRedactions() {
 	for i := range p.doc.Redactions {
-		p.each(p.doc.Redactions[i].Models, func(m int) { p.models[m].redaction = int32(i) })
+		p.each(p.doc.Redactions[i].Models, func(m int) { p.models[m].redaction = int16(i) })
 	}
 	p.uniform = true
 	for i := range p.models {

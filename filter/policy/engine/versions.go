@@ -124,7 +124,7 @@ func (s *Stream) chooseVersion() bool {
 		s.versionBy = versionByHeader
 		return s.version >= 0 || s.refuseVersion()
 	}
-	for _, r := range s.program.choices[m.rules.start:m.rules.end] {
+	for _, r := range s.program.choices[m.choice:][:m.choices] {
 		if s.versionValues[r.header] == r.value {
 			s.version, s.versionBy = int(r.version), versionByRule
 			return true
