@@ -15,8 +15,11 @@ func (p *Program) assignTrees() {
 	}
 	p.metadata, p.colours = nil, make([]int8, len(p.doc.Trees))
 	p.reads = reads{}
+	p.claims = make([]string, len(p.doc.Attributes))
 	for i := range p.doc.Attributes {
 		switch p.doc.Attributes[i].Source {
+		case spec.FromClaim:
+			p.claims[i] = claimProperty(p.doc.Attributes[i].Name)
 		case spec.FromHeader:
 			p.reads.headers = true
 		case spec.FromColour:

@@ -43,16 +43,22 @@ func (p *Program) collectParts() {
 			case spec.KeyClientIP:
 				part.property = propertyAddress
 			case spec.KeyClaim:
-				part.property = propertyClaims
-				for _, name := range spec.ClaimPath(k.Name) {
-					part.property += "\x00" + name
-				}
+				part.property = claimProperty(k.Name)
 			case spec.KeyHeader, spec.KeyAPIKey:
 				p.readsKeys = true
 			}
 			p.parts = append(p.parts, part)
 		}
 	}
+}
+
+// claimProperty is the property that holds a claim.
+func claimProperty(path string) string {
+	property := propertyClaims
+	for _, name := range spec.ClaimPath(path) {
+		property += "\x00" + name
+	}
+	return property
 }
 
 func (p *Program) findPart(k spec.KeyPart) int {

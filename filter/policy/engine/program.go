@@ -23,9 +23,10 @@ type Program struct {
 	parts   []keyPart       // of the keys of all limits
 	rules   []*redact.Rules // by index in doc.Redactions
 
-	reads    reads   // what trees look at
-	metadata []uint8 // attributes in the body's metadata
-	colours  []int8  // by index in doc.Trees: the attribute that is a colour, none
+	reads    reads    // what trees look at
+	metadata []uint8  // attributes in the body's metadata
+	claims   []string // by index in doc.Attributes: the property of one that is a claim
+	colours  []int8   // by index in doc.Trees: the attribute that is a colour, none
 
 	// uniform: the same redaction (or none) applies to every model, so that a body
 	// can be redacted before its model is known.

@@ -22,6 +22,8 @@ func (r *request) Attribute(i int, slot bool) []byte {
 		return s.userName()
 	case spec.FromPeer:
 		return s.host.Peer()
+	case spec.FromClaim:
+		return s.host.Property(s.program.claims[i])
 	}
 	return s.known.value(i)
 }

@@ -134,6 +134,7 @@ func TestValidate(t *testing.T) {
 		{func(d *spec.Document) { d.Attributes[0].Name = "" }, `attributes[0]: needs a name`},
 		{func(d *spec.Document) { d.Attributes[2].Name = "x" }, `attributes[2]: needs a name`},
 		{func(d *spec.Document) { d.Attributes[2].Source = 99 }, `attributes[2]: has no such value`},
+		{func(d *spec.Document) { d.Attributes[1] = spec.Attribute{Source: spec.FromClaim, Name: "a..b"} }, `attributes[1]: "a..b" is no path to a claim`},
 		{func(d *spec.Document) { d.Trees[0].Model = "gpt-4-latest" }, `trees[0]: "gpt-4-latest" is an alias`},
 		{func(d *spec.Document) { d.Trees[0].Model = "no" }, `trees[0]: no model "no"`},
 		{func(d *spec.Document) { d.Trees[1].Model = "gpt-4" }, `trees[1]: trees are sorted by model`},

@@ -30,6 +30,7 @@ const (
 	FromBaggage                         // the member Name of the header baggage (W3C Baggage)
 	FromColour                          // header x-Name, else query parameter Name, else member Name of baggage
 	FromMetadata                        // the member Name of the body's top-level object metadata
+	FromClaim                           // the claim at the path Name of the token that Envoy verified (see ClaimPath)
 	FromTenant
 	FromUser
 	FromPeer // SPIFFE ID of the downstream peer
@@ -84,9 +85,9 @@ const (
 	leafNumbers = 2
 )
 
-var attributeNames = []string{"header", "query", "baggage", "colour", "metadata", "tenant", "user", "peer"}
+var attributeNames = []string{"header", "query", "baggage", "colour", "metadata", "claim", "tenant", "user", "peer"}
 
-// String returns header, query, baggage, colour, metadata, tenant, user or peer.
+// String returns header, query, baggage, colour, metadata, claim, tenant, user or peer.
 func (s AttributeSource) String() string { return nameOf(attributeNames, s) }
 
 // Compare orders attributes as they stand in a document: by source, then by name.

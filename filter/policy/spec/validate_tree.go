@@ -11,6 +11,8 @@ func (v *validator) attributes(all []Attribute) {
 			v.fail("needs a name of at most " + decimal(MaxAttributeBytes) + " bytes; tenant, user and peer need none")
 		case a.Source == FromHeader && !validHeader(a.Name), a.Source == FromColour && !validHeader("x-"+a.Name):
 			v.fail(quote(a.Name) + " is no header name")
+		case a.Source == FromClaim && len(ClaimPath(a.Name)) == 0:
+			v.fail(quote(a.Name) + " is no path to a claim")
 		case i > 0 && all[i-1].Compare(*a) >= 0:
 			v.fail("attributes are sorted by source and name, each once")
 		}

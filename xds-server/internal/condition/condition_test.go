@@ -56,6 +56,7 @@ func TestParse(t *testing.T) {
 		`false || !!(tenant == "a")`:                     `tenant == "a"`,
 		`tenant == "a" && false`:                         `false`,
 		`tenant == "a\"\\\'"`:                            `tenant == "a\"\\'"`,
+		`claim("org.team") in ["a"]`:                     `claim("org.team") == "a"`,
 		`7 % 4 == 3`:                                     `true`,
 	} {
 		x, err := condition.Parse(source, "salt")
@@ -94,6 +95,7 @@ func TestParseErrors(t *testing.T) {
 		`header("a b") == "a"`:           `column 7: it is no name of a header`,
 		`header(x) == "a"`:               `column 8: "x" stands where a name in quotes is needed`,
 		`header("") == "a"`:              `column 7: a name has 1 to 128 bytes`,
+		`claim("a..b") == "x"`:           `column 6: a claim is a path of names`,
 		`metadata == "a"`:                `column 10: "==" stands where ( is needed`,
 		`time == "25:00"`:                `column 9: "25:00" is no time of day such as 09:30`,
 		`weekday == "someday"`:           `column 12: "someday" is no weekday`,

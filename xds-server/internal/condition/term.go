@@ -110,7 +110,7 @@ func (p *parser) negative() (term, error) {
 
 // names are all that a term may begin with.
 var names = []string{
-	"baggage", "colour", "has", "hash", "header", "int", "metadata", "minute", "now", "peer", "query", "startsWith", "tenant", "time",
+	"baggage", "claim", "colour", "has", "hash", "header", "int", "metadata", "minute", "now", "peer", "query", "startsWith", "tenant", "time",
 	"user", "variant", "weekday",
 }
 
@@ -130,7 +130,7 @@ func (p *parser) named(word token) (term, error) {
 		return text(spec.FromPeer, ""), nil
 	case "variant":
 		return text(spec.FromHeader, VariantHeader), nil
-	case "header", "query", "baggage", "colour":
+	case "header", "query", "baggage", "claim", "colour":
 		return p.place(word, text)
 	case "metadata":
 		t := text(spec.FromMetadata, "")
@@ -159,7 +159,7 @@ func (p *parser) member(name string) error {
 // place reads header("x-name") and its like. A colour may stand without a name.
 func (p *parser) place(word token, text func(spec.AttributeSource, string) term) (term, error) {
 	sources := map[string]spec.AttributeSource{
-		"header": spec.FromHeader, "query": spec.FromQuery, "baggage": spec.FromBaggage, "colour": spec.FromColour,
+		"header": spec.FromHeader, "query": spec.FromQuery, "baggage": spec.FromBaggage, "claim": spec.FromClaim, "colour": spec.FromColour,
 	}
 	if word.text == "colour" && !p.is("(") {
 		return text(spec.FromColour, DefaultColour), nil
@@ -185,6 +185,8 @@ func CheckName(source spec.AttributeSource, name string) string {
 		return "a name has 1 to 128 bytes"
 	case strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7F }):
 		return "a name has no control characters"
+	case source == spec.FromClaim && len(spec.ClaimPath(name)) == 0:
+		return `a claim is a path of names with dots between them; a dot in a name is \.`
 	case source == spec.FromHeader || source == spec.FromColour:
 		if strings.HasPrefix(name, "x-weir-") || strings.ContainsFunc(name, func(r rune) bool {
 			return (r < '0' || r > '9') && (r < 'a' || r > 'z') && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
