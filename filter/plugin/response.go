@@ -17,6 +17,10 @@ func (s *stream) OnHttpResponseHeaders(_ int, end bool) types.Action {
 	}
 	if s.reading = s.engine.Reads(); s.reading {
 		s.readResponseHeaders(end)
+	} else if s.program.Record() && s.engine.VersionUnknown() {
+		if st := s.readResponseMap(responseHeaders); st != statusOK {
+			s.complain("read response headers", st)
+		}
 	}
 	edits := s.engine.ResponseEdits()
 	for i := range edits {
@@ -39,6 +43,8 @@ func (s *stream) readResponseHeaders(end bool) {
 }
 
 // readResponseMap shows headers or trailers of the response to the engine.
+//
+//go:noinline
 func (s *stream) readResponseMap(kind uint32) status {
 	data, st := getPairs(kind)
 	headers := newPairs(data)

@@ -112,8 +112,32 @@ func edit(kind uint32, e *engine.Edit) status {
 		return removeHeader(kind, e.Name)
 	case engine.Append:
 		return addHeader(kind, e.Name, e.Value)
+	case engine.Merge:
+		return mergeBaggage(kind, e)
 	}
 	return setHeader(kind, e.Name, e.Value)
+}
+
+// mergeBaggage puts the filter's members of baggage before the client's.
+//
+//go:noinline
+func mergeBaggage(kind uint32, e *engine.Edit) status {
+	data, st := getPairs(kind)
+	w := append(worker.headers.b[:0], e.Value...)
+	headers := newPairs(data)
+	for st == statusOK && headers.next() {
+		if view(headers.name) == e.Name {
+			w = engine.AppendBaggage(w, headers.value)
+		}
+	}
+	worker.headers.b = w
+	if headers.bad {
+		return statusInvalidMemory
+	}
+	if st != statusOK {
+		return st
+	}
+	return setHeader(kind, e.Name, w)
 }
 
 // refuse sends the engine's reply. Over HTTP/1 Envoy tells the end of a body in a

@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"net"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -163,6 +165,7 @@ func TestGRPC(t *testing.T) {
 	t.Run("answers", func(t *testing.T) { testRPCAnswers(t, g) })
 	t.Run("refusals", func(t *testing.T) { testRPCRefusals(t, g) })
 	t.Run("limits", func(t *testing.T) { testRPCLimits(t, g) })
+	t.Run("decision", func(t *testing.T) { testDecision(t, g) })
 	t.Run("deadline", func(t *testing.T) { testRPCDeadline(t, g) })
 }
 
@@ -266,6 +269,49 @@ func testRPCLimits(t *testing.T, g *rpcGateway) {
 	if left := header.Get("x-ratelimit-remaining-tokens"); !slices.Equal(left, []string{"478"}) {
 		t.Errorf("remaining %q, want what was left less the prompt of the call that failed", left)
 	}
+}
+
+// testDecision asks over both protocols for the same user: what was decided is the
+// same, goes upstream and back, and cannot be forged.
+func testDecision(t *testing.T, g *rpcGateway) {
+	ctx := metadata.AppendToOutgoingContext(t.Context(), "x-user-id", "alice", "request-id", "my-call",
+		"baggage", "mine=1, weir.model=forged", "x-weir-decision", "forged")
+	var header metadata.MD
+	if _, err := g.client.ModelInfer(ctx, question("chat", "", "x", 0), grpc.Header(&header)); err != nil {
+		t.Fatal(err)
+	}
+	told, decision := g.v1.heard(), strings.Join(header.Get("x-weir-decision"), "|")
+	if !slices.Equal(told.Get("x-weir-decision"), []string{decision}) || !slices.Equal(told.Get("baggage"), []string{decision + ",mine=1"}) {
+		t.Errorf("the model was told %q and %q, the client %q", told.Get("x-weir-decision"), told.Get("baggage"), decision)
+	}
+	if !slices.Equal(told.Get("x-request-id"), []string{"my-call"}) || !slices.Equal(header.Get("x-request-id"), []string{"my-call"}) {
+		t.Errorf("request ids %q, %q", told.Get("x-request-id"), header.Get("x-request-id"))
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+loopback(g.gateway)+"/v2/models/chat", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const id = "0f2f4a1e-8a4f-4e5b-9a6e-0123456789ab"
+	req.Header.Set("x-user-id", "alice")
+	req.Header.Set("x-request-id", id)
+	a, err := send(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := a.header.Get("x-request-id"); got != id {
+		t.Errorf("request id %q", got)
+	}
+	other := a.header.Get("x-weir-decision")
+	same, _, _ := strings.Cut(decision, ",weir.request=")
+	if !strings.HasPrefix(other, same+",weir.request="+id) {
+		t.Errorf("over gRPC %s, over HTTP %s", decision, other)
+	}
+	eventually(t, 10*time.Second, func() error {
+		if text := g.log.text(); !strings.Contains(text, `\"model\":\"chat\",\"version\":\"v1\",\"versionBy\":\"route\"`) {
+			return errors.New("the access log does not say which version was taken")
+		}
+		return nil
+	})
 }
 
 func testRPCDeadline(t *testing.T, g *rpcGateway) {

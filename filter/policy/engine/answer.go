@@ -1,6 +1,10 @@
 package engine
 
-import "github.com/weirmesh/weir/filter/policy/usage"
+import (
+	"slices"
+
+	"github.com/weirmesh/weir/filter/policy/usage"
+)
 
 // answer is what is known of the response.
 type answer struct {
@@ -47,6 +51,10 @@ func (s *Stream) ResponseHeader(name, value []byte) {
 		a.encoded = a.encoded || !equalFold(view(value), "identity")
 	case "content-length":
 		a.sized = true
+	case HeaderVersion:
+		if s.model >= 0 {
+			s.taken = slices.Index(s.program.doc.Models[s.model].Versions, view(value))
+		}
 	case "grpc-status":
 		a.good = a.good && view(value) == "0"
 	case "grpc-encoding":

@@ -44,7 +44,7 @@ func (a *arena) integer(n int64) []byte { return a.close(jsonscan.AppendInt(a.op
 func (a *arena) duration(ns int64) []byte { return a.close(appendDuration(a.open(), ns)) }
 
 // maxEdits bounds the header edits of a request.
-const maxEdits = 52
+const maxEdits = 56
 
 // edits is a list of header changes.
 type edits struct {

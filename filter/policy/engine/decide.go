@@ -24,5 +24,6 @@ func (s *Stream) decide() bool {
 		s.edits.set(HeaderNameAt, s.facts.path[len(pathV2Models)-1:][:1+len(segment)])
 	}
 	s.colour()
+	s.announce()
 	return true
 }

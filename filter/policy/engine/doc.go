@@ -65,6 +65,7 @@ const (
 	Remove Op = iota // all values of the header
 	Set              // replace all values by one
 	Append           // add one to the values that there are
+	Merge            // replace all values by Value and what AppendBaggage takes of them
 )
 
 // Edit changes a header. Name and Value are valid until the stream is reset.
@@ -92,6 +93,8 @@ const (
 	HeaderModel   = "x-weir-model"
 	HeaderBucket  = "x-weir-bucket"
 	HeaderVersion = "x-weir-version"
+	// HeaderDecision is what was decided, upstream and in the response.
+	HeaderDecision = "x-weir-decision"
 	// HeaderNameAt says where the model's name stands, for versions that call it
 	// otherwise: "/" and the segment of the path, or "from-to/length" in bytes of the
 	// body as it goes upstream, with the body's length if it has a content-length.

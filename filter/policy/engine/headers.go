@@ -2,6 +2,15 @@ package engine
 
 // headerFacts is what a request's headers say, besides the texts in Stream.
 type headerFacts struct {
+	plainFacts
+	id    identifier         // x-request-id
+	rpcID identifier         // request-id, which gRPC clients may send
+	path  [maxPathBytes]byte // without its query
+}
+
+// plainFacts are those that are no texts. They are reset as one value: of texts TinyGo
+// would write every byte, in code for each.
+type plainFacts struct {
 	method       method
 	hasPath      bool
 	escaped      bool  // the path holds an encoded slash or backslash
@@ -12,6 +21,7 @@ type headerFacts struct {
 	compresses   bool // grpc-encoding other than identity: messages may be compressed
 	answers      bool // grpc-accept-encoding: messages of the answer may be compressed
 	binary       bool // inference-header-content-length: JSON followed by raw tensors
+	forged       bool // baggage has members that only the filter may write
 	hasModel     bool // x-model
 	hasTokens    bool // x-max-tokens
 	hasHeat      bool // x-temperature
@@ -21,7 +31,6 @@ type headerFacts struct {
 	badTokens    bool
 	badHeat      bool
 	pathBytes    int
-	path         [maxPathBytes]byte // without its query
 }
 
 // maxPathBytes is longer than any path that can be answered: names of models and
@@ -96,6 +105,12 @@ func (s *Stream) ownHeader(name string, value []byte) {
 		f.encoded = f.encoded || !equalFold(view(value), "identity")
 	case "accept-encoding":
 		f.compressible = true
+	case headerRequestID:
+		f.id.set(value)
+	case "request-id":
+		f.rpcID.set(value)
+	case headerBaggage:
+		f.forged = f.forged || forgesBaggage(value)
 	case "grpc-encoding":
 		f.compresses = !equalFold(view(value), "identity")
 	case headerGRPCAccept:
@@ -136,7 +151,7 @@ func (s *Stream) removeClientHeader(name string) {
 	if s.edits.has(name) {
 		return
 	}
-	const room = 18 // for the filter's own edits
+	const room = 22 // for the filter's own edits
 	kept, ok := s.scratch.keep([]byte(name))
 	if !ok || s.scratch.n > removalBytes || s.edits.n >= maxEdits-room {
 		s.refuseParameter("x-weir-*", "may not be sent by clients")

@@ -28,6 +28,8 @@ type Program struct {
 	claims   []string // by index in doc.Attributes: the property of one that is a claim
 	colours  []int8   // by index in doc.Trees: the attribute that is a colour, none
 
+	digests []digest // by index in doc.Trees
+
 	// uniform: the same redaction (or none) applies to every model, so that a body
 	// can be redacted before its model is known.
 	uniform   bool
@@ -132,6 +134,7 @@ func (p *Program) build(prev *Program) {
 	p.models = room(p.models, len(doc.Models))
 	p.assignVersions()
 	p.assignTrees()
+	p.digestTrees()
 	p.assignLimits()
 	p.assignRedactions()
 }

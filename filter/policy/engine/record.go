@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"github.com/weirmesh/weir/filter/policy/bucket"
 	"github.com/weirmesh/weir/filter/policy/jsonscan"
 	"github.com/weirmesh/weir/filter/policy/redact"
 	"github.com/weirmesh/weir/filter/policy/spec"
@@ -30,8 +29,8 @@ func (s *Stream) Record() []byte {
 	if s.model >= 0 {
 		r.text("model", s.program.doc.Models[s.model].Name)
 	}
-	if s.version >= 0 {
-		r.text("version", s.program.doc.Models[s.model].Versions[s.version])
+	if v := max(s.version, s.taken); v >= 0 {
+		r.text("version", s.program.doc.Models[s.model].Versions[v])
 	}
 	if s.bucket >= 0 {
 		r.text("versionBy", versionSources[s.versionBy])
@@ -40,7 +39,7 @@ func (s *Stream) Record() []byte {
 	}
 	if s.tenant.n > 0 {
 		r.name("tenant")
-		r.b = appendHex(r.b, bucket.PartOf(s.tenant.bytes()))
+		r.b = appendHex(r.b, s.tenantHash())
 	}
 	if s.charges.count > 0 {
 		s.recordCharges(&r)
@@ -168,14 +167,17 @@ func (r *recorder) number(name string, n int64) {
 	r.b = jsonscan.AppendInt(r.b, n)
 }
 
+const hexDigits = "0123456789abcdef"
+
 // appendHex appends a number as a JSON string of 16 hexadecimal digits.
 func appendHex(b []byte, n uint64) []byte {
 	return append(appendHexDigits(append(b, '"'), n), '"')
 }
 
+// appendHexDigits appends a number as 16 hexadecimal digits.
 func appendHexDigits(b []byte, n uint64) []byte {
 	for shift := 60; shift >= 0; shift -= 4 {
-		b = append(b, "0123456789abcdef"[n>>shift&15])
+		b = append(b, hexDigits[n>>shift&15])
 	}
 	return b
 }

@@ -49,6 +49,7 @@ type Stream struct {
 	model     int // index, none: not known yet
 	early     bool
 	version   int // index of the forced version, none
+	taken     int // index of the version that the response names, none
 	versionBy versionSource
 	bucket    int // none: not computed
 	leaf      int // of the tree, none: it was not asked
@@ -83,7 +84,8 @@ func NewStream(pool *hold.Pool) *Stream {
 // Reset makes s ready for the next request. What the last one held is given back.
 func (s *Stream) Reset(p *Program, h Host) {
 	s.program, s.host, s.phase = p, h, phaseHeaders
-	s.facts = headerFacts{length: none}
+	s.facts.plainFacts = plainFacts{length: none}
+	s.facts.id.n, s.facts.rpcID.n = 0, 0
 	s.route = route{}
 	s.pathModel.reset()
 	s.pathVersion.reset()
@@ -102,6 +104,7 @@ func (s *Stream) Reset(p *Program, h Host) {
 	s.out.reset(p.doc.Settings.HoldLimit)
 	s.model, s.early, s.version, s.versionBy, s.bucket, s.unscanned = none, false, none, versionByRoute, none, false
 	s.charges.count, s.charges.asked = 0, none
+	s.taken = none
 	s.got.reset()
 	s.ending = ending{}
 	s.settlement = Settlement{}

@@ -113,6 +113,8 @@ func (s *Stream) colour() {
 }
 
 // appendEscaped percent-encodes what may not stand in a value of baggage.
+//
+//go:noinline
 func appendEscaped(b, value []byte) []byte {
 	for _, c := range value {
 		if c > ' ' && c < 0x7F && c != '"' && c != ',' && c != ';' && c != '\\' && c != '%' {

@@ -161,6 +161,14 @@ func written(s *engine.Stream, piece []byte) []byte {
 func apply(headers [][2]string, edits []engine.Edit) [][2]string {
 	for _, e := range edits {
 		var kept [][2]string
+		if e.Op == engine.Merge {
+			for _, h := range headers {
+				if h[0] == e.Name {
+					e.Value = engine.AppendBaggage(bytes.Clone(e.Value), []byte(h[1]))
+				}
+			}
+			e.Op = engine.Set
+		}
 		for _, h := range headers {
 			if h[0] != e.Name || e.Op == engine.Append {
 				kept = append(kept, h)

@@ -140,7 +140,7 @@ func (w *writer) tree(t *Tree) {
 	w.next()
 	w.begin('[')
 	for i := range t.Nodes {
-		for _, n := range t.Nodes[i].numbers() {
+		for _, n := range t.Nodes[i].Numbers() {
 			w.number(n)
 		}
 	}
@@ -148,7 +148,8 @@ func (w *writer) tree(t *Tree) {
 	w.end(']')
 }
 
-func (n *TreeNode) numbers() [treeNumbers]int64 {
+// Numbers returns all of the node as a document has it.
+func (n *TreeNode) Numbers() [treeNumbers]int64 {
 	return [treeNumbers]int64{
 		int64(n.Test), int64(n.Attribute), int64(n.Text), int64(n.Modulus), n.Low, n.High, int64(n.Yes), int64(n.No),
 	}

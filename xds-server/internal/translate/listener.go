@@ -5,6 +5,7 @@ import (
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	requestidv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/request_id/uuid/v3"
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -49,7 +50,13 @@ func manager(gateway *catalog.Gateway, l *catalog.Listener) *hcmv3.HttpConnectio
 		MaxRequestHeadersKb: wrapperspb.UInt32(l.MaxRequestHeadersKB),
 		LocalReplyConfig:    localReplies(),
 		GenerateRequestId:   wrapperspb.Bool(true),
-		UseRemoteAddress:    wrapperspb.Bool(true),
+		// The id that a client gives its request is kept as it is, and said in the answer.
+		PreserveExternalRequestId:    true,
+		AlwaysSetRequestIdInResponse: true,
+		RequestIdExtension: &hcmv3.RequestIDExtension{TypedConfig: pack(&requestidv3.UuidRequestIdConfig{
+			PackTraceReason: wrapperspb.Bool(false), // it would change a character
+		})},
+		UseRemoteAddress: wrapperspb.Bool(true),
 		InternalAddressConfig: &hcmv3.HttpConnectionManager_InternalAddressConfig{
 			CidrRanges: nobody(), // no client is internal, so none may set timeouts or retries by header
 		},
