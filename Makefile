@@ -137,6 +137,7 @@ bench: build/filter.wasm $(STAMPS)/envoy ## Measure: the policy's parts, the mod
 	$(ARTEFACTS) go test -run '^$$' -bench . ./filter/wasmhost
 	tools/v8bench.sh build/filter.wasm
 	go run ./xds-server/cmd/measure bench
+	go run ./xds-server/cmd/measure contend
 
 .PHONY: bench-xds
 bench-xds: build/xds-server build/filter.wasm $(STAMPS)/envoy ## Measure the control plane at 10,000 models, and go-control-plane's caches beside it

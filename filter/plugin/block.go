@@ -25,11 +25,13 @@ var (
 	rangeSpace  [rangeSize]byte
 	peerSpace   [2 << 10]byte
 	smallSpace  [1 << 10]byte
+	leaseSpace  [4 << 10]byte
 
 	headerBlock = block{space: headerSpace[:]}
 	rangeBlock  = block{space: rangeSpace[:]}
 	peerBlock   = block{space: peerSpace[:]}
 	smallBlock  = block{space: smallSpace[:]} // shared data and short properties
+	leaseBlock  = block{space: leaseSpace[:]} // shared data of leases
 
 	receiver *block // block of the host call that runs
 )

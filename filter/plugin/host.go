@@ -12,14 +12,16 @@ import (
 type workerHost struct {
 	random splitmix64
 	store  pageStore
+	leases leases
 }
 
 // seed seeds the random numbers once a VM, so that workers do not run in step.
 func (h *workerHost) seed() {
-	h.store.host = sharedPages{}
+	h.store.host, h.store.leases = sharedPages{}, &h.leases
 	if wasiRandomGet(unsafe.Pointer(&h.random.state), uint32(unsafe.Sizeof(h.random.state))) != 0 {
 		h.random.state = uint64(now())
 	}
+	h.leases.host, h.leases.self = workerLeases{}, h.random.next()
 }
 
 // Now is the wall clock in Unix nanoseconds.

@@ -66,7 +66,9 @@ type metrics struct {
 	requests        counter // weir.requests: requests that the filter saw
 	hostErrors      counter // weir.host_errors: host calls with an answer that none expects
 	bucketConflicts counter // weir.bucket_conflicts: steps that another worker beat
-	bucketFailures  counter // weir.bucket_failures: charges that the store could not do
+	bucketFailures  [len(failureNames)]counter
+	leaseRenewals   counter // weir.lease_renewals: answers of the xds-server that were put in force
+	leaseFailures   counter // weir.lease_failures: calls of it that failed
 	reserved        counter // weir.tokens_reserved: tokens taken from budgets before requests, once a request
 	settledTokens   counter // weir.tokens_settled: tokens that these requests cost
 	refunded        counter // weir.tokens_refunded: of the reserved ones, those that flowed back
@@ -86,7 +88,11 @@ func (m *metrics) define() {
 	m.requests.metric = defineMetric(metricCounter, "weir.requests")
 	m.hostErrors.metric = defineMetric(metricCounter, "weir.host_errors")
 	m.bucketConflicts.metric = defineMetric(metricCounter, "weir.bucket_conflicts")
-	m.bucketFailures.metric = defineMetric(metricCounter, "weir.bucket_failures")
+	for i, name := range failureNames {
+		m.bucketFailures[i].metric = defineMetric(metricCounter, "weir.bucket_failures."+name)
+	}
+	m.leaseRenewals.metric = defineMetric(metricCounter, "weir.lease_renewals")
+	m.leaseFailures.metric = defineMetric(metricCounter, "weir.lease_failures")
 	for i, code := range replyCodes {
 		m.replies[i].metric = defineMetric(metricCounter, "weir.replies."+code)
 	}
@@ -112,7 +118,11 @@ func (m *metrics) flush() {
 	m.requests.flush()
 	m.hostErrors.flush()
 	m.bucketConflicts.flush()
-	m.bucketFailures.flush()
+	for i := range m.bucketFailures {
+		m.bucketFailures[i].flush()
+	}
+	m.leaseRenewals.flush()
+	m.leaseFailures.flush()
 	for i := range m.replies {
 		m.replies[i].flush()
 	}
@@ -130,6 +140,19 @@ func (m *metrics) flush() {
 	for i := range m.settlements {
 		m.settlements[i].flush()
 	}
+}
+
+// stored counts what a store and its leases met since it was last asked.
+func (m *metrics) stored(s *pageStore, l *leases) {
+	m.bucketConflicts.add(int64(s.conflicts))
+	s.conflicts = 0
+	for i := range s.failures {
+		m.bucketFailures[i].add(int64(s.failures[i]))
+		s.failures[i] = 0
+	}
+	m.leaseRenewals.add(int64(l.renewals))
+	m.leaseFailures.add(int64(l.failures))
+	l.renewals, l.failures = 0, 0
 }
 
 // settled counts a settlement.

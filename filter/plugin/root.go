@@ -99,8 +99,13 @@ func (w *vm) compile(size int) (*engine.Program, error) {
 // tickMilliseconds is how late a counter may be.
 const tickMilliseconds = 1000
 
-// OnTick tells Envoy what was counted, and cuts off what has had its time.
+// OnTick renews the shares of budgets that are one over all Envoys, tells Envoy what
+// was counted, and cuts off what has had its time.
 func (p *plugin) OnTick() {
+	if !p.done && p.program.Shares() {
+		worker.host.leases.tick(now())
+	}
+	worker.metrics.stored(&worker.host.store, &worker.host.leases)
 	worker.metrics.flush()
 	worker.cutOffStopped()
 }

@@ -34,65 +34,100 @@ type pageHost interface {
 // pageStore is a bucket.Store on pages under compare-and-swap.
 type pageStore struct {
 	host      pageHost
+	leases    *leases
+	local     bucket.Charge         // one of a shared budget, as this Envoy may make it
 	scratch   [bucket.PageSize]byte // the page that is being changed
 	conflicts uint64                // attempts that another worker beat, for a metric
-	failures  uint64                // charges that ended in an error, for a metric
+	failures  [len(failureNames)]uint64
 }
+
+// failureNames are the ways in which a store can fail, each with a counter
+// weir.bucket_failures.<name>.
+var failureNames = [...]string{"full", "contended", "unusable"}
+
+// Indices of failureNames.
+const (
+	failureFull = iota
+	failureContended
+	failureUnusable
+)
 
 var pageTable = bucket.Table{Pages: pageCount}
 
 // Take charges c; see bucket.Store.
 func (s *pageStore) Take(c *bucket.Charge, nowNs int64) (bucket.Result, error) {
+	if !c.Shared {
+		return s.take(c, nowNs)
+	}
+	s.scale(c, nowNs)
+	result, err := s.take(&s.local, nowNs)
+	if err == nil {
+		s.leases.count(c, s.local.Params, &result)
+	}
+	return result, err
+}
+
+// scale makes local what this Envoy may use of c's budget.
+func (s *pageStore) scale(c *bucket.Charge, nowNs int64) {
+	s.local = *c
+	s.local.Params = s.leases.scale(c, nowNs)
+}
+
+func (s *pageStore) take(c *bucket.Charge, nowNs int64) (bucket.Result, error) {
 	n := pageTable.PageOf(c.Key)
 	for range maxRetries {
 		page, version, found, err := s.page(n)
 		if err != nil {
-			return bucket.Result{}, s.fail(err)
+			return bucket.Result{}, s.fail(failureUnusable, err)
 		}
 		result, changed, err := page.Take(c, nowNs)
 		if err != nil {
-			return bucket.Result{}, s.fail(err)
+			return bucket.Result{}, s.fail(failureFull, err)
 		}
 		if !changed {
 			return result, nil
 		}
 		saved, err := s.host.save(n, page, version, found)
 		if err != nil {
-			return bucket.Result{}, s.fail(err)
+			return bucket.Result{}, s.fail(failureUnusable, err)
 		}
 		if saved {
 			return result, nil
 		}
 		s.conflicts++
 	}
-	return bucket.Result{}, s.fail(errStoreContended)
+	return bucket.Result{}, s.fail(failureContended, errStoreContended)
 }
 
 // Settle makes a Take one of actualMicro; see bucket.Store.
 func (s *pageStore) Settle(c *bucket.Charge, actualMicro, nowNs int64) (unpaid int64, err error) {
+	if c.Shared {
+		s.scale(c, nowNs)
+		c = &s.local
+	}
 	n := pageTable.PageOf(c.Key)
 	for range maxRetries {
 		page, version, found, err := s.page(n)
 		if err != nil {
-			return 0, s.fail(err)
+			return 0, s.fail(failureUnusable, err)
 		}
 		unpaid, changed, err := page.Settle(c, actualMicro, nowNs)
 		if err != nil {
-			return 0, s.fail(err)
+			return 0, s.fail(failureFull, err)
 		}
 		if !changed {
 			return unpaid, nil
 		}
 		saved, err := s.host.save(n, page, version, found)
 		if err != nil {
-			return 0, s.fail(err)
+			return 0, s.fail(failureUnusable, err)
 		}
 		if saved {
 			return unpaid, nil
 		}
 		s.conflicts++
 	}
-	return 0, s.fail(errStoreContended)
+	return 0, s.fail(failureContended, errStoreContended)
 }
 
 // page copies page n into scratch; one that does not exist, or that another
@@ -110,7 +145,7 @@ func (s *pageStore) page(n uint32) (page bucket.Page, version uint32, found bool
 	return s.scratch[:], version, found, nil
 }
 
-func (s *pageStore) fail(err error) error {
-	s.failures++
+func (s *pageStore) fail(way int, err error) error {
+	s.failures[way]++
 	return err
 }

@@ -74,8 +74,8 @@ func TestStoreRetriesLostRaces(t *testing.T) {
 	if r, err := s.Take(charge(5), start); err != nil || !r.Allowed || f.saves != 1 {
 		t.Errorf("allowed %v, error %v, %d saves", r.Allowed, err, f.saves)
 	}
-	if s.conflicts != maxRetries-1 || s.failures != 0 {
-		t.Errorf("%d conflicts, %d failures counted", s.conflicts, s.failures)
+	if s.conflicts != maxRetries-1 || s.failures != [3]uint64{} {
+		t.Errorf("%d conflicts, %v failures counted", s.conflicts, s.failures)
 	}
 }
 
@@ -84,9 +84,10 @@ func TestStoreGivesUp(t *testing.T) {
 	for name, test := range map[string]struct {
 		prepare func(*fakePages)
 		want    error
+		counted [3]uint64
 	}{
-		"contended": {func(f *fakePages) { f.races = 1 << 30 }, errStoreContended},
-		"unusable":  {func(f *fakePages) { f.broken = broken }, broken},
+		"contended": {func(f *fakePages) { f.races = 1 << 30 }, errStoreContended, [3]uint64{0, 2, 0}},
+		"unusable":  {func(f *fakePages) { f.broken = broken }, broken, [3]uint64{0, 0, 2}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFakePages()
@@ -101,8 +102,8 @@ func TestStoreGivesUp(t *testing.T) {
 			if _, err := s.Settle(charge(1), 0, start); !errors.Is(err, test.want) {
 				t.Errorf("Settle: %v, want %v", err, test.want)
 			}
-			if s.failures != 2 {
-				t.Errorf("%d failures counted, want 2", s.failures)
+			if s.failures != test.counted {
+				t.Errorf("%v failures counted, want %v of %v", s.failures, test.counted, failureNames)
 			}
 		})
 	}
@@ -116,5 +117,28 @@ func TestStoreStartsAnewOnAForeignPage(t *testing.T) {
 	s := pageStore{host: f}
 	if r, err := s.Take(c, start); err != nil || !r.Allowed || len(f.pages[n]) != bucket.PageSize {
 		t.Errorf("allowed %v, error %v, page of %d bytes", r.Allowed, err, len(f.pages[n]))
+	}
+}
+
+// A page of which every entry is in use and not idle refuses a new key, and says so:
+// nobody's debt is forgotten for it.
+func TestStoreCountsFullPages(t *testing.T) {
+	s := pageStore{host: newFakePages()}
+	n := pageTable.PageOf(charge(1).Key)
+	kept := 0
+	for key := charge(1).Key; kept <= bucket.EntriesPerPage; key++ {
+		c := charge(5)
+		c.Key = key
+		if pageTable.PageOf(key) != n {
+			continue
+		}
+		_, err := s.Take(c, start)
+		if full := kept == bucket.EntriesPerPage; errors.Is(err, bucket.ErrTableFull) != full {
+			t.Fatalf("key %d of the page: %v", kept, err)
+		}
+		kept++
+	}
+	if s.failures != [3]uint64{1, 0, 0} {
+		t.Errorf("%v failures counted, want one of %v", s.failures, failureNames)
 	}
 }

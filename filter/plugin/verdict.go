@@ -234,8 +234,4 @@ func (s *stream) count() {
 	if settled := s.engine.Settlement(); settled.Done {
 		worker.metrics.settled(&settled)
 	}
-	store := &worker.host.store
-	worker.metrics.bucketConflicts.add(int64(store.conflicts))
-	worker.metrics.bucketFailures.add(int64(store.failures))
-	store.conflicts, store.failures = 0, 0
 }

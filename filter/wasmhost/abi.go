@@ -118,6 +118,10 @@ func hostRemoveHeader(vm *VM, a []uint64) Status {
 // bufferOf is the buffer that the guest may use now, or nil.
 func (vm *VM) bufferOf(t bufferType) *buffer {
 	switch t {
+	case bufferCallBody:
+		if vm.answer != nil {
+			return &buffer{data: vm.answer, readOnly: true}
+		}
 	case bufferPluginConfig:
 		if vm.config != nil {
 			return &buffer{data: vm.config, readOnly: true}

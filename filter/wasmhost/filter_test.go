@@ -210,7 +210,7 @@ func TestUnusableStoreFollowsOnFailure(t *testing.T) {
 		return StatusOK
 	}})
 	wantReply(t, do(t, vm, chat(chatBody("chat", 10))), 503, "limiter_unavailable")
-	if m := metrics(t, vm); m["weir.bucket_failures"] == 0 || m["weir.bucket_conflicts"] < 1000 {
+	if m := metrics(t, vm); m["weir.bucket_failures.contended"] == 0 || m["weir.bucket_conflicts"] < 1000 {
 		t.Errorf("metrics are %v", m)
 	}
 }

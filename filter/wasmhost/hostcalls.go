@@ -62,6 +62,7 @@ var hostFunctions = []hostFunction{
 	{abiModule, "proxy_increment_metric", "oV", false, hostIncrementMetric},
 	{abiModule, "proxy_record_metric", "oV", false, hostRecordMetric},
 	{abiModule, "proxy_set_tick_period_milliseconds", "v", false, hostSetTickPeriod},
+	{abiModule, "proxy_http_call", "pnpnpnpnvp", false, hostHTTPCall},
 	{abiModule, "proxy_set_effective_context", "v", false, hostEffectiveContext},
 	{abiModule, "proxy_close_stream", "v", false, hostCloseStream},
 	{wasiModule, "random_get", "pn", false, wasiRandom},

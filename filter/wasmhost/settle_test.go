@@ -211,7 +211,7 @@ func TestStoreFailsInTheEnd(t *testing.T) {
 	if err := s.Done(); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(s.FilterState()["wasm.weir"]), `"state":"kept"`) || metrics(t, vm)["weir.bucket_failures"] != 1 {
+	if !strings.Contains(string(s.FilterState()["wasm.weir"]), `"state":"kept"`) || metrics(t, vm)["weir.bucket_failures.unusable"] != 1 {
 		t.Errorf("record %s, metrics %v", s.FilterState()["wasm.weir"], metrics(t, vm))
 	}
 }

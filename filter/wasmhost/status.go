@@ -48,6 +48,7 @@ const (
 	bufferRequestBody  bufferType = 0
 	bufferResponseBody bufferType = 1
 	bufferVMConfig     bufferType = 6
+	bufferCallBody     bufferType = 4
 	bufferPluginConfig bufferType = 7
 )
 

@@ -35,6 +35,10 @@ type VM struct {
 	current *Stream            // stream whose callback runs; nil for root contexts
 	streams map[uint32]*Stream // that are created and not done
 	errors  []string
+
+	calls    []HTTPCall // not taken yet
+	lastCall uint32
+	answer   []byte // body of the answer whose callback runs
 }
 
 type vmKey struct{}

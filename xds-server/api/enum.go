@@ -36,6 +36,16 @@ func (f *Failure) ParseString(text string) (err error) {
 	return err
 }
 
+// Scope says how many Envoys a budget is for: with local each has it whole, with
+// shared all of them together have it.
+type Scope struct{ spec.Scope }
+
+// ParseString reads local or shared.
+func (s *Scope) ParseString(text string) (err error) {
+	s.Scope, err = spec.ParseScope(text)
+	return err
+}
+
 // KeyPart is one part of a bucket's key.
 type KeyPart struct{ spec.KeyPart }
 

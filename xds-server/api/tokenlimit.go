@@ -21,6 +21,9 @@ type TokenLimitSpec struct {
 	Overrides []Override `yaml:"overrides,optional"`
 	// OnFailure is what happens while the bucket store cannot be used; default closed.
 	OnFailure *Failure `yaml:"onFailure,optional"`
+	// Scope is local, the default: each Envoy has the whole budget. With shared, all
+	// Envoys of the xds-server together have it; see docs/LIMITS.md.
+	Scope *Scope `yaml:"scope,optional"`
 	// Shortage is what is done where the budget is too small for the answer; default
 	// nothing: requests that may cost more than is left are refused, and what an
 	// answer costs beyond its reservation is owed.

@@ -35,7 +35,16 @@ type Params struct {
 	RefillMicroPerSec int64 // what flows in, micro-units per second
 	WindowNs          int64 // above 0: a quota, whole again at each full multiple of this time
 	LeaseNs           int64 // above 0: a number of things that are going on, each for this long at most
+
+	// WholeMicro is the capacity of the budget that the bucket is a share of; 0, or
+	// anything below CapacityMicro: it is the whole. A cost between the two passes
+	// when the bucket is full, and is owed: a share must not refuse for good what
+	// the budget allows.
+	WholeMicro int64
 }
+
+// Whole is the capacity of the budget that the bucket is all or a share of.
+func (p Params) Whole() int64 { return max(p.CapacityMicro, p.WholeMicro) }
 
 // State is one bucket. The zero value is not a bucket: a bucket that nobody
 // has used is full, see Full.
@@ -76,7 +85,7 @@ func Take(s State, p Params, costMicro, nowNs int64) (State, Result) {
 	}
 	next := refill(s, p, nowNs)
 	cost := max(costMicro, 0)
-	if cost > next.LevelMicro {
+	if cost > next.LevelMicro && !p.lends(next, cost) {
 		if setBack(s, nowNs) {
 			next.FullNs = fullAt(next, p)
 			s = next
@@ -85,7 +94,7 @@ func Take(s State, p Params, costMicro, nowNs int64) (State, Result) {
 	}
 	next.LevelMicro -= cost
 	next.FullNs = fullAt(next, p)
-	return next, Result{Allowed: true, TakenMicro: cost, RemainingMicro: next.LevelMicro, ResetNs: until(next.FullNs, nowNs)}
+	return next, Result{Allowed: true, TakenMicro: cost, RemainingMicro: max(next.LevelMicro, 0), ResetNs: until(next.FullNs, nowNs)}
 }
 
 // TakeSome takes costMicro, or what there is if that is less, but no less than
@@ -98,11 +107,17 @@ func TakeSome(s State, p Params, costMicro, leastMicro, nowNs int64) (State, Res
 	return Take(s, p, costMicro, nowNs)
 }
 
+// lends says whether a full bucket that is a share advances the rest of cost.
+func (p Params) lends(s State, cost int64) bool {
+	return s.LevelMicro >= p.CapacityMicro && cost <= p.WholeMicro
+}
+
 // Settle makes a Take of takenMicro one of actualMicro at nowNs. What was taken
 // too much flows back, up to the capacity. What was taken too little is taken
 // now; what is not there is owed, and the refill pays it before anything else.
-// No more than a capacity is ever owed, so that a bucket with a refill is never
-// further than two fill times from full; unpaid is what is beyond that.
+// No more than a capacity (of the whole, for a share) is ever owed, so that a bucket
+// with a refill is never further than two fill times from full; unpaid is what is
+// beyond that.
 //
 // Settling 0 undoes the Take. A bucket that has become larger than p since then
 // is not cut.
@@ -129,16 +144,16 @@ func Settle(s State, p Params, takenMicro, actualMicro, nowNs int64) (next State
 
 // debt is the most that a bucket may owe. With it, every sum of a capacity and a
 // debt fits into an int64.
-func (p Params) debt() int64 { return min(p.CapacityMicro, maxInt64-p.CapacityMicro) }
+func (p Params) debt() int64 { return min(p.Whole(), maxInt64-p.CapacityMicro) }
 
 // normal replaces negative numbers, which mean nothing, by zero.
 func (p Params) normal() Params {
-	return Params{max(p.CapacityMicro, 0), max(p.RefillMicroPerSec, 0), max(p.WindowNs, 0), max(p.LeaseNs, 0)}
+	return Params{max(p.CapacityMicro, 0), max(p.RefillMicroPerSec, 0), max(p.WindowNs, 0), max(p.LeaseNs, 0), max(p.WholeMicro, 0)}
 }
 
 func refusal(s State, p Params, cost, nowNs int64) Result {
 	r := Result{RemainingMicro: max(s.LevelMicro, 0), ResetNs: until(fullAt(s, p), nowNs)}
-	if cost > p.CapacityMicro || p.RefillMicroPerSec == 0 && p.WindowNs == 0 {
+	if cost > p.Whole() || p.RefillMicroPerSec == 0 && p.WindowNs == 0 {
 		r.Never = true
 		return r
 	}
@@ -146,7 +161,7 @@ func refusal(s State, p Params, cost, nowNs int64) Result {
 		r.WaitNs = max(until(renewedAt(s, p, cost), nowNs), 1)
 		return r
 	}
-	ready := addSat(s.LastNs, fillTime(cost-s.LevelMicro, p.RefillMicroPerSec))
+	ready := addSat(s.LastNs, fillTime(min(cost, p.CapacityMicro)-s.LevelMicro, p.RefillMicroPerSec))
 	r.WaitNs = max(until(ready, nowNs), 1)
 	return r
 }

@@ -269,3 +269,32 @@ func TestTakeSome(t *testing.T) {
 		}
 	}
 }
+
+// A share of a budget lends what a request costs beyond the share, if the budget
+// allows it: only when full, so that the next one waits until all is paid.
+func TestShareLendsToDearRequests(t *testing.T) {
+	share := bucket.Params{CapacityMicro: 10 * unit, RefillMicroPerSec: 3 * unit, WholeMicro: 100 * unit}
+	s, r := bucket.Take(bucket.Full(share, epoch), share, 70*unit, epoch)
+	if !r.Allowed || r.RemainingMicro != 0 || s.LevelMicro != -60*unit {
+		t.Fatalf("%+v, level %d", r, s.LevelMicro)
+	}
+	if _, r = bucket.Take(s, share, 70*unit, epoch+20*second); r.Allowed || r.Never || r.WaitNs > 4*second || r.WaitNs < 3*second {
+		t.Errorf("when the debt is paid, but the share is not full: %+v", r)
+	}
+	if _, r = bucket.Take(s, share, 70*unit, epoch+24*second); !r.Allowed {
+		t.Errorf("when it is full again: %+v", r)
+	}
+	if _, r = bucket.Take(bucket.Full(share, epoch), share, 101*unit, epoch); !r.Never {
+		t.Errorf("more than the whole: %+v", r)
+	}
+	if next, unpaid := bucket.Settle(s, share, 70*unit, 5*unit, epoch); next.LevelMicro != 5*unit || unpaid != 0 {
+		t.Errorf("settled at level %d, %d unpaid", next.LevelMicro, unpaid)
+	}
+	if next, unpaid := bucket.Settle(s, share, 70*unit, 120*unit, epoch); next.LevelMicro != -100*unit || unpaid != 10*unit {
+		t.Errorf("an overrun is settled at level %d, %d unpaid: no more than the whole is owed", next.LevelMicro, unpaid)
+	}
+	none := bucket.Params{WholeMicro: 100 * unit}
+	if _, r = bucket.Take(bucket.Full(none, epoch), none, 70*unit, epoch); !r.Allowed {
+		t.Errorf("without any share: %+v", r)
+	}
+}

@@ -3,13 +3,14 @@ package bucket
 // Charge is what one limit wants of one request.
 type Charge struct {
 	Key       uint64 // names the bucket, see Key.Sum
-	Params    Params
+	Params    Params // of the whole budget; a store of one Envoy may hold a share of it
 	CostMicro int64
 	AtNs      int64 // when it is taken
 	// LeastMicro, if above 0, is with what the request can do: where CostMicro is not
 	// there, what is there is taken, but no less than this.
 	LeastMicro int64
-	Limit      int // index of the limit in the policy document
+	Shared     bool // the budget is one over all Envoys, see package lease
+	Limit      int  // index of the limit in the policy document
 }
 
 // Store keeps buckets. Both calls are atomic towards every other user of the

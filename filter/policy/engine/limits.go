@@ -178,7 +178,7 @@ func (s *Stream) outputCap(l *limit) int64 {
 // price returns what one limit wants of this request, without its bucket.
 func (s *Stream) price(m modelLimit) bucket.Charge {
 	l := &s.program.limits[m.index]
-	c := bucket.Charge{Limit: int(m.index), Params: l.params}
+	c := bucket.Charge{Limit: int(m.index), Params: l.params, Shared: l.shared}
 	if !l.tokens() {
 		c.CostMicro = bucket.Micro
 		return c

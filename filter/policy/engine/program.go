@@ -72,6 +72,7 @@ type limit struct {
 	onFailure     spec.Failure
 	missing       spec.Missing
 	mode          spec.LimitMode
+	shared        bool            // one budget over all Envoys
 	params        bucket.Params   // of models without an entry, without x-max-tokens
 	sized         []bucket.Params // by index in the entries of semantic models
 }
@@ -161,6 +162,16 @@ func (p *Program) Document() *spec.Document { return &p.doc }
 // Hold returns how many bytes all streams of a worker may hold.
 func (p *Program) Hold() int { return p.doc.Settings.WorkerHoldLimit }
 
+// Shares says whether a budget is one over all Envoys.
+func (p *Program) Shares() bool {
+	for i := range p.limits {
+		if p.limits[i].shared {
+			return true
+		}
+	}
+	return false
+}
+
 // Record says whether decisions are to be published.
 func (p *Program) Record() bool { return p.doc.Settings.Record }
 
@@ -184,7 +195,7 @@ func (p *Program) compileRules(entities []spec.Entity, prev *Program) *redact.Ru
 func (l *limit) tokens() bool { return l.mode <= spec.LimitTokens }
 
 func (p *Program) newLimit(l *spec.Limit) limit {
-	c := limit{key: bucket.LimitKey(l.Name), onFailure: l.OnFailure, missing: l.Missing, mode: l.Mode, perUnit: 1}
+	c := limit{key: bucket.LimitKey(l.Name), onFailure: l.OnFailure, missing: l.Missing, mode: l.Mode, perUnit: 1, shared: l.Scope == spec.ScopeShared}
 	for _, k := range l.Key {
 		c.parts = append(c.parts, uint8(p.findPart(k)))
 	}

@@ -87,6 +87,7 @@ type Limit struct {
 	InFlight  InFlight // Mode == LimitInFlight
 	OnFailure Failure  // the bucket store cannot be used
 	Missing   Missing  // a request has no value for a part of the key
+	Scope     Scope
 	Shortage  Shortage // what is done where the budget is too small for the answer
 }
 
@@ -102,6 +103,15 @@ type Shortage struct {
 	Stop    bool
 	GraceMs int64 // milliseconds; with Stop alone
 }
+
+// Scope says how many Envoys a budget is for.
+type Scope uint8
+
+// Scopes.
+const (
+	ScopeLocal  Scope = iota // each Envoy has it whole
+	ScopeShared              // all Envoys together have it, see package lease
+)
 
 // KeyPart is one part of a bucket's key.
 type KeyPart struct {

@@ -144,6 +144,9 @@ func (w *writer) limit(l *Limit) {
 	w.strings("models", l.Models)
 	w.string("name", l.Name)
 	w.string("onFailure", l.OnFailure.String())
+	if l.Scope != ScopeLocal {
+		w.string("scope", l.Scope.String())
+	}
 	switch l.Mode {
 	case LimitRequests:
 		w.key("requests")

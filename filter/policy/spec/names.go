@@ -7,6 +7,7 @@ var (
 	missingNames   = []string{"share", "refuse"}
 	limitNames     = []string{"semantic", "tokens", "requests", "inFlight"}
 	failureNames   = []string{"closed", "open"}
+	scopeNames     = []string{"local", "shared"}
 	entityNames    = []string{"phone", "email", "residentID", "bankCard"}
 	redactionNames = []string{"mask", "tag"}
 )
@@ -33,6 +34,9 @@ func (m LimitMode) String() string { return nameOf(limitNames, m) }
 
 // String returns closed or open.
 func (f Failure) String() string { return nameOf(failureNames, f) }
+
+// String returns local or shared.
+func (s Scope) String() string { return nameOf(scopeNames, s) }
 
 // String returns phone, email, residentID or bankCard.
 func (k EntityKind) String() string { return nameOf(entityNames, k) }
@@ -67,6 +71,9 @@ func ParseLimitMode(name string) (LimitMode, error) { return valueOf[LimitMode](
 
 // ParseFailure reads what Failure.String writes; the error lists the names.
 func ParseFailure(name string) (Failure, error) { return valueOf[Failure](failureNames, name) }
+
+// ParseScope reads what Scope.String writes; the error lists the names.
+func ParseScope(name string) (Scope, error) { return valueOf[Scope](scopeNames, name) }
 
 // ParseEntityKind reads what EntityKind.String writes; the error lists the names.
 func ParseEntityKind(name string) (EntityKind, error) { return valueOf[EntityKind](entityNames, name) }

@@ -146,6 +146,8 @@ func (r *reader) limit(l *Limit) {
 			l.Shortage.Stop = r.bool()
 		case "graceMs":
 			l.Shortage.GraceMs = r.integer()
+		case "scope":
+			l.Scope = enum(r, ParseScope)
 		default:
 			r.unknown()
 		}

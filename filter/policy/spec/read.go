@@ -79,7 +79,7 @@ var fields = [...]string{
 	"aliases", "baseMilli", "cachedMilli", "capacity", "defaultKMilli", "defaultOutput", "entities", "estimate", "floorMilli", "graceMs", "grpc", "hash",
 	"header", "holdLimit", "inFlight", "inputMilli", "kMilli", "key", "kind", "lease", "leastOutput", "limits", "maxDepth", "maxTokens", "missing", "mode",
 	"model", "models", "name", "onFailure", "outputMilli", "overflow", "overrides", "per", "record", "redactions", "refillMilli", "renames", "requests",
-	"rules", "salt", "semantic", "settings", "stop", "tenantHeader", "tokens", "tokensPerUnit", "window",
+	"rules", "salt", "scope", "semantic", "settings", "stop", "tenantHeader", "tokens", "tokensPerUnit", "window",
 	"trustedPeers", "userHeader", "value", "version", "versionHeader", "versions", "workerHoldLimit",
 	"attributes", "trees",
 }

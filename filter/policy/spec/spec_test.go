@@ -44,7 +44,7 @@ func good() *spec.Document {
 				},
 				OnFailure: spec.FailOpen, Missing: spec.MissingRefuse,
 			},
-			{Name: "all", Mode: spec.LimitTokens, Tokens: spec.Tokens{
+			{Name: "all", Mode: spec.LimitTokens, Scope: spec.ScopeShared, Tokens: spec.Tokens{
 				Capacity: 1000, RefillMilli: 10_000, DefaultOutput: 16, InputMilli: 500, CachedMilli: 100, OutputMilli: 4000,
 			}, Shortage: spec.Shortage{LeastOutput: 24, Stop: true, GraceMs: 1500}},
 			{Name: "all/requests", Mode: spec.LimitRequests, Requests: spec.Rate{Capacity: 60, RefillMilli: 60_000, Per: 60}},
@@ -206,6 +206,7 @@ func TestValidate(t *testing.T) {
 		{func(d *spec.Document) { d.Overrides[1].Key = 0 }, `overrides[1].hash: must be above the one before`},
 		{func(d *spec.Document) { d.Overrides[0].Capacity = 0 }, `overrides[0].capacity: must be from 1`},
 		{func(d *spec.Document) { d.Limits[0].OnFailure = 7 }, `limits[0].onFailure: has no such value`},
+		{func(d *spec.Document) { d.Limits[0].Scope = 2 }, `limits[0].scope: has no such value`},
 		{func(d *spec.Document) { d.Limits[0].Tokens.Capacity = 7 }, `limits[0].tokens: the mode is semantic`},
 		{func(d *spec.Document) { d.Limits[1].Semantic.MaxTokens = 7 }, `limits[1].semantic: the mode is tokens`},
 		{func(d *spec.Document) { d.Limits[0].Semantic.TokensPerUnit = 0 }, `limits[0].semantic.tokensPerUnit: must be from 1 to 1000000000`},

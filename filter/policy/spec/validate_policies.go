@@ -93,6 +93,10 @@ func (v *validator) limit(l *Limit) {
 	v.each("key", len(l.Key), MaxKeyParts, func(i int) { v.keyPart(l.Key, i) })
 	v.known("onFailure", uint8(l.OnFailure), uint8(FailOpen))
 	v.shortage(&l.Shortage)
+	v.known("scope", uint8(l.Scope), uint8(ScopeShared))
+	if l.Scope == ScopeShared && (l.Mode == LimitInFlight || l.Requests.Window > 0 || l.Tokens.Window > 0) {
+		v.failIn("scope", "what does not flow in cannot be shared")
+	}
 	v.known("missing", uint8(l.Missing), uint8(MissingRefuse))
 	if v.known("mode", uint8(l.Mode), uint8(LimitInFlight)); v.err == nil {
 		v.numbers(l)

@@ -39,7 +39,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 
 func measured(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	if len(args) == 0 {
-		return errors.New("say what to measure: measure bench|soak|xds|corpus [flags]")
+		return errors.New("say what to measure: measure bench|contend|soak|xds|corpus [flags]")
 	}
 	f := flag.NewFlagSet("measure "+args[0], flag.ContinueOnError)
 	f.SetOutput(stderr)
@@ -47,7 +47,9 @@ func measured(ctx context.Context, args []string, stdin io.Reader, stdout, stder
 	module := f.String("module", "build/filter.wasm", "path of the filter module")
 	switch args[0] {
 	case "bench":
-		return bench(ctx, f, args[1:], envoy, module, stdout)
+		return bench(ctx, f, args[1:], envoy, module, stdout, measure.Bench)
+	case "contend":
+		return bench(ctx, f, args[1:], envoy, module, stdout, measure.Contend)
 	case "soak":
 		return soak(ctx, f, args[1:], envoy, module, stdout)
 	case "xds":
@@ -60,18 +62,19 @@ func measured(ctx context.Context, args []string, stdin io.Reader, stdout, stder
 		}
 		return measure.Corpus(args[1])
 	default:
-		return fmt.Errorf("unknown measurement %q: bench, soak, xds or corpus", args[0])
+		return fmt.Errorf("unknown measurement %q: bench, contend, soak, xds or corpus", args[0])
 	}
 }
 
-func bench(ctx context.Context, f *flag.FlagSet, args []string, envoy, module *string, stdout io.Writer) error {
+func bench(ctx context.Context, f *flag.FlagSet, args []string, envoy, module *string, stdout io.Writer,
+	measured func(context.Context, measure.BenchOptions, io.Writer) error) error {
 	rounds := f.Int("rounds", 7, "counted rounds")
 	requests := f.Int64("requests", 20_000, "requests a variant and round")
 	conns := f.Int("conns", 16, "connections")
 	if err := f.Parse(args); err != nil {
 		return fmt.Errorf("read flags: %w", err)
 	}
-	return measure.Bench(ctx, measure.BenchOptions{Envoy: *envoy, Module: *module, Rounds: *rounds, Requests: *requests, Conns: *conns}, stdout)
+	return measured(ctx, measure.BenchOptions{Envoy: *envoy, Module: *module, Rounds: *rounds, Requests: *requests, Conns: *conns}, stdout)
 }
 
 func soak(ctx context.Context, f *flag.FlagSet, args []string, envoy, module *string, stdout io.Writer) error {

@@ -16,6 +16,7 @@ import (
 	"github.com/weirmesh/weir/xds-server/internal/admin"
 	"github.com/weirmesh/weir/xds-server/internal/deltaxds"
 	"github.com/weirmesh/weir/xds-server/internal/history"
+	"github.com/weirmesh/weir/xds-server/internal/lease"
 	"github.com/weirmesh/weir/xds-server/internal/metrics"
 	"github.com/weirmesh/weir/xds-server/internal/serving"
 	"github.com/weirmesh/weir/xds-server/internal/source"
@@ -37,6 +38,7 @@ type server struct {
 	registry      *deltaxds.Registry
 	clients       *clients
 	xds           *deltaxds.Server
+	leases        *lease.Service
 	admin         *admin.Server
 
 	svids   atomic.Pointer[workloadapi.X509Source] // nil until the server has its identity
@@ -93,7 +95,7 @@ func (s *server) assemble(asker *serving.Asker) error {
 		loader: newLoader(o.FilterModule, o.IdentityEntries), publisher: s.publisher, revisions: s.revisions,
 		traces: s.traces, metrics: s.metrics, log: s.log, now: time.Now,
 	}
-	s.xds = s.newXDS()
+	s.xds, s.leases = s.newXDS(), s.newLeases()
 	s.admin = admin.New(admin.Config{Backend: operate{s}, Metrics: s.metrics.Handler(), Log: s.log, Now: time.Now})
 	s.metrics.Ask(func() metrics.State { return admin.Gauges(operate{s}) })
 	return nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/weirmesh/weir/xds-server/internal/deltaxds"
 	"github.com/weirmesh/weir/xds-server/internal/identity"
+	"github.com/weirmesh/weir/xds-server/internal/lease"
 )
 
 // Keepalive of the xDS connections: a peer that is gone is noticed within
@@ -46,6 +47,7 @@ func (s *server) startXDS(svids *workloadapi.X509Source) error {
 		grpc.ConnectionTimeout(10*time.Second),
 	)
 	s.xds.Register(grpcServer)
+	s.leases.Register(grpcServer)
 	s.group.run("xDS", func(ctx context.Context) error {
 		// Streams last as long as Envoys: there is no end of them to wait for, and
 		// Envoys serve on without.
@@ -61,6 +63,17 @@ func (s *server) startXDS(svids *workloadapi.X509Source) error {
 		return err
 	})
 	return nil
+}
+
+// newLeases makes the service that divides shared budgets. Envoys call it where they
+// get their configuration, by the same identity.
+func (s *server) newLeases() *lease.Service {
+	return lease.NewService(lease.Config{Peer: leasePeer, Entitled: s.registry.Entitled, Observer: s.metrics, Now: time.Now})
+}
+
+func leasePeer(ctx context.Context) (lease.Peer, error) {
+	p, err := identity.PeerFromContext(ctx)
+	return lease.Peer{ID: p.ID, Renew: p.Renew, Leave: p.Leave}, err
 }
 
 func xdsPeer(ctx context.Context) (deltaxds.Peer, error) {

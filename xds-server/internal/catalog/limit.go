@@ -99,11 +99,17 @@ func (c *checker) limit(e entry[api.TokenLimit]) []*Limit {
 	add := func(suffix string, mode spec.LimitMode) *Limit {
 		l := &Limit{Limit: shared, Origin: e.origin()}
 		l.Name, l.Mode = e.name+suffix, mode
+		if written.Scope != nil {
+			l.Scope = written.Scope.Scope
+		}
 		if mode <= spec.LimitTokens {
 			l.Shortage = shortage
 		}
 		limits = append(limits, l)
 		return l
+	}
+	if written.Scope != nil && written.Scope.Scope == spec.ScopeShared && (written.InFlight != nil || written.Quota != nil) {
+		c.at(e.unit, "spec.scope", "inFlight and quota are not shared: what does not flow in cannot be divided as it does", "put them into a TokenLimit of their own, with scope: local")
 	}
 	if f := written.InFlight; f != nil {
 		add(suffixInFlight, spec.LimitInFlight).InFlight = c.inFlight(e.unit, f)

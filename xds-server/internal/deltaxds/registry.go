@@ -99,6 +99,9 @@ func (g *grant) followed(next Entitlement, at time.Time, diffs map[[2]*snapshot.
 	return made
 }
 
+// Entitled reports whether id is entitled to anything.
+func (r *Registry) Entitled(id spiffeid.ID) bool { return r.lookup(id) != nil }
+
 // lookup returns what id is entitled to, nil if to nothing.
 func (r *Registry) lookup(id spiffeid.ID) *grant {
 	r.mu.Lock()

@@ -63,6 +63,8 @@ type Explanation struct {
 	Record  Record
 	// RandomBucket: the request names no user, so the next one may go elsewhere.
 	RandomBucket bool
+	// Shared names the limits whose budget is one over all Envoys.
+	Shared []string
 	// Rule is the rule that forced the version; nil: none did.
 	Rule *spec.VersionRule
 	// Steps are the request's way through the policy's tree.
@@ -88,7 +90,8 @@ type Explanation struct {
 }
 
 // Explain runs a sample through module, the bytes of filter.wasm, with full
-// budgets, and follows it to its cluster.
+// budgets, as if its Envoy had all of those that are shared, and follows it to its
+// cluster.
 func Explain(ctx context.Context, c *catalog.Catalog, module []byte, sample Sample) (*Explanation, error) {
 	recording, gateway, err := record(c, sample.Gateway)
 	if err != nil {
@@ -116,6 +119,7 @@ func Explain(ctx context.Context, c *catalog.Catalog, module []byte, sample Samp
 		RandomBucket: decision.Bucket != nil && again.Bucket != nil && *decision.Bucket != *again.Bucket,
 		Redaction:    redactionOf(c, decision.Model),
 		Keys:         keysOf(c),
+		Shared:       shared(c),
 		Rule:         ruleOf(c, decision, sample.Request),
 		Estimate:     estimateOf(c, decision.Model),
 	}
@@ -126,9 +130,32 @@ func Explain(ctx context.Context, c *catalog.Catalog, module []byte, sample Samp
 	return explanation, explanation.locate(c, module, gateway)
 }
 
-// record is the catalog with the gateway's decisions recorded.
+// shared names the limits whose budget is one over all Envoys.
+func shared(c *catalog.Catalog) []string {
+	var names []string
+	for _, l := range c.Limits {
+		if l.Scope == spec.ScopeShared {
+			names = append(names, l.Name)
+		}
+	}
+	return names
+}
+
+// whole are the limits with each budget for one Envoy.
+func whole(limits []*catalog.Limit) []*catalog.Limit {
+	all := slices.Clone(limits)
+	for i, l := range all {
+		local := *l
+		local.Scope = spec.ScopeLocal
+		all[i] = &local
+	}
+	return all
+}
+
+// record is the catalog with the gateway's decisions recorded, on whole budgets.
 func record(c *catalog.Catalog, name string) (*catalog.Catalog, *catalog.Gateway, error) {
 	recording := *c
+	recording.Limits = whole(c.Limits)
 	recording.Gateways = slices.Clone(c.Gateways)
 	var names []string
 	for i, original := range c.Gateways {

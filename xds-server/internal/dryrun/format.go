@@ -72,6 +72,9 @@ func (e *Explanation) formatLimits(t *table) {
 		if c.State == "taken" || c.State == "refused" {
 			left = ", " + decimal(c.RemainingMicro, micro) + " left"
 		}
+		if slices.Contains(e.Shared, c.Name) {
+			left += ", shared by all Envoys"
+		}
 		t.row("limit", fmt.Sprintf("%s, bucket %s %s: costs %s of %s: %s%s", c.Name, c.Key, e.Keys[c.Name],
 			decimal(c.CostMicro, micro), decimal(c.CapacityMicro, micro), chargeWords[c.State], left))
 	}

@@ -44,6 +44,8 @@ type Metrics struct {
 	issued   prometheus.Counter
 	refused  prometheus.Counter
 	rejected prometheus.Counter
+
+	leases leases
 }
 
 // New returns metrics that are all zero.
@@ -74,6 +76,7 @@ func New() *Metrics {
 	m.issued = counter(m, "weir_identity_svids_issued_total", "SVIDs made by the development CA.")
 	m.refused = counter(m, "weir_identity_refusals_total", "Requests for identities that a process has no right to.")
 	m.rejected = counter(m, "weir_identity_secret_nacks_total", "Secrets that an Envoy refused.")
+	m.leases = newLeases(m)
 	return m
 }
 
