@@ -86,9 +86,9 @@ func contend(ctx context.Context, o BenchOptions, upstream, name string, policy 
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%s\t%.0f\t%s\t%s\t%s\t%.2f a request\t%d\n", name, r.Rate(), r.Quantile(.5).Round(time.Microsecond),
+	fmt.Fprintf(out, "%s\t%.0f\t%s\t%s\t%s\t%d of %d\t%d\n", name, r.Rate(), r.Quantile(.5).Round(time.Microsecond),
 		r.Quantile(.99).Round(time.Microsecond), ((after - before) / time.Duration(r.Answered())).Round(100*time.Nanosecond),
-		float64(again)/float64(r.Answered()), failed)
+		again, 2*r.Answered()*int64(len(policy.Limits)), failed) // reserved, and settled
 	return nil
 }
 
