@@ -80,6 +80,7 @@ type metrics struct {
 	settlements     [len(wayNames)]counter
 	replies         [len(replyCodes)]counter
 	redactions      [len(entityNames)]counter
+	limits          []limitMetrics // by index, see limitMetrics
 }
 
 func (m *metrics) define() {
@@ -137,6 +138,7 @@ func (m *metrics) flush() {
 	m.lowered.flush()
 	m.stopped.flush()
 	m.cutOff.flush()
+	m.flushLimits()
 	for i := range m.settlements {
 		m.settlements[i].flush()
 	}

@@ -50,8 +50,9 @@ func (w *vm) NewPluginContext(uint32) types.PluginContext { return &plugin{} }
 type plugin struct {
 	types.DefaultPluginContext
 	program *engine.Program
-	streams int  // that use the program
-	done    bool // there will be no more
+	limits  []uint16 // counters of its limits, by index in metrics.limits
+	streams int      // that use the program
+	done    bool     // there will be no more
 }
 
 // release gives the program's memory back when nothing uses it any more.
@@ -71,6 +72,7 @@ func (p *plugin) OnPluginStart(size int) types.OnPluginStartStatus {
 		return types.OnPluginStartStatusFailed
 	}
 	p.program = program
+	p.limits = worker.metrics.limitMetrics(program)
 	worker.plugins = append(worker.plugins, p)
 	worker.sizePool()
 	if st := status(proxySetTickPeriod(tickMilliseconds)); st != statusOK {

@@ -234,4 +234,5 @@ func (s *stream) count() {
 	if settled := s.engine.Settlement(); settled.Done {
 		worker.metrics.settled(&settled)
 	}
+	worker.metrics.tally(s.engine, s.plugin.limits)
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -68,6 +69,13 @@ func TestEveryStreamIsSettled(t *testing.T) {
 		return nil
 	})
 	n = numbers(t, e) // the number of settlements is told last
+	own := limitNumbers(t, e, "all")
+	for count, want := range map[string]int64{"allowed": clients * each, "limited": 0, "failed": 0,
+		"reserved": n.reserved, "settled": n.settled, "refunded": n.refunded, "overrun": n.overrun} {
+		if own[count] != want {
+			t.Errorf("weir.limit.all.%s is %d, want %d", count, own[count], want)
+		}
+	}
 	left, err := remaining(t.Context(), e.Address())
 	if err != nil {
 		t.Fatal(err)
@@ -181,4 +189,19 @@ func numbers(t *testing.T, e *staticenvoy.Envoy) (n settledNumbers) {
 		*to = value
 	}
 	return n
+}
+
+// limitNumbers are the counters of one limit.
+func limitNumbers(t *testing.T, e *staticenvoy.Envoy, name string) map[string]int64 {
+	t.Helper()
+	prefix := "wasmcustom.weir.limit." + name + "."
+	stats, err := e.Stats(t.Context(), "^"+regexp.QuoteMeta(prefix))
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts := make(map[string]int64, len(stats))
+	for stat, n := range stats {
+		counts[strings.TrimPrefix(stat, prefix)] = n
+	}
+	return counts
 }
