@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"github.com/weirmesh/weir/filter/policy/bucket"
+	"github.com/weirmesh/weir/filter/policy/journal"
 )
 
 // workerHost is the engine.Host of all streams of a worker.
@@ -13,16 +14,30 @@ type workerHost struct {
 	random splitmix64
 	store  pageStore
 	leases leases
+	list   journal.Journal // of the worker's open reservations
 }
 
 // seed seeds the random numbers once a VM, so that workers do not run in step.
 func (h *workerHost) seed() {
-	h.store.host, h.store.leases = sharedPages{}, &h.leases
+	h.store.host, h.store.leases, h.store.journal = sharedPages{}, &h.leases, &h.list
+	h.list.Init(sharedJournal{}, newEpoch)
 	if wasiRandomGet(unsafe.Pointer(&h.random.state), uint32(unsafe.Sizeof(h.random.state))) != 0 {
 		h.random.state = uint64(now())
 	}
 	h.leases.host, h.leases.self = workerLeases{}, h.random.next()
 }
+
+// newEpoch is a random number, drawn apart from those that requests are spread by.
+func newEpoch() uint64 {
+	var r splitmix64
+	if wasiRandomGet(unsafe.Pointer(&epochSeed), uint32(unsafe.Sizeof(epochSeed))) != 0 {
+		epochSeed = uint64(now())
+	}
+	r.state = epochSeed
+	return r.next()
+}
+
+var epochSeed uint64 // a local variable would be allocated
 
 // Now is the wall clock in Unix nanoseconds.
 func (h *workerHost) Now() int64 { return now() }

@@ -77,6 +77,8 @@ type metrics struct {
 	lowered         counter // weir.caps_lowered: requests whose output cap was lowered to what was left
 	stopped         counter // weir.streams_stopped: streams that were ended because nothing was left
 	cutOff          counter // weir.streams_cut_off: of these, those whose upstream went on for longer than the grace
+	unlisted        counter // weir.reservations_unlisted: those that found no room in the list of open ones
+	orphaned        counter // weir.reservations_orphaned: those of a worker that trapped, settled by another
 	settlements     [len(wayNames)]counter
 	replies         [len(replyCodes)]counter
 	redactions      [len(entityNames)]counter
@@ -105,6 +107,8 @@ func (m *metrics) define() {
 	m.lowered.metric = defineMetric(metricCounter, "weir.caps_lowered")
 	m.stopped.metric = defineMetric(metricCounter, "weir.streams_stopped")
 	m.cutOff.metric = defineMetric(metricCounter, "weir.streams_cut_off")
+	m.unlisted.metric = defineMetric(metricCounter, "weir.reservations_unlisted")
+	m.orphaned.metric = defineMetric(metricCounter, "weir.reservations_orphaned")
 	for i, name := range wayNames {
 		m.settlements[i].metric = defineMetric(metricCounter, "weir.settlements."+name)
 	}
@@ -139,6 +143,8 @@ func (m *metrics) flush() {
 	m.stopped.flush()
 	m.cutOff.flush()
 	m.flushLimits()
+	m.unlisted.flush()
+	m.orphaned.flush()
 	for i := range m.settlements {
 		m.settlements[i].flush()
 	}

@@ -114,6 +114,7 @@ func (s *stream) readResponse(size uint32, end bool) status {
 	if end {
 		return appendBody(responseBody, s.engine.ResponseEnd())
 	}
+	worker.host.list.Flush() // more may have been reserved
 	return statusOK
 }
 

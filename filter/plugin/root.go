@@ -28,6 +28,7 @@ type vm struct {
 	compiler engine.Compiler
 	document []byte      // policy document while it is compiled; used again
 	free     []*stream   // contexts between two requests
+	live     []*stream   // between their first and last callback
 	stopped  []*stream   // that were stopped and whose upstreams go on
 	headers  pairsWriter // of the local reply that is being sent
 	line     []byte      // log line that is being built
@@ -102,13 +103,15 @@ func (w *vm) compile(size int) (*engine.Program, error) {
 const tickMilliseconds = 1000
 
 // OnTick renews the shares of budgets that are one over all Envoys, tells Envoy what
-// was counted, and cuts off what has had its time.
+// was counted, brings the list of open reservations up to date, and cuts off what has
+// had its time.
 func (p *plugin) OnTick() {
 	if !p.done && p.program.Shares() {
 		worker.host.leases.tick(now())
 	}
 	worker.metrics.stored(&worker.host.store, &worker.host.leases)
 	worker.metrics.flush()
+	worker.keepList()
 	worker.cutOffStopped()
 }
 

@@ -20,14 +20,17 @@ var pageKey = [len(pagePrefix) + 10]byte{'w', 'e', 'i', 'r', '.', 'b', '.'}
 func keyOf(n uint32) []byte { return appendDecimal(pageKey[:len(pagePrefix)], uint64(n)) }
 
 func (sharedPages) load(n uint32) (page []byte, version uint32, found bool, err error) {
-	key := keyOf(n)
+	return loadShared(keyOf(n))
+}
+
+func loadShared(key []byte) (value []byte, version uint32, found bool, err error) {
 	smallBlock.receive()
 	s := status(proxyGetSharedData(pointer(key), uint32(len(key)),
 		unsafe.Pointer(&outPointer), unsafe.Pointer(&outSize), unsafe.Pointer(&outVersion)))
-	page, s = smallBlock.received(s)
+	value, s = smallBlock.received(s)
 	switch s {
 	case statusOK:
-		return page, outVersion, true, nil
+		return value, outVersion, true, nil
 	case statusNotFound:
 		return nil, 0, false, nil
 	}
@@ -35,15 +38,47 @@ func (sharedPages) load(n uint32) (page []byte, version uint32, found bool, err 
 }
 
 func (sharedPages) save(n uint32, page []byte, version uint32, found bool) (saved bool, err error) {
+	return saveShared(keyOf(n), page, version, found)
+}
+
+func saveShared(key, value []byte, version uint32, found bool) (saved bool, err error) {
 	if !found {
 		version = createVersion
 	}
-	key := keyOf(n)
-	switch status(proxySetSharedData(pointer(key), uint32(len(key)), pointer(page), uint32(len(page)), version)) {
+	switch status(proxySetSharedData(pointer(key), uint32(len(key)), pointer(value), uint32(len(value)), version)) {
 	case statusOK:
 		return true, nil
 	case statusCasMismatch:
 		return false, nil
 	}
 	return false, errStoreUnusable
+}
+
+// sharedJournal keeps the lists of open reservations there.
+type sharedJournal struct{}
+
+const listPrefix = "weir.o."
+
+var listKey = [len(listPrefix) + 21]byte{'w', 'e', 'i', 'r', '.', 'o', '.'}
+
+// listKeyOf is the shared data key of a page of a slot; valid until the next call.
+func listKeyOf(slot, page int) []byte {
+	key := appendDecimal(listKey[:len(listPrefix)], uint64(slot))
+	return appendDecimal(append(key, '.'), uint64(page))
+}
+
+// Load is part of journal.Store, like the methods below.
+func (sharedJournal) Load(slot, page int) (value []byte, version uint32, found bool, err error) {
+	return loadShared(listKeyOf(slot, page))
+}
+
+// Save writes if the version is still the one loaded.
+func (sharedJournal) Save(slot, page int, value []byte, version uint32, found bool) (saved bool, err error) {
+	return saveShared(listKeyOf(slot, page), value, version, found)
+}
+
+// Write writes whatever stands there: version 0 is that of every entry.
+func (sharedJournal) Write(slot, page int, value []byte) error {
+	_, err := saveShared(listKeyOf(slot, page), value, 0, true)
+	return err
 }

@@ -1,6 +1,9 @@
 package plugin
 
-import "github.com/weirmesh/weir/filter/policy/bucket"
+import (
+	"github.com/weirmesh/weir/filter/policy/bucket"
+	"github.com/weirmesh/weir/filter/policy/journal"
+)
 
 // pageCount is the number of pages of buckets in shared data. Envoy never evicts
 // an entry, so their number is fixed: 4,096 pages of 256 bytes are 1 MiB and
@@ -35,7 +38,8 @@ type pageHost interface {
 type pageStore struct {
 	host      pageHost
 	leases    *leases
-	local     bucket.Charge         // one of a shared budget, as this Envoy may make it
+	journal   *journal.Journal
+	local     bucket.Charge         // the charge at hand: of a shared budget, as this Envoy may make it
 	scratch   [bucket.PageSize]byte // the page that is being changed
 	conflicts uint64                // attempts that another worker beat, for a metric
 	failures  [len(failureNames)]uint64
@@ -54,23 +58,24 @@ const (
 
 var pageTable = bucket.Table{Pages: pageCount}
 
-// Take charges c; see bucket.Store.
+// Take charges c and lists it; see bucket.Store. Flush tells the list.
 func (s *pageStore) Take(c *bucket.Charge, nowNs int64) (bucket.Result, error) {
-	if !c.Shared {
-		return s.take(c, nowNs)
+	s.local = *c
+	if c.Shared {
+		s.local.Params = s.leases.scale(c, nowNs)
 	}
-	s.scale(c, nowNs)
 	result, err := s.take(&s.local, nowNs)
-	if err == nil {
+	if err != nil {
+		return result, err
+	}
+	if c.Shared {
 		s.leases.count(c, s.local.Params, &result)
 	}
+	if result.Allowed {
+		s.journal.Add(&s.local, result.TakenMicro, nowNs)
+		c.Ticket = s.local.Ticket
+	}
 	return result, err
-}
-
-// scale makes local what this Envoy may use of c's budget.
-func (s *pageStore) scale(c *bucket.Charge, nowNs int64) {
-	s.local = *c
-	s.local.Params = s.leases.scale(c, nowNs)
 }
 
 func (s *pageStore) take(c *bucket.Charge, nowNs int64) (bucket.Result, error) {
@@ -99,12 +104,27 @@ func (s *pageStore) take(c *bucket.Charge, nowNs int64) (bucket.Result, error) {
 	return bucket.Result{}, s.fail(failureContended, errStoreContended)
 }
 
-// Settle makes a Take one of actualMicro; see bucket.Store.
+// Settle makes a Take one of actualMicro; see bucket.Store. The charge is struck off
+// before that: if the VM traps in between, it stays spent.
 func (s *pageStore) Settle(c *bucket.Charge, actualMicro, nowNs int64) (unpaid int64, err error) {
-	if c.Shared {
-		s.scale(c, nowNs)
-		c = &s.local
+	taken, lost := s.journal.Remove(c, nowNs)
+	if lost && c.Params.LeaseNs > 0 {
+		return 0, nil // what was in flight was ended for it
 	}
+	s.local = *c
+	s.local.CostMicro = taken
+	if c.Shared {
+		s.local.Params = s.leases.scale(c, nowNs)
+	}
+	return s.settle(&s.local, actualMicro, nowNs)
+}
+
+// SettleFor settles a charge of a worker that is dead.
+func (s *pageStore) SettleFor(e *journal.Entry, nowNs int64) {
+	_, _ = s.settle(&e.Charge, e.SpentMicro, nowNs) // a failure is counted, and leaves what was taken
+}
+
+func (s *pageStore) settle(c *bucket.Charge, actualMicro, nowNs int64) (unpaid int64, err error) {
 	n := pageTable.PageOf(c.Key)
 	for range maxRetries {
 		page, version, found, err := s.page(n)

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/weirmesh/weir/filter/policy/bucket"
+	"github.com/weirmesh/weir/filter/policy/journal"
 )
 
 // fakePages are pages in memory, with a hand on what goes wrong.
@@ -49,7 +50,7 @@ const start = int64(1_700_000_000_000_000_000)
 
 func TestStoreTakesGivesAndRefuses(t *testing.T) {
 	f := newFakePages()
-	s := pageStore{host: f}
+	s := pageStore{host: f, journal: noList()}
 	for i, want := range []bool{true, true, false} {
 		r, err := s.Take(charge(5), start)
 		if err != nil || r.Allowed != want {
@@ -70,7 +71,7 @@ func TestStoreTakesGivesAndRefuses(t *testing.T) {
 func TestStoreRetriesLostRaces(t *testing.T) {
 	f := newFakePages()
 	f.races = maxRetries - 1
-	s := pageStore{host: f}
+	s := pageStore{host: f, journal: noList()}
 	if r, err := s.Take(charge(5), start); err != nil || !r.Allowed || f.saves != 1 {
 		t.Errorf("allowed %v, error %v, %d saves", r.Allowed, err, f.saves)
 	}
@@ -91,7 +92,7 @@ func TestStoreGivesUp(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFakePages()
-			s := pageStore{host: f}
+			s := pageStore{host: f, journal: noList()}
 			if _, err := s.Take(charge(1), start); err != nil { // so that Give has something to write
 				t.Fatal(err)
 			}
@@ -114,7 +115,7 @@ func TestStoreStartsAnewOnAForeignPage(t *testing.T) {
 	c := charge(10)
 	n := pageTable.PageOf(c.Key)
 	f.pages[n], f.version[n] = []byte("of another layout"), 7
-	s := pageStore{host: f}
+	s := pageStore{host: f, journal: noList()}
 	if r, err := s.Take(c, start); err != nil || !r.Allowed || len(f.pages[n]) != bucket.PageSize {
 		t.Errorf("allowed %v, error %v, page of %d bytes", r.Allowed, err, len(f.pages[n]))
 	}
@@ -123,7 +124,7 @@ func TestStoreStartsAnewOnAForeignPage(t *testing.T) {
 // A page of which every entry is in use and not idle refuses a new key, and says so:
 // nobody's debt is forgotten for it.
 func TestStoreCountsFullPages(t *testing.T) {
-	s := pageStore{host: newFakePages()}
+	s := pageStore{host: newFakePages(), journal: noList()}
 	n := pageTable.PageOf(charge(1).Key)
 	kept := 0
 	for key := charge(1).Key; kept <= bucket.EntriesPerPage; key++ {
@@ -141,4 +142,19 @@ func TestStoreCountsFullPages(t *testing.T) {
 	if s.failures != [3]uint64{1, 0, 0} {
 		t.Errorf("%v failures counted, want one of %v", s.failures, failureNames)
 	}
+}
+
+// noList is a journal that has no store, and so lists nothing.
+func noList() *journal.Journal {
+	j := &journal.Journal{}
+	j.Init(noStore{}, func() uint64 { return 1 })
+	return j
+}
+
+type noStore struct{}
+
+func (noStore) Load(int, int) ([]byte, uint32, bool, error) { return nil, 0, false, errStoreUnusable }
+func (noStore) Write(int, int, []byte) error                { return errStoreUnusable }
+func (noStore) Save(int, int, []byte, uint32, bool) (bool, error) {
+	return false, errStoreUnusable
 }

@@ -39,6 +39,7 @@ type stream struct {
 	protocol  uint8 // whether Envoy's own buffer may be used, see holdAction
 	arrived   int64 // bytes of the body
 	gauged    int64 // what this stream has added to weir.held_bytes
+	at        int   // in vm.live
 	id        uint32
 	deadline  int64 // of an upstream that goes on after its stream was stopped, Unix nanoseconds; 0: none
 }
@@ -52,7 +53,8 @@ func (w *vm) open(p *plugin, id uint32) *stream {
 	} else {
 		s = &stream{engine: engine.NewStream(w.pool)}
 	}
-	*s = stream{engine: s.engine, plugin: p, program: p.program, id: id}
+	*s = stream{engine: s.engine, plugin: p, program: p.program, id: id, at: len(w.live)}
+	w.live = append(w.live, s)
 	return s
 }
 
@@ -188,6 +190,7 @@ func (s *stream) OnHttpStreamDone() {
 	if s.deadline != 0 {
 		s.forgetEnd()
 	}
+	worker.leave(s)
 	s.gauge(0)
 	s.plugin.streams--
 	s.plugin.release()

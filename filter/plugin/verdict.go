@@ -89,6 +89,7 @@ func (s *stream) appendHeld(from int) status {
 
 // forward lets the request go on; the first time with its header edits.
 func (s *stream) forward() types.Action {
+	worker.host.list.Flush()
 	if s.phase == forwarded {
 		return types.ActionContinue
 	}
@@ -235,4 +236,7 @@ func (s *stream) count() {
 		worker.metrics.settled(&settled)
 	}
 	worker.metrics.tally(s.engine, s.plugin.limits)
+	list := &worker.host.list
+	worker.metrics.unlisted.add(int64(list.Unlisted))
+	list.Unlisted = 0
 }

@@ -11,6 +11,15 @@ type Charge struct {
 	LeastMicro int64
 	Shared     bool // the budget is one over all Envoys, see package lease
 	Limit      int  // index of the limit in the policy document
+
+	Ticket Ticket // of the store
+}
+
+// Ticket is where a store has listed a charge that is taken, and how.
+type Ticket struct {
+	Number     uint16 // 0: it is not listed
+	Generation uint32
+	SpentMicro int64 // what it costs if nobody ever settles it
 }
 
 // Store keeps buckets. Both calls are atomic towards every other user of the

@@ -84,6 +84,7 @@ func (s *Stream) cover(i int, text, now int64) int64 {
 	switch {
 	case err == nil && result.Allowed:
 		c.CostMicro += result.TakenMicro
+		c.Ticket = more.Ticket
 	case err != nil && s.program.limits[c.Limit].onFailure == spec.FailOpen:
 		return want
 	}

@@ -1,6 +1,9 @@
 package engine
 
-import "github.com/weirmesh/weir/filter/policy/spec"
+import (
+	"github.com/weirmesh/weir/filter/policy/bucket"
+	"github.com/weirmesh/weir/filter/policy/spec"
+)
 
 // Cause is why a stream has ended.
 type Cause uint8
@@ -112,21 +115,38 @@ func (s *Stream) weigh(cause Cause) (keep bool) {
 // reservation: it flows back with time.
 func (s *Stream) settle(i int, cause Cause, keep bool, now int64) {
 	c, t, l := &s.charges.charge[i], &s.settlement, s.limit(i)
-	s.charges.actual[i] = c.CostMicro
+	actual := c.CostMicro
 	switch {
 	case l.mode == spec.LimitInFlight || cause == CauseReply:
-		s.charges.actual[i] = 0 // it has ended, or never went upstream
+		actual = 0 // it has ended, or never went upstream
 	case l.tokens() && !keep:
-		s.charges.actual[i] = s.cost(s.program.modelLimits(s.model)[i], t.Input, t.Cached, t.Output)
-	default:
-		s.charges.state[i] = chargeSettled
-		return
+		actual = s.cost(s.program.modelLimits(s.model)[i], t.Input, t.Cached, t.Output)
 	}
-	unpaid, err := s.host.Settle(c, s.charges.actual[i], now)
+	s.charges.actual[i] = actual
+	unpaid, err := s.host.Settle(c, actual, now)
 	if err != nil {
 		s.charges.state[i] = chargeKept
 		return
 	}
 	s.charges.state[i] = chargeSettled
 	t.Unpaid = max(t.Unpaid, l.inTokens(unpaid))
+}
+
+// OpenCharge returns the i-th charge, nil behind the last, and what it costs if nobody
+// hears of the stream any more; a charge that is not open has no ticket. A stream of
+// events costs what has come of it so far, and everything else what was reserved: the
+// model may have done all of its work.
+func (s *Stream) OpenCharge(i int) (c *bucket.Charge, spentMicro int64) {
+	if i >= s.charges.count {
+		return nil, 0
+	}
+	c = &s.charges.charge[i]
+	if s.charges.state[i] != chargeTaken || !s.limit(i).tokens() || !s.got.streams() || !s.got.good {
+		return c, c.CostMicro
+	}
+	said, input := s.got.scanner.Usage(), s.charges.prompt
+	if said.HasInput {
+		input = said.Input
+	}
+	return c, s.cost(s.program.modelLimits(s.model)[i], input, said.Cached, max(s.got.scanner.Text(), said.Output))
 }

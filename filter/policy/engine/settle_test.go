@@ -60,16 +60,6 @@ func (h *sharedHost) Settle(c *bucket.Charge, actual, now int64) (int64, error) 
 	return unpaid, err
 }
 
-// kept enters a request that costs what was reserved: the bucket need not be told.
-func (h *sharedHost) kept(output int64) int64 {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.model.reserved -= output * bucket.Micro
-	h.model.settled += output * bucket.Micro
-	h.model.open--
-	return output
-}
-
 // level asks the bucket itself what is left; below zero is what it owes.
 func (h *sharedHost) level(t *testing.T, p bucket.Params) int64 {
 	t.Helper()
@@ -109,7 +99,7 @@ func run(t *testing.T, s *engine.Stream, p *engine.Program, h *sharedHost, rando
 		if streams {
 			return 0
 		}
-		return h.kept(int64(output))
+		return int64(output)
 	case 3:
 		s.ResponseHeader([]byte(":status"), []byte("502"))
 		s.ResponseHeaders(true)
@@ -134,7 +124,7 @@ func run(t *testing.T, s *engine.Stream, p *engine.Program, h *sharedHost, rando
 	case usage:
 		return int64(words) + 5
 	case !streams && !ends:
-		return h.kept(int64(output))
+		return int64(output)
 	}
 	return int64(words)
 }
