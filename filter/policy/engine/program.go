@@ -43,13 +43,11 @@ type model struct {
 	tree      int16 // index in doc.Trees, none
 	header    int8  // index of the version header in Program.headers, none
 	choices   uint8 // of Program.choices, from choice on
+	limits    uint8 // of Program.counted, from limit on, in the order of charging
 	metered   bool  // a limit of it counts tokens
 	choice    int32
-	limits    span // in Program.counted, in the order of charging
+	limit     int32
 }
-
-// span is a part of a list.
-type span struct{ start, end int32 }
 
 // none is no index.
 const none = -1
@@ -79,8 +77,8 @@ type limit struct {
 
 // modelLimit is a limit that counts a model.
 type modelLimit struct {
-	index int32 // in doc.Limits
-	entry int32 // in its semantic models, none
+	index int16 // in doc.Limits
+	entry int16 // in its semantic models, none
 }
 
 // Compile parses and checks a document and makes it ready. Parts that are equal
@@ -152,8 +150,8 @@ func room[T any](old []T, n int) []T {
 
 // modelLimits returns the limits that count a model.
 func (p *Program) modelLimits(model int) []modelLimit {
-	at := p.models[model].limits
-	return p.counted[at.start:at.end]
+	m := &p.models[model]
+	return p.counted[m.limit : m.limit+int32(m.limits)]
 }
 
 // Document returns the document that p was compiled from. It must not be changed.
@@ -252,30 +250,30 @@ func (p *Program) assignVersions() {
 // assignLimits tells every model which limits count it, in the order of charging.
 func (p *Program) assignLimits() {
 	for i := range p.doc.Limits {
-		p.each(p.doc.Limits[i].Models, func(m int) { p.models[m].limits.end++ })
+		p.each(p.doc.Limits[i].Models, func(m int) { p.models[m].limits++ })
 	}
 	total := int32(0)
-	for m := range p.models {
-		at := &p.models[m].limits
-		n := at.end
-		at.start, at.end = total, total
-		total += n
+	for i := range p.models {
+		m := &p.models[i]
+		m.limit = total
+		total += int32(m.limits)
+		m.limits = 0
 	}
 	p.counted = room(p.counted, int(total))
-	entries := make([]int32, len(p.models))
+	entries := make([]int16, len(p.models))
 	for i := range p.doc.Limits {
 		l := &p.doc.Limits[i]
 		for m := range entries {
 			entries[m] = none
 		}
 		for e := range l.Semantic.Models {
-			entries[p.catalog.names.Find(l.Semantic.Models[e].Model)] = int32(e)
+			entries[p.catalog.names.Find(l.Semantic.Models[e].Model)] = int16(e)
 		}
-		p.each(l.Models, func(m int) {
-			at := &p.models[m].limits
-			p.counted[at.end] = modelLimit{int32(i), entries[m]}
-			at.end++
-			p.models[m].metered = p.models[m].metered || p.limits[i].tokens()
+		p.each(l.Models, func(n int) {
+			m := &p.models[n]
+			p.counted[m.limit+int32(m.limits)] = modelLimit{int16(i), entries[n]}
+			m.limits++
+			m.metered = m.metered || p.limits[i].tokens()
 		})
 	}
 }
