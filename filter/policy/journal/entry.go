@@ -12,14 +12,14 @@ type Entry struct {
 	SpentMicro int64         // what it costs if its worker dies
 }
 
-// entrySize is the size of an entry in bytes: eight words.
-const entrySize = 64
+// entrySize is the size of an entry in bytes: nine words.
+const entrySize = 72
 
 // put writes an entry. A key is never 0, which marks a free entry.
 func (e *Entry) put(b []byte) {
-	c := &e.Charge
-	for i, word := range [...]int64{int64(c.Key), c.CostMicro, e.SpentMicro, c.Params.CapacityMicro, c.Params.RefillMicroPerSec,
-		c.Params.WindowNs, c.Params.LeaseNs, c.AtNs} {
+	c, p := &e.Charge, &e.Charge.Params
+	for i, word := range [...]int64{int64(c.Key), c.CostMicro, e.SpentMicro, c.AtNs, p.CapacityMicro, p.RefillMicroPerSec,
+		p.WindowNs, p.LeaseNs, p.WholeMicro} {
 		binary.LittleEndian.PutUint64(b[8*i:], uint64(word))
 	}
 }
@@ -27,9 +27,8 @@ func (e *Entry) put(b []byte) {
 // get reads an entry; false if it is free.
 func (e *Entry) get(b []byte) bool {
 	word := func(i int) int64 { return int64(binary.LittleEndian.Uint64(b[8*i:])) }
-	*e = Entry{Charge: bucket.Charge{Key: uint64(word(0)), CostMicro: word(1)}, SpentMicro: word(2)}
-	e.Charge.Params = bucket.Params{CapacityMicro: word(3), RefillMicroPerSec: word(4), WindowNs: word(5), LeaseNs: word(6)}
-	e.Charge.AtNs = word(7)
+	*e = Entry{Charge: bucket.Charge{Key: uint64(word(0)), CostMicro: word(1), AtNs: word(3)}, SpentMicro: word(2)}
+	e.Charge.Params = bucket.Params{CapacityMicro: word(4), RefillMicroPerSec: word(5), WindowNs: word(6), LeaseNs: word(7), WholeMicro: word(8)}
 	return e.Charge.Key != 0
 }
 
