@@ -2,7 +2,12 @@
 
 package plugin
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"github.com/weirmesh/weir/filter/policy/bucket"
+	"github.com/weirmesh/weir/filter/policy/journal"
+)
 
 // rangeSize is the most that is read of a body or a configuration at once.
 const rangeSize = 64 << 10
@@ -24,7 +29,7 @@ var (
 	headerSpace [16 << 10]byte
 	rangeSpace  [rangeSize]byte
 	peerSpace   [2 << 10]byte
-	smallSpace  [1 << 10]byte
+	smallSpace  [max(bucket.PageSize, journal.PageSize)]byte // pages are not asked for twice
 	leaseSpace  [4 << 10]byte
 
 	headerBlock = block{space: headerSpace[:]}
