@@ -18,5 +18,10 @@ scratch filter
 new="$work/$(basename "$output")"
 say "building $(basename "$output")"
 "$tinygo" build -target="$target" -tags="${2:-}" -buildmode=c-shared -opt=2 -no-debug -o "$new" ./cmd/filter
+# TinyGo optimizes each function by itself; a pass over the linked whole takes a twentieth off.
+wasm_opt="${WASMOPT:-$(command -v wasm-opt || echo "$("$tinygo" env TINYGOROOT)/bin/wasm-opt")}"
+[ -x "$wasm_opt" ] || fail "wasm-opt is missing: install binaryen, or name it with WASMOPT="
+"$wasm_opt" -O2 --enable-bulk-memory --enable-mutable-globals --enable-nontrapping-float-to-int --enable-sign-ext --enable-simd \
+	"$new" -o "$new"
 go run ./target/wasmcheck -rules target "$new"
 mv -f "$new" "$output"
