@@ -145,7 +145,7 @@ bench-xds: build/xds-server build/filter.wasm $(STAMPS)/envoy ## Measure the con
 	build/measure xds
 
 .PHONY: soak
-soak: build/filter.wasm $(STAMPS)/envoy ## Show that nothing grows under 500,000 requests, long bodies, streams and updates
+soak: build/filter.wasm $(STAMPS)/envoy ## Show that nothing grows under 500,000 requests, long bodies, streams, updates and a million tenants
 	go run ./xds-server/cmd/measure soak
 
 .PHONY: clean

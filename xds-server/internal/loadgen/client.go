@@ -23,6 +23,9 @@ type Options struct {
 	Total   int64    // requests in all
 	Rate    float64  // requests per second over all connections; 0: as fast as they are answered
 	Bodies  [][]byte // whole HTTP/1.1 requests, sent in turn; see Request
+	// Make, if set, makes request n in place of Bodies, in the memory of buf if that is
+	// enough. It is called by every connection at once, each with a buf of its own.
+	Make func(n int64, buf []byte) []byte
 	// PerConn is after how many answers a connection is closed and opened anew;
 	// 0: never.
 	PerConn int
@@ -83,7 +86,7 @@ func (o *Options) check() error {
 	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
 		return fmt.Errorf("load address %q: only loopback addresses take load", o.Address)
 	}
-	if o.Conns < 1 || o.Total < 1 || len(o.Bodies) == 0 {
+	if o.Conns < 1 || o.Total < 1 || len(o.Bodies) == 0 && o.Make == nil {
 		return errors.New("load needs at least one connection, one request and one body")
 	}
 	return nil
@@ -125,7 +128,14 @@ func (r *run) connection(ctx context.Context, out *Report) {
 // exchange sends request n and notes what became of it. It reports whether the
 // connection can carry another.
 func (r *run) exchange(c *conn, n int64, due time.Time, out *Report) bool {
-	a, err := c.exchange(r.Bodies[n%int64(len(r.Bodies))], r.Want)
+	var request []byte
+	if r.Make != nil {
+		c.made = r.Make(n, c.made[:0])
+		request = c.made
+	} else {
+		request = r.Bodies[n%int64(len(r.Bodies))]
+	}
+	a, err := c.exchange(request, r.Want)
 	if err != nil {
 		r.broke(out, fmt.Errorf("request %d of the connection: %w", c.answers+1, err))
 		return false

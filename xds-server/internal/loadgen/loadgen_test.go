@@ -2,7 +2,9 @@ package loadgen_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/weirmesh/weir/xds-server/internal/loadgen"
@@ -37,6 +39,28 @@ func TestRunCountsEveryAnswer(t *testing.T) {
 				t.Fatalf("quantiles are not ordered: %s", r)
 			}
 		})
+	}
+}
+
+// Every request is made once.
+func TestRunMakesRequests(t *testing.T) {
+	u, err := loadgen.Serve(loadgen.Answer(`{}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer u.Close()
+	var made [100]atomic.Int64
+	r, err := loadgen.Run(t.Context(), loadgen.Options{Address: u.Address(), Conns: 4, Total: int64(len(made)), Make: func(n int64, buf []byte) []byte {
+		made[n].Add(1)
+		return append(buf, loadgen.Request("/", []byte(`{}`), fmt.Sprintf("x-number: %d", n))...)
+	}})
+	if err != nil || !r.Only(200) || r.Answered() != int64(len(made)) {
+		t.Fatalf("%s, %v", r, err)
+	}
+	for n := range made {
+		if times := made[n].Load(); times != 1 {
+			t.Errorf("request %d was made %d times", n, times)
+		}
 	}
 }
 

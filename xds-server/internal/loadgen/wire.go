@@ -19,6 +19,7 @@ type conn struct {
 	r       *bufio.Reader
 	timeout time.Duration
 	answers int
+	made    []byte // the last request that Options.Make made
 }
 
 // dial connects. The end of the run does not interrupt it: what has begun is

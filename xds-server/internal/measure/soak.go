@@ -34,6 +34,7 @@ type phase struct {
 	growth  float64 // largest growth of resident memory that passes
 	module  int64   // largest memory.size of a VM that passes, bytes
 	updates int     // policy updates made during the phase
+	tenants bool    // every request is of a tenant of its own, in place of bodies
 }
 
 // maxGrowth is the largest growth of resident memory that passes, in every phase.
@@ -56,6 +57,7 @@ func phases(scale float64) []phase {
 			bodies: [][]byte{request([]byte(stream))}},
 		{name: "200 policy updates of the largest size", warm: n(2_000), total: n(20_000), conns: 8, answer: ok, status: 200, growth: maxGrowth, module: 32 << 20,
 			bodies: [][]byte{request(clean())}, updates: int(n(200))},
+		{name: "a million tenants", warm: n(50_000), total: n(1_000_000), conns: 16, answer: ok, status: 200, growth: maxGrowth, module: 4 << 20, tenants: true},
 	}
 }
 
@@ -90,7 +92,7 @@ func (p *phase) run(ctx context.Context, o SoakOptions, out io.Writer) (err erro
 		return fmt.Errorf("make a directory for envoy: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	filter := staticenvoy.Wasm(o.Module, string(spec.Encode(policy(spec.OverflowStream, true))))
+	filter := staticenvoy.Wasm(o.Module, string(spec.Encode(p.policy())))
 	e, err := staticenvoy.Start(ctx, staticenvoy.Config{Binary: o.Envoy, Dir: dir, Upstream: upstream.Address(), Filter: filter, Concurrency: 2,
 		ReleaseMemory: true, Log: os.Stderr})
 	if err != nil {
@@ -99,6 +101,15 @@ func (p *phase) run(ctx context.Context, o SoakOptions, out io.Writer) (err erro
 	defer e.Stop()
 	s := &soak{phase: p, envoy: e, filter: filter, out: out}
 	return s.measure(ctx)
+}
+
+// policy is what the filter does under the phase.
+func (p *phase) policy() *spec.Document {
+	d := policy(spec.OverflowStream, true)
+	if p.tenants {
+		d.Limits = []spec.Limit{onePerTenant()}
+	}
+	return d
 }
 
 // warmingConns is by how much more connections a phase warms up than it is
@@ -194,7 +205,12 @@ func (s *soak) loadWhileUpdating(ctx context.Context) (*loadgen.Report, error) {
 }
 
 func (s *soak) load(ctx context.Context, n int64, conns int) (*loadgen.Report, error) {
-	r, err := loadgen.Run(ctx, loadgen.Options{Address: s.envoy.Address(), Conns: conns, Total: n, Bodies: s.bodies})
+	o := loadgen.Options{Address: s.envoy.Address(), Conns: conns, Total: n, Bodies: s.bodies}
+	if s.tenants {
+		first := s.sent
+		o.Rate, o.Make = tenantRate, func(n int64, buf []byte) []byte { return appendTenantRequest(buf, first+n) }
+	}
+	r, err := loadgen.Run(ctx, o)
 	if err != nil {
 		return nil, err
 	}
