@@ -1,5 +1,6 @@
-// Package sha256 is SHA-256 (FIPS 180-4) for short texts, in a tenth of the size that
-// Go's own has inside the module, which must not bring its certified variants along.
+// Package sha256 is SHA-256 (FIPS 180-4) and HMAC over it (RFC 2104), in a tenth of the
+// size that Go's own have inside the module, which must not bring its certified variants
+// along.
 package sha256
 
 import (
@@ -25,30 +26,66 @@ var rounds = [64]uint32{
 	0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 }
 
-// Sum writes the digest of text into out. It allocates nothing.
-func Sum(text []byte, out *[Size]byte) {
-	state := [8]uint32{
-		0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
+// initial are the first 32 bits of the fractional parts of the square roots of the
+// first 8 primes (FIPS 180-4 section 5.3.3).
+var initial = [8]uint32{
+	0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
+}
+
+// Hash is a digest of bytes that come in pieces. Reset comes first.
+type Hash struct {
+	state  [8]uint32
+	length uint64
+	block  [blockSize]byte
+}
+
+// Reset makes h the digest of nothing.
+func (h *Hash) Reset() { h.state, h.length = initial, 0 }
+
+// Write takes the next bytes.
+//
+//go:noinline
+func (h *Hash) Write(p []byte) {
+	at := int(h.length % blockSize)
+	h.length += uint64(len(p))
+	if at > 0 {
+		n := copy(h.block[at:], p)
+		if p = p[n:]; at+n < blockSize {
+			return
+		}
+		compress(&h.state, h.block[:])
 	}
-	length := uint64(len(text))
-	for len(text) >= blockSize {
-		compress(&state, text)
-		text = text[blockSize:]
+	for len(p) >= blockSize {
+		compress(&h.state, p)
+		p = p[blockSize:]
 	}
-	var last [2 * blockSize]byte
-	n := copy(last[:], text)
-	last[n] = 0x80
-	end := blockSize
-	if n >= blockSize-8 { // no room for the length
-		end = 2 * blockSize
+	copy(h.block[:], p)
+}
+
+// Sum writes the digest of what was written into out. h needs a Reset then.
+//
+//go:noinline
+func (h *Hash) Sum(out *[Size]byte) {
+	at := int(h.length % blockSize)
+	h.block[at] = 0x80
+	clear(h.block[at+1:])
+	if at >= blockSize-8 { // no room for the length
+		compress(&h.state, h.block[:])
+		clear(h.block[:])
 	}
-	binary.BigEndian.PutUint64(last[end-8:], length*8)
-	for at := 0; at < end; at += blockSize {
-		compress(&state, last[at:])
-	}
-	for i, word := range state {
+	binary.BigEndian.PutUint64(h.block[blockSize-8:], h.length*8)
+	compress(&h.state, h.block[:])
+	for i, word := range h.state {
 		binary.BigEndian.PutUint32(out[4*i:], word)
 	}
+}
+
+// Sum writes the digest of text into out. It allocates nothing.
+func Sum(text []byte, out *[Size]byte) {
+	var h Hash
+	h.Reset()
+	h.Write(text)
+	h.Sum(out)
 }
 
 // compress takes one block (FIPS 180-4 section 6.2.2).
