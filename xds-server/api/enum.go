@@ -93,24 +93,6 @@ func (p *Period) ParseString(text string) error {
 // Seconds is the length of the period.
 func (p Period) Seconds() int64 { return p.seconds }
 
-// EntityKind is a kind of personal data.
-type EntityKind struct{ spec.EntityKind }
-
-// ParseString reads phone, email, residentID or bankCard.
-func (k *EntityKind) ParseString(text string) (err error) {
-	k.EntityKind, err = spec.ParseEntityKind(text)
-	return err
-}
-
-// RedactionMode is what replaces a value.
-type RedactionMode struct{ spec.RedactionMode }
-
-// ParseString reads mask or tag.
-func (m *RedactionMode) ParseString(text string) (err error) {
-	m.RedactionMode, err = spec.ParseRedactionMode(text)
-	return err
-}
-
 // IdentitySource is where SVIDs come from.
 type IdentitySource int
 

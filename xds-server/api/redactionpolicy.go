@@ -1,16 +1,33 @@
 package api
 
-// RedactionPolicySpec says which personal data is replaced in the strings of requests.
+// RedactionPolicySpec says which personal data is replaced in the strings of requests
+// and answers.
 type RedactionPolicySpec struct {
-	// Models are the models whose requests it reads; default: all.
+	// Models are the models whose requests and answers it reads; default: all.
 	Models   []ModelRef `yaml:"models,optional"`
 	Entities []Entity   `yaml:"entities"`
 	// OnFailure is what happens to a body that cannot be read as JSON text; default closed.
 	OnFailure *Failure `yaml:"onFailure,optional"`
+	// Shape is what masks leave of values of entities that name none; default usual.
+	Shape *MaskShape `yaml:"shape,optional"`
+	// Threshold is the score, in percent, that a match needs; default 50.
+	Threshold *int `yaml:"threshold,optional"`
+	// Skip are paths to strings that are left alone.
+	Skip []JSONPath `yaml:"skip,optional"`
+	// HoldBytes is how many bytes of an answer's stream are held back at most; default 128.
+	HoldBytes *int `yaml:"holdBytes,optional"`
+	// Encodings is what becomes of answers in a content coding; default identity.
+	Encodings *Encodings `yaml:"encodings,optional"`
 }
 
 // Entity is one kind of personal data and what replaces it.
 type Entity struct {
 	Kind EntityKind    `yaml:"kind"`
 	Mode RedactionMode `yaml:"mode"`
+	// Directions are where it is looked for; default: requests and answers.
+	Directions []Direction `yaml:"directions,optional"`
+	// Shape is what a mask leaves of it; default: that of the policy.
+	Shape *MaskShape `yaml:"shape,optional"`
+	// Basis is why it may not go through, as "GDPR Art. 32"; for the record alone.
+	Basis *Basis `yaml:"basis,optional"`
 }

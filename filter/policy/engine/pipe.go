@@ -24,6 +24,7 @@ type pipe struct {
 
 	redacting bool
 	redactor  redact.Redactor
+	session   redact.Session
 	replay    replay
 }
 
@@ -61,7 +62,7 @@ func (p *pipe) counts() Counts {
 func (p *pipe) redact(rules *redact.Rules) {
 	p.redacting = rules != nil
 	if p.redacting {
-		p.redactor.Reset(rules, p)
+		p.redactor.Reset(rules, &p.session, p)
 	}
 }
 

@@ -128,7 +128,7 @@ func (p *Program) build(prev *Program) {
 	}
 	p.rules = make([]*redact.Rules, 0, len(doc.Redactions))
 	for i := range doc.Redactions {
-		p.rules = append(p.rules, p.compileRules(doc.Redactions[i].Entities, prev))
+		p.rules = append(p.rules, p.compileRules(&doc.Redactions[i], prev))
 	}
 	p.models = room(p.models, len(doc.Models))
 	p.assignVersions()
@@ -173,20 +173,19 @@ func (p *Program) Shares() bool {
 // Record says whether decisions are to be published.
 func (p *Program) Record() bool { return p.doc.Settings.Record }
 
-// compileRules takes the rules of an earlier redaction, or of prev, that has the
-// same entities.
-func (p *Program) compileRules(entities []spec.Entity, prev *Program) *redact.Rules {
+// compileRules takes the rules of an earlier redaction, or of prev, that does the same.
+func (p *Program) compileRules(redaction *spec.Redaction, prev *Program) *redact.Rules {
 	for _, from := range [...]*Program{p, prev} {
 		if from == nil {
 			continue
 		}
 		for i, rules := range from.rules {
-			if slices.Equal(from.doc.Redactions[i].Entities, entities) {
+			if from.doc.Redactions[i].SameMatches(redaction) {
 				return rules
 			}
 		}
 	}
-	return redact.Compile(entities)
+	return redact.Compile(redaction, spec.DirectionRequest)
 }
 
 // tokens says whether the limit counts tokens, in whatever units.

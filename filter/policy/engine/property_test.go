@@ -18,6 +18,7 @@ type writer struct {
 	*rand.Rand
 	body, want bytes.Buffer
 	redactor   redact.Redactor
+	session    redact.Session
 	rules      *redact.Rules
 }
 
@@ -40,7 +41,7 @@ func (w *writer) of(all []string) string { return all[w.IntN(len(all))] }
 func (w *writer) text(raw string) {
 	w.both(`"`)
 	w.body.WriteString(raw)
-	w.redactor.Reset(w.rules, sink{&w.want})
+	w.redactor.Reset(w.rules, &w.session, sink{&w.want})
 	w.redactor.StringStart()
 	_ = w.redactor.Bytes([]byte(raw)) // a buffer takes everything
 	_ = w.redactor.StringEnd()
@@ -115,7 +116,10 @@ func TestAnyChunking(t *testing.T) {
 	streaming := *d
 	streaming.Settings.HoldLimit, streaming.Settings.Overflow = 300, spec.OverflowStream
 	programs := []*engine.Program{compile(t, d), compile(t, &streaming)}
-	rules := map[string]*redact.Rules{"gpt-4": redact.Compile(d.Redactions[0].Entities), "tagged": redact.Compile(tags.Entities), "minilm": nil}
+	rules := map[string]*redact.Rules{
+		"gpt-4":  redact.Compile(&d.Redactions[0], spec.DirectionRequest),
+		"tagged": redact.Compile(&tags, spec.DirectionRequest), "minilm": nil,
+	}
 	pool := hold.NewPool(1 << 20)
 	s, random := engine.NewStream(pool), rand.New(rand.NewPCG(11, 12))
 	for range 1500 {

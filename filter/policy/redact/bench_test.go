@@ -15,11 +15,12 @@ func (d *discard) Write(p []byte) error { d.n += len(p); return nil }
 
 func benchmarkRedact(b *testing.B, in []byte, size int) {
 	var r redact.Redactor
+	var session redact.Session
 	out := &discard{}
 	b.SetBytes(int64(len(in)))
 	b.ReportAllocs()
 	for b.Loop() {
-		r.Reset(maskAll, out)
+		r.Reset(maskAll, &session, out)
 		r.StringStart()
 		for i := 0; i < len(in); i += size {
 			_ = r.Bytes(in[i:min(i+size, len(in))])

@@ -105,7 +105,7 @@ func TestHoldBackIsBounded(t *testing.T) {
 	} {
 		var r redact.Redactor
 		out := &meter{}
-		r.Reset(maskAll, out)
+		r.Reset(maskAll, &redact.Session{}, out)
 		r.StringStart()
 		in, worst := strings.Repeat(c.unit, 3000/len(c.unit)), 0
 		for i := range len(in) {

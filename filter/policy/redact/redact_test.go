@@ -35,7 +35,7 @@ func rules(mode spec.RedactionMode, kinds ...spec.EntityKind) *redact.Rules {
 	for _, k := range kinds {
 		entities = append(entities, spec.Entity{Kind: k, Mode: mode})
 	}
-	return redact.Compile(entities)
+	return redact.Compile(&spec.Redaction{Entities: entities}, spec.DirectionRequest)
 }
 
 var (
@@ -50,7 +50,7 @@ func apply(t testing.TB, r *redact.Rules, in string, sizes ...int) (string, coun
 	t.Helper()
 	var redactor redact.Redactor
 	out := &sink{}
-	redactor.Reset(r, out)
+	redactor.Reset(r, &redact.Session{}, out)
 	redactor.StringStart()
 	for i, k := 0, 0; i < len(in); k++ {
 		n := len(in)
@@ -74,8 +74,12 @@ func apply(t testing.TB, r *redact.Rules, in string, sizes ...int) (string, coun
 }
 
 func TestNoRules(t *testing.T) {
-	if redact.Compile(nil) != nil {
+	if redact.Compile(&spec.Redaction{}, spec.DirectionRequest) != nil {
 		t.Error("no entities compile to rules")
+	}
+	answers := &spec.Redaction{Entities: []spec.Entity{{Directions: spec.DirectionResponse}}}
+	if redact.Compile(answers, spec.DirectionRequest) != nil || redact.Compile(answers, spec.DirectionResponse) == nil {
+		t.Error("what is for answers is looked for in requests")
 	}
 	const in = "13812345678 zhang@example.com"
 	if got, n := apply(t, nil, in, 3); got != in || n != (counts{}) {
@@ -136,7 +140,7 @@ func residentAndCard(t *testing.T) string {
 func TestStringsAreApart(t *testing.T) {
 	var r redact.Redactor
 	out := &sink{}
-	r.Reset(tagAll, out)
+	r.Reset(tagAll, &redact.Session{}, out)
 	for _, s := range []string{"138", "12345678", "zhang", "@example.com", "13812345678", "9"} {
 		r.StringStart()
 		if err := r.Bytes([]byte(s)); err != nil {
@@ -154,7 +158,7 @@ func TestStringsAreApart(t *testing.T) {
 
 func TestOutputErrorIsKept(t *testing.T) {
 	var r redact.Redactor
-	r.Reset(maskAll, &sink{room: 5})
+	r.Reset(maskAll, &redact.Session{}, &sink{room: 5})
 	r.StringStart()
 	if err := r.Bytes([]byte("a longer text with 13812345678 in it")); !errors.Is(err, errFull) {
 		t.Errorf("Bytes: %v, want the output's error", err)
@@ -163,7 +167,7 @@ func TestOutputErrorIsKept(t *testing.T) {
 		t.Errorf("StringEnd: %v, want the output's error", err)
 	}
 	out := &sink{}
-	r.Reset(maskAll, out)
+	r.Reset(maskAll, &redact.Session{}, out)
 	if err := r.Bytes([]byte("x ")); err != nil || string(out.b) != "x " {
 		t.Errorf("after Reset: %q %v", out.b, err)
 	}
@@ -171,11 +175,12 @@ func TestOutputErrorIsKept(t *testing.T) {
 
 func TestNoAllocation(t *testing.T) {
 	var r redact.Redactor
+	var session redact.Session
 	out := &sink{b: make([]byte, 0, 1<<16)}
 	in := chat()
 	if n := testing.AllocsPerRun(100, func() {
 		out.b = out.b[:0]
-		r.Reset(maskAll, out)
+		r.Reset(maskAll, &session, out)
 		r.StringStart()
 		for i := 0; i < len(in); i += 100 {
 			_ = r.Bytes(in[i:min(i+100, len(in))])

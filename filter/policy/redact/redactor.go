@@ -12,6 +12,7 @@ type Output interface {
 // Reset and allocates nothing.
 type Redactor struct {
 	rules  *Rules
+	of     *Session
 	out    Output
 	err    error
 	counts [Kinds]uint32
@@ -34,10 +35,10 @@ const (
 	classWide         // UTF-8 that may fold to something
 )
 
-// Reset forgets everything and sets rules and output. Without rules all bytes
-// pass.
-func (r *Redactor) Reset(rules *Rules, out Output) {
-	r.rules, r.out, r.err = rules, out, nil
+// Reset forgets everything and sets rules, session and output. Without rules all
+// bytes pass.
+func (r *Redactor) Reset(rules *Rules, session *Session, out Output) {
+	r.rules, r.of, r.out, r.err = rules, session, out, nil
 	r.counts = [Kinds]uint32{}
 	r.StringStart()
 }

@@ -3,7 +3,7 @@ package redact
 import "github.com/weirmesh/weir/filter/policy/spec"
 
 // Kinds is the number of entity kinds.
-const Kinds = int(spec.EntityBankCard) + 1
+const Kinds = spec.EntityKinds
 
 // Rules is a compiled set of entities. It is immutable and may be shared. A nil
 // *Rules redacts nothing.
@@ -37,24 +37,20 @@ var numberDetectors = [...]numberDetector{
 	{spec.EntityPhone, 11, matchPhone},
 }
 
-// tags are the replacements of spec.RedactTag.
-var tags = [Kinds][]byte{
-	spec.EntityPhone:      []byte("<PHONE>"),
-	spec.EntityEmail:      []byte("<EMAIL>"),
-	spec.EntityResidentID: []byte("<RESIDENT_ID>"),
-	spec.EntityBankCard:   []byte("<BANK_CARD>"),
-}
-
-// Compile makes rules of a redaction's entities, which spec has validated. It
-// returns nil if there are none. Of a kind named twice the last mode holds.
-func Compile(entities []spec.Entity) *Rules {
-	if len(entities) == 0 {
-		return nil
-	}
+// Compile makes rules of the entities of a redaction, which spec has validated, that
+// apply in a direction. It returns nil if there are none.
+func Compile(redaction *spec.Redaction, d spec.Direction) *Rules {
 	r := &Rules{}
-	for _, e := range entities {
-		r.on[e.Kind] = true
-		r.mode[e.Kind] = e.Mode
+	found := false
+	for i := range redaction.Entities {
+		if e := &redaction.Entities[i]; e.Applies(d) {
+			found = true
+			r.on[e.Kind] = true
+			r.mode[e.Kind] = e.Mode
+		}
+	}
+	if !found {
+		return nil
 	}
 	r.email = r.on[spec.EntityEmail]
 	for _, d := range numberDetectors {

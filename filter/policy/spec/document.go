@@ -225,37 +225,3 @@ type InFlight struct {
 	Capacity int64
 	Lease    int64 // seconds for which a request is counted at least; its end ends that
 }
-
-// Redaction is the rule set for personal data in request strings.
-type Redaction struct {
-	Name      string
-	Models    []string // canonical names; empty: all
-	Entities  []Entity
-	OnFailure Failure // a body cannot be read as JSON text
-}
-
-// Entity is one kind of personal data and what replaces it.
-type Entity struct {
-	Kind EntityKind
-	Mode RedactionMode
-}
-
-// EntityKind names a detector.
-type EntityKind uint8
-
-// Entity kinds.
-const (
-	EntityPhone      EntityKind = iota // mainland China mobile number
-	EntityEmail                        // RFC 5321 address with a dotted domain
-	EntityResidentID                   // GB 11643 with its check digit
-	EntityBankCard                     // 13 to 19 digits with a valid Luhn digit
-)
-
-// RedactionMode is what replaces a value.
-type RedactionMode uint8
-
-// Redaction modes.
-const (
-	RedactMask RedactionMode = iota // shape kept: 138****5678
-	RedactTag                       // <PHONE>
-)

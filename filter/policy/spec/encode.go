@@ -229,19 +229,3 @@ func (w *writer) nonzero(name string, n int64) {
 		w.integer(name, n)
 	}
 }
-
-func (w *writer) redaction(r *Redaction) {
-	w.begin('{')
-	items(w, "entities", r.Entities, (*writer).entity)
-	w.strings("models", r.Models)
-	w.string("name", r.Name)
-	w.string("onFailure", r.OnFailure.String())
-	w.end('}')
-}
-
-func (w *writer) entity(e *Entity) {
-	w.begin('{')
-	w.string("kind", e.Kind.String())
-	w.string("mode", e.Mode.String())
-	w.end('}')
-}

@@ -8,8 +8,14 @@ var (
 	limitNames     = []string{"semantic", "tokens", "requests", "inFlight"}
 	failureNames   = []string{"closed", "open"}
 	scopeNames     = []string{"local", "shared"}
-	entityNames    = []string{"phone", "email", "residentID", "bankCard"}
-	redactionNames = []string{"mask", "tag"}
+	encodingsNames = []string{"identity", "refuse"}
+	directionNames = []string{"request", "response"}
+	entityNames    = []string{
+		"phone", "email", "residentID", "bankCard", "landline", "phoneUS", "phoneIntl", "passport", "permit", "plate", "uscc", "hkID", "twID", "ssn",
+		"iban", "ip", "mac", "imei", "vin", "awsKey", "githubToken", "slackToken", "openaiKey", "googleKey", "jwt", "privateKey", "bearer", "urlPassword",
+	}
+	redactionNames = []string{"mask", "tag", "hmac", "format", "drop", "token", "block", "detect"}
+	shapeNames     = []string{"usual", "article", "lastFour", "full"}
 )
 
 // String returns refuse or stream.
@@ -38,11 +44,31 @@ func (f Failure) String() string { return nameOf(failureNames, f) }
 // String returns local or shared.
 func (s Scope) String() string { return nameOf(scopeNames, s) }
 
-// String returns phone, email, residentID or bankCard.
+// String returns identity or refuse.
+func (e Encodings) String() string { return nameOf(encodingsNames, e) }
+
+// Names returns the names of the directions in the set.
+func (d Direction) Names() []string {
+	var names []string
+	for i, name := range directionNames {
+		if d>>i&1 != 0 {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// String returns request or response; of a set of both, request.
+func (d Direction) String() string { return directionNames[1&^d&1] }
+
+// String returns the name in a policy, as phone or residentID.
 func (k EntityKind) String() string { return nameOf(entityNames, k) }
 
-// String returns mask or tag.
+// String returns mask, tag, hmac, format, drop, token, block or detect.
 func (m RedactionMode) String() string { return nameOf(redactionNames, m) }
+
+// String returns usual, article, lastFour or full.
+func (s MaskShape) String() string { return nameOf(shapeNames, s) }
 
 // ParseOverflow reads what Overflow.String writes; the error lists the names.
 func ParseOverflow(name string) (Overflow, error) { return valueOf[Overflow](overflowNames, name) }
@@ -82,6 +108,18 @@ func ParseEntityKind(name string) (EntityKind, error) { return valueOf[EntityKin
 func ParseRedactionMode(name string) (RedactionMode, error) {
 	return valueOf[RedactionMode](redactionNames, name)
 }
+
+// ParseEncodings reads what Encodings.String writes; the error lists the names.
+func ParseEncodings(name string) (Encodings, error) { return valueOf[Encodings](encodingsNames, name) }
+
+// ParseDirection reads request or response; the error lists them.
+func ParseDirection(name string) (Direction, error) {
+	i, err := valueOf[Direction](directionNames, name)
+	return 1 << i, err
+}
+
+// ParseMaskShape reads what MaskShape.String writes; the error lists the names.
+func ParseMaskShape(name string) (MaskShape, error) { return valueOf[MaskShape](shapeNames, name) }
 
 func nameOf[T ~uint8](names []string, v T) string {
 	if int(v) < len(names) {

@@ -74,20 +74,20 @@ func (r *reader) expect(c byte, kind string) bool {
 }
 
 // fields are the names of all fields of a document, so that one is found without
-// memory for its name and seen twice by a bit.
+// memory for its name and seen twice by its index.
 var fields = [...]string{
 	"aliases", "baseMilli", "cachedMilli", "capacity", "defaultKMilli", "defaultOutput", "entities", "estimate", "floorMilli", "graceMs", "grpc", "hash",
 	"header", "holdLimit", "inFlight", "inputMilli", "kMilli", "key", "kind", "lease", "leastOutput", "limits", "maxDepth", "maxTokens", "missing", "mode",
 	"model", "models", "name", "onFailure", "outputMilli", "overflow", "overrides", "per", "record", "redactions", "refillMilli", "renames", "requests",
 	"rules", "salt", "scope", "semantic", "settings", "stop", "tenantHeader", "tokens", "tokensPerUnit", "window",
 	"trustedPeers", "userHeader", "value", "version", "versionHeader", "versions", "workerHoldLimit",
-	"attributes", "trees",
+	"attributes", "trees", "threshold", "skip", "holdBytes", "encodings", "directions", "shape", "basis",
 }
 
 // object is an object that is being read.
 type object struct {
-	in   bool   // the trail is in one of its members
-	seen uint64 // bits of the members so far
+	in   bool // the trail is in one of its members
+	seen [(len(fields) + 63) / 64]uint64
 }
 
 // object begins an object; a loop over next reads its members.
@@ -113,12 +113,13 @@ func (r *reader) next() bool {
 	}
 	if r.err == nil && r.peek() != '}' {
 		o.in = true
-		bit := r.name()
-		if o.seen&bit != 0 {
-			r.fail("stands here twice")
-			return r.next()
+		if i := r.name(); i >= 0 {
+			if o.seen[i/64]>>(i%64)&1 != 0 {
+				r.fail("stands here twice")
+				return r.next()
+			}
+			o.seen[i/64] |= 1 << (i % 64)
 		}
-		o.seen |= bit
 		return true
 	}
 	r.at++
@@ -126,23 +127,24 @@ func (r *reader) next() bool {
 	return false
 }
 
-// name reads the name of a member and goes into it.
+// name reads the name of a member, goes into it and returns the field's index, or -1.
 //
 //go:noinline
-func (r *reader) name() (bit uint64) {
+func (r *reader) name() (field int) {
 	if r.text[r.at] == ',' {
 		r.at++
 	}
 	raw, escaped := r.raw()
 	r.peek()
 	r.at++ // the colon
-	r.member, bit = known(raw)
-	if bit == 0 {
+	if field = known(raw); field >= 0 {
+		r.member = fields[field]
+	} else {
 		r.member = r.keep(unescape(raw, escaped))
-		_, bit = known([]byte(r.member))
+		field = known([]byte(r.member))
 	}
 	r.in(r.member)
-	return bit
+	return field
 }
 
 // unknown refuses the member that the trail is in.
@@ -150,16 +152,16 @@ func (r *reader) name() (bit uint64) {
 //go:noinline
 func (r *reader) unknown() { r.fail("unknown field") }
 
-// known returns the field of this name and its bit, 0 if there is none.
+// known returns the index of the field of this name, -1 if there is none.
 //
 //go:noinline
-func known(raw []byte) (name string, bit uint64) {
+func known(raw []byte) int {
 	for i, f := range fields {
 		if len(f) == len(raw) && equal(raw, f) {
-			return f, 1 << i
+			return i
 		}
 	}
-	return "", 0
+	return -1
 }
 
 func equal(b []byte, s string) bool {

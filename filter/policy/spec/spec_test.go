@@ -54,8 +54,13 @@ func good() *spec.Document {
 		Overrides: []spec.Override{{Key: 0x1234567890abcdef, Capacity: 5, RefillMilli: 1}, {Key: 1<<64 - 1, Capacity: 500, RefillMilli: 1, Per: 60}},
 		Redactions: []spec.Redaction{{
 			Name: "personal", Models: []string{"minilm"},
-			Entities:  []spec.Entity{{Kind: spec.EntityPhone}, {Kind: spec.EntityBankCard, Mode: spec.RedactTag}},
-			OnFailure: spec.FailOpen,
+			Entities: []spec.Entity{
+				{Kind: spec.EntityPhone}, {Kind: spec.EntityBankCard, Mode: spec.RedactTag},
+				{Kind: spec.EntityEmail, Mode: spec.RedactToken, Directions: spec.DirectionRequest, Basis: "GDPR Art. 32"},
+				{Kind: spec.EntityResidentID, Shape: spec.ShapeArticle, Directions: spec.DirectionRequest | spec.DirectionResponse},
+			},
+			OnFailure: spec.FailOpen, Threshold: 60, Skip: []string{"messages[*].content[0].text", `meta\.data.*`}, HoldBytes: 256,
+			Encodings: spec.EncodingsRefuse,
 		}},
 		Attributes: []spec.Attribute{{Source: spec.FromHeader, Name: "x-key"}, {Source: spec.FromMetadata, Name: "tier \u4e2d"}, {Source: spec.FromUser}},
 		Trees: []spec.Tree{
@@ -233,8 +238,21 @@ func TestValidate(t *testing.T) {
 		{func(d *spec.Document) { d.Redactions[0].Models[0] = "x" }, `redactions[0].models[0]: no model "x"`},
 		{func(d *spec.Document) { d.Redactions[0].Entities = nil }, `redactions[0].entities: must name at least one kind`},
 		{func(d *spec.Document) { d.Redactions[0].Entities[1].Kind = spec.EntityPhone }, `redactions[0].entities[1].kind: "phone" stands here twice`},
-		{func(d *spec.Document) { d.Redactions[0].Entities[1].Kind = 9 }, `redactions[0].entities[1].kind: has no such value`},
-		{func(d *spec.Document) { d.Redactions[0].Entities[1].Mode = 9 }, `redactions[0].entities[1].mode: has no such value`},
+		{func(d *spec.Document) { d.Redactions[0].Entities[1].Kind = spec.EntityKinds }, `redactions[0].entities[1].kind: has no such value`},
+		{func(d *spec.Document) { d.Redactions[0].Entities[1].Mode = spec.RedactionModes }, `redactions[0].entities[1].mode: has no such value`},
+		{func(d *spec.Document) { d.Redactions[0].Entities[1].Directions = 4 }, `redactions[0].entities[1].directions: has no such value`},
+		{func(d *spec.Document) { d.Redactions[0].Entities[0].Shape = 4 }, `redactions[0].entities[0].shape: has no such value`},
+		{func(d *spec.Document) { d.Redactions[0].Entities[1].Shape = spec.ShapeFull }, `redactions[0].entities[1].shape: is for mode mask alone`},
+		{func(d *spec.Document) { d.Redactions[0].Entities[2].Directions = spec.DirectionResponse }, `redactions[0].entities[2].directions: mode token needs the direction request`},
+		{func(d *spec.Document) { d.Redactions[0].Entities[2].Basis = strings.Repeat("x", 65) }, `redactions[0].entities[2].basis: must be at most 64 bytes`},
+		{func(d *spec.Document) {
+			d.Redactions[0].Entities[2] = spec.Entity{Kind: spec.EntityJWT, Mode: spec.RedactFormat}
+		}, `redactions[0].entities[2].mode: "jwt" has no form that could be kept`},
+		{func(d *spec.Document) { d.Redactions[0].Threshold = 101 }, `redactions[0].threshold: must be from 0 to 100`},
+		{func(d *spec.Document) { d.Redactions[0].HoldBytes = 5000 }, `redactions[0].holdBytes: must be from 0 to 4096`},
+		{func(d *spec.Document) { d.Redactions[0].Encodings = 2 }, `redactions[0].encodings: has no such value`},
+		{func(d *spec.Document) { d.Redactions[0].Skip[1] = d.Redactions[0].Skip[0] }, `redactions[0].skip[1]: "messages[*].content[0].text" stands here twice`},
+		{func(d *spec.Document) { d.Redactions[0].Skip[0] = "a..b" }, `redactions[0].skip[0]: "a..b" is no path: a name is missing`},
 		{func(d *spec.Document) { d.Redactions = append(d.Redactions, d.Redactions[0]) }, `redactions[1].name: "personal" already names another redaction`},
 		{func(d *spec.Document) {
 			second := d.Redactions[0]
@@ -269,27 +287,31 @@ func TestParseRefuses(t *testing.T) {
 		`{"settings":{"holdLimit":"1MiB"}}`: `settings.holdLimit: must be a whole number`,
 		`{"settings":{"holdLimit":1.5}}`:    `settings.holdLimit: must be a whole number`,
 		`{"settings":{"holdLimit":1e3}}`:    `settings.holdLimit: must be a whole number`,
-		`{"settings":{"holdLimit":99999999999999999999}}`:                  `settings.holdLimit: is too large a number`,
-		`{"settings":{"holdLimit":4294967297}}`:                            `settings.holdLimit: is too large a number`,
-		`{"settings":{"record":1}}`:                                        `settings.record: must be true or false`,
-		`{"settings":{"overflow":"drop"}}`:                                 `settings.overflow: "drop" is not one of refuse, stream`,
-		`{"settings":{"trustedPeers":"a"}}`:                                `settings.trustedPeers: must be a list`,
-		`{"models":[{"name":"a"},{"nam":"b"}]}`:                            `models[1].nam: unknown field`,
-		`{"models":[{"estimate":[1,2]}]}`:                                  `models[0].estimate: must have 11 numbers`,
-		`{"models":[{"estimate":[1,2,3,4,5,6,7,8,9,10,11,12]}]}`:           `models[0].estimate: has more than 11 items`,
-		`{"models":[{"estimate":[1,2.5]}]}`:                                `models[0].estimate[1]: must be a whole number`,
-		`{"models":[{"estimate":{}}]}`:                                     `models[0].estimate: must be a list`,
-		`{"models":[{"rules":[{"header":"a"},{"headers":"b"}]}]}`:          `models[0].rules[1].headers: unknown field`,
-		`{"limits":[{"key":["model","client"]}]}`:                          `limits[0].key[1]: "client" is not one of model, tenant, user, peer, apiKey, clientIP, header, claim`,
-		`{"limits":[{"mode":"units"}]}`:                                    `limits[0].mode: "units" is not one of semantic, tokens, requests, inFlight`,
-		`{"limits":[{"semantic":{"models":[{"model":"a","base":1}]}}]}`:    `limits[0].semantic.models[0].base: unknown field`,
-		`{"redactions":[{"entities":[{"mode":"mask"}]}]}`:                  `redactions[0].entities[0].kind: is missing`,
-		`{"redactions":[{"entities":[{"kind":"phone"}]}]}`:                 `redactions[0].entities[0].mode: is missing`,
-		`{"redactions":[{"entities":[{"kind":"name","mode":"mask"}]}]}`:    `redactions[0].entities[0].kind: "name" is not one of phone, email, residentID, bankCard`,
-		`{"redactions":[{"onFailure":"ajar"}]}`:                            `redactions[0].onFailure: "ajar" is not one of closed, open`,
-		`{"version":"` + strings.Repeat("a", spec.MaxDocumentBytes) + `"}`: `the document is larger than 2097152 bytes`,
-		`{"settings":{"holdLimit":1,"workerHoldLimit":1,"maxDepth":1}}`:    `version: must be "weir.dev/v1alpha1"`,
-		`{"settings":{"holdLimit":-9223372036854775808},"version":"v"}`:    `settings.holdLimit: is too large a number`,
+		`{"settings":{"holdLimit":99999999999999999999}}`:                      `settings.holdLimit: is too large a number`,
+		`{"settings":{"holdLimit":4294967297}}`:                                `settings.holdLimit: is too large a number`,
+		`{"settings":{"record":1}}`:                                            `settings.record: must be true or false`,
+		`{"settings":{"overflow":"drop"}}`:                                     `settings.overflow: "drop" is not one of refuse, stream`,
+		`{"settings":{"trustedPeers":"a"}}`:                                    `settings.trustedPeers: must be a list`,
+		`{"models":[{"name":"a"},{"nam":"b"}]}`:                                `models[1].nam: unknown field`,
+		`{"models":[{"estimate":[1,2]}]}`:                                      `models[0].estimate: must have 11 numbers`,
+		`{"models":[{"estimate":[1,2,3,4,5,6,7,8,9,10,11,12]}]}`:               `models[0].estimate: has more than 11 items`,
+		`{"models":[{"estimate":[1,2.5]}]}`:                                    `models[0].estimate[1]: must be a whole number`,
+		`{"models":[{"estimate":{}}]}`:                                         `models[0].estimate: must be a list`,
+		`{"models":[{"rules":[{"header":"a"},{"headers":"b"}]}]}`:              `models[0].rules[1].headers: unknown field`,
+		`{"limits":[{"key":["model","client"]}]}`:                              `limits[0].key[1]: "client" is not one of model, tenant, user, peer, apiKey, clientIP, header, claim`,
+		`{"limits":[{"mode":"units"}]}`:                                        `limits[0].mode: "units" is not one of semantic, tokens, requests, inFlight`,
+		`{"limits":[{"semantic":{"models":[{"model":"a","base":1}]}}]}`:        `limits[0].semantic.models[0].base: unknown field`,
+		`{"redactions":[{"entities":[{"mode":"mask"}]}]}`:                      `redactions[0].entities[0].kind: is missing`,
+		`{"redactions":[{"entities":[{"kind":"phone"}]}]}`:                     `redactions[0].entities[0].mode: is missing`,
+		`{"redactions":[{"entities":[{"kind":"name","mode":"mask"}]}]}`:        `redactions[0].entities[0].kind: "name" is not one of phone, email, residentID, bankCard, landline, phoneUS, phoneIntl, passport, permit, plate, uscc, hkID, twID, ssn, iban, ip, mac, imei, vin, awsKey, githubToken, slackToken, openaiKey, googleKey, jwt, privateKey, bearer, urlPassword`,
+		`{"redactions":[{"threshold":300}]}`:                                   `redactions[0].threshold: must be from 0 to 100`,
+		`{"redactions":[{"holdBytes":-1}]}`:                                    `redactions[0].holdBytes: must be from 0 to 4096`,
+		`{"redactions":[{"entities":[{"directions":["up"]}]}]}`:                `redactions[0].entities[0].directions[0]: "up" is not one of request, response`,
+		`{"redactions":[{"entities":[{"directions":["request","request"]}]}]}`: `redactions[0].entities[0].directions: "request" stands here twice`,
+		`{"redactions":[{"onFailure":"ajar"}]}`:                                `redactions[0].onFailure: "ajar" is not one of closed, open`,
+		`{"version":"` + strings.Repeat("a", spec.MaxDocumentBytes) + `"}`:     `the document is larger than 2097152 bytes`,
+		`{"settings":{"holdLimit":1,"workerHoldLimit":1,"maxDepth":1}}`:        `version: must be "weir.dev/v1alpha1"`,
+		`{"settings":{"holdLimit":-9223372036854775808},"version":"v"}`:        `settings.holdLimit: is too large a number`,
 	} {
 		if _, err := spec.Parse([]byte(text)); err == nil || err.Error() != want {
 			t.Errorf("%.60s: %v; want %s", text, err, want)
@@ -298,10 +320,23 @@ func TestParseRefuses(t *testing.T) {
 }
 
 func TestEnumNames(t *testing.T) {
-	for i, name := range []string{"phone", "email", "residentID", "bankCard"} {
-		if k, err := spec.ParseEntityKind(name); err != nil || int(k) != i || k.String() != name {
-			t.Errorf("%s: %v, %v", name, k, err)
+	for k := range spec.EntityKind(spec.EntityKinds) {
+		if got, err := spec.ParseEntityKind(k.String()); err != nil || got != k {
+			t.Errorf("%s: %v, %v", k, got, err)
 		}
+	}
+	for m := range spec.RedactionMode(spec.RedactionModes) {
+		if got, err := spec.ParseRedactionMode(m.String()); err != nil || got != m {
+			t.Errorf("%s: %v, %v", m, got, err)
+		}
+	}
+	for name, want := range map[string]spec.Direction{"request": spec.DirectionRequest, "response": spec.DirectionResponse} {
+		if got, err := spec.ParseDirection(name); err != nil || got != want || got.String() != name {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+	if k := spec.EntityURLPassword.String(); k != "urlPassword" {
+		t.Errorf("the last kind is %s", k)
 	}
 	if got := spec.KeySource(9).String(); got != "invalid" {
 		t.Errorf("name of no value is %q", got)

@@ -20,9 +20,7 @@ func (c *checker) redactions() []*Redaction {
 			Models:   c.modelRefs(e.unit, "spec.models", e.value.Spec.Models),
 			Entities: c.entities(e),
 		}}
-		if e.value.Spec.OnFailure != nil {
-			redaction.OnFailure = e.value.Spec.OnFailure.Failure
-		}
+		c.settingsOf(e, &redaction.Redaction)
 		if other, shared := readers.add(e.name, redaction.Models); other != "" {
 			c.at(e.unit, "spec.models", fmt.Sprintf("RedactionPolicy/%s already reads requests for %s", other, shared),
 				"merge the two, or name disjoint models in both", key{api.KindRedactionPolicy, other})
@@ -66,6 +64,40 @@ func (r *modelReaders) add(policy string, models []string) (other, shared string
 	return other, shared
 }
 
+// settingsOf takes over what a policy says besides models and entities.
+func (c *checker) settingsOf(e entry[api.RedactionPolicy], r *spec.Redaction) {
+	written := &e.value.Spec
+	if written.OnFailure != nil {
+		r.OnFailure = written.OnFailure.Failure
+	}
+	if written.Encodings != nil {
+		r.Encodings = written.Encodings.Encodings
+	}
+	r.Threshold = uint8(c.number(e.unit, "spec.threshold", written.Threshold, 1, 100, spec.DefaultThreshold))
+	r.HoldBytes = uint16(c.number(e.unit, "spec.holdBytes", written.HoldBytes, spec.MinHoldBytes, spec.MaxHoldBytes, spec.DefaultHoldBytes))
+	for i, path := range written.Skip {
+		if slices.Contains(r.Skip, path.String()) {
+			c.at(e.unit, fmt.Sprintf("spec.skip[%d]", i), fmt.Sprintf("%q is listed twice", path), "remove one of the two")
+		}
+		r.Skip = append(r.Skip, path.String())
+	}
+	if len(r.Skip) > spec.MaxSkips {
+		c.at(e.unit, "spec.skip", fmt.Sprintf("there are more than %d paths", spec.MaxSkips), "use [*] and * to name several at once")
+	}
+}
+
+// number returns a number that was written, and 0 for the default.
+func (c *checker) number(u *unit, field string, written *int, low, high, normal int) int {
+	if written == nil || *written == normal {
+		return 0
+	}
+	if *written < low || *written > high {
+		c.at(u, field, fmt.Sprintf("%d is not from %d to %d", *written, low, high), "")
+		return 0
+	}
+	return *written
+}
+
 func (c *checker) entities(e entry[api.RedactionPolicy]) []spec.Entity {
 	var entities []spec.Entity
 	for i, written := range e.value.Spec.Entities {
@@ -74,7 +106,34 @@ func (c *checker) entities(e entry[api.RedactionPolicy]) []spec.Entity {
 		if slices.ContainsFunc(entities, func(other spec.Entity) bool { return other.Kind == kind }) {
 			c.at(e.unit, field+".kind", fmt.Sprintf("%q is listed twice", written.Kind), "remove one of the two")
 		}
-		entities = append(entities, spec.Entity{Kind: kind, Mode: written.Mode.RedactionMode})
+		entities = append(entities, c.entity(e, field, &written))
 	}
 	return entities
+}
+
+// entity builds one entity; what is common to the policy's masks it takes from there.
+func (c *checker) entity(e entry[api.RedactionPolicy], field string, written *api.Entity) spec.Entity {
+	entity := spec.Entity{Kind: written.Kind.EntityKind, Mode: written.Mode.RedactionMode}
+	for i, d := range written.Directions {
+		if entity.Directions&d.Direction != 0 {
+			c.at(e.unit, fmt.Sprintf("%s.directions[%d]", field, i), fmt.Sprintf("%q is listed twice", d), "remove one of the two")
+		}
+		entity.Directions |= d.Direction
+	}
+	if entity.Directions == spec.DirectionRequest|spec.DirectionResponse {
+		entity.Directions = 0 // the default
+	}
+	switch {
+	case written.Shape != nil:
+		entity.Shape = written.Shape.MaskShape
+	case e.value.Spec.Shape != nil && entity.Mode == spec.RedactMask:
+		entity.Shape = e.value.Spec.Shape.MaskShape
+	}
+	if written.Basis != nil {
+		entity.Basis = written.Basis.String()
+	}
+	if problem := entity.Problem(); problem.Field != "" {
+		c.at(e.unit, field+"."+problem.Field, problem.Text, problem.Fix)
+	}
+	return entity
 }
