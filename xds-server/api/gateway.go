@@ -5,8 +5,10 @@ type GatewaySpec struct {
 	// Envoys are the SPIFFE IDs that get this configuration.
 	Envoys    []SPIFFEID `yaml:"envoys"`
 	Listeners []Listener `yaml:"listeners"`
-	Identity  *Identity  `yaml:"identity,optional"`
-	Body      *Body      `yaml:"body,optional"`
+	// JWT has tokens verified; default: nobody looks at them.
+	JWT      *JWT      `yaml:"jwt,optional"`
+	Identity *Identity `yaml:"identity,optional"`
+	Body     *Body     `yaml:"body,optional"`
 	// Record publishes each decision as filter state wasm.weir; default: as accessLog.
 	Record *bool `yaml:"record,optional"`
 	// AccessLog writes one JSON line per request to Envoy's standard output; default false.

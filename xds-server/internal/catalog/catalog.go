@@ -73,6 +73,7 @@ type Gateway struct {
 	Name      string
 	Envoys    []spiffeid.ID // at least one
 	Listeners []Listener    // at least one
+	Tokens    *Tokens       // nil: nobody looks at them
 	Settings  spec.Settings
 	AccessLog bool
 	// ModuleFile is the path of filter.wasm on the Envoy's machine; empty: it is
@@ -105,6 +106,34 @@ type ListenerTLS struct {
 	Certificate              *Certificate // nil: the SVID
 	RequireClientCertificate bool
 	AllowedClients           []spiffeid.ID // empty: every member of the trust domain
+}
+
+// Tokens are the tokens that Envoy verifies for each request.
+type Tokens struct {
+	Optional  bool            // a request without one goes on, too
+	Providers []TokenProvider // at least one, each with an issuer of its own
+}
+
+// TokenProvider makes tokens.
+type TokenProvider struct {
+	Name, Issuer string
+	Audiences    []string // empty: any
+	Sources      []api.TokenSource
+	Forward      bool
+	ClockSkew    time.Duration // whole seconds, above 0
+	Keys         []byte        // a JSON Web Key Set with a key that Envoy can use; nil: Remote
+	Remote       *RemoteKeys
+}
+
+// RemoteKeys is where an Envoy fetches keys from.
+type RemoteKeys struct {
+	URI       api.KeysURI
+	Endpoints []api.Endpoint // at least one
+	// Authority are certificates in PEM, AuthorityPath a file with such on the Envoy's
+	// machine: those that may vouch for the server. Both empty: plaintext.
+	Authority        []byte
+	AuthorityPath    string
+	Timeout, Refresh time.Duration // above 0
 }
 
 // Certificate is a certificate chain and its private key, which belong together.

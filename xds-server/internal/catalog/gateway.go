@@ -37,6 +37,7 @@ func (c *checker) gateways() []*Gateway {
 		e := as[api.Gateway](u)
 		gateway := &Gateway{Name: e.name, Origin: e.origin(), Envoys: c.members(e.unit, "spec.envoys", e.value.Spec.Envoys)}
 		gateway.Listeners = c.listeners(e)
+		gateway.Tokens = c.tokenProviders(e)
 		gateway.Settings = c.settings(e)
 		gateway.AccessLog = e.value.Spec.AccessLog != nil && *e.value.Spec.AccessLog
 		gateway.ModuleFile = c.moduleFile(e)

@@ -178,6 +178,9 @@ func (c *checker) keyHasValue(gateway entry[api.Gateway], u *unit, field string,
 	case source == spec.KeyTenant && (identity == nil || identity.Tenant == nil):
 		c.at(u, field, fmt.Sprintf("Gateway/%s names no tenants: all requests would share one budget", gateway.name),
 			"set spec.identity.tenant.header there", gateway.key)
+	case source == spec.KeyClaim && gateway.value.Spec.JWT == nil:
+		c.at(u, field, fmt.Sprintf("Gateway/%s verifies no tokens: all requests would share one budget", gateway.name),
+			"set spec.jwt there", gateway.key)
 	case source == spec.KeyPeer && slices.ContainsFunc(listeners, anonymous):
 		c.at(u, field, fmt.Sprintf("Gateway/%s has a listener that peers can use without a certificate: they would share one budget", gateway.name),
 			"set tls on its listeners", gateway.key)

@@ -60,6 +60,7 @@ var reach = map[string][]string{
 	snapshot.ListenerType:    {snapshot.RouteType, snapshot.ExtensionType, snapshot.ClusterType, snapshot.EndpointType, snapshot.SecretType},
 	snapshot.ScopedRouteType: {snapshot.RouteType, snapshot.ClusterType, snapshot.EndpointType, snapshot.SecretType},
 	snapshot.RouteType:       {snapshot.ClusterType, snapshot.EndpointType, snapshot.SecretType},
+	snapshot.ExtensionType:   {snapshot.ClusterType, snapshot.EndpointType, snapshot.SecretType},
 	snapshot.ClusterType:     {snapshot.EndpointType, snapshot.SecretType},
 }
 

@@ -48,7 +48,7 @@ func Check(ctx context.Context, sources []source.Source, module []byte) (*Report
 	if err != nil {
 		return nil, fmt.Errorf("translate the resources: %w", err)
 	}
-	report := &Report{Catalog: built, Overrides: read.Overrides, Snapshots: snapshots, Notes: largeBodies(built)}
+	report := &Report{Catalog: built, Overrides: read.Overrides, Snapshots: snapshots, Notes: append(largeBodies(built), lostClaims(built)...)}
 	filter, err := wasmhost.Load(ctx, module, wasmhost.Compiler)
 	if err != nil {
 		return nil, fmt.Errorf("load the filter module: %w", err)

@@ -61,6 +61,8 @@ type Explanation struct {
 	Gateway string
 	Request *Request
 	Record  Record
+	// Tokens: the gateway verifies tokens, which is not done here.
+	Tokens bool
 	// RandomBucket: the request names no user, so the next one may go elsewhere.
 	RandomBucket bool
 	// Shared names the limits whose budget is one over all Envoys.
@@ -120,6 +122,7 @@ func Explain(ctx context.Context, c *catalog.Catalog, module []byte, sample Samp
 		Redaction:    redactionOf(c, decision.Model),
 		Keys:         keysOf(c),
 		Shared:       shared(c),
+		Tokens:       gateway.Tokens != nil,
 		Rule:         ruleOf(c, decision, sample.Request),
 		Estimate:     estimateOf(c, decision.Model),
 	}

@@ -45,6 +45,9 @@ func (r *Report) Format() string {
 func (e *Explanation) Format() string {
 	t := &table{}
 	t.row("request", fmt.Sprintf("%s %s, %s at Gateway/%s", e.Request.Method, e.Request.Path, count(len(e.Request.Body), "byte"), e.Gateway))
+	if e.Tokens {
+		t.row("token", "not verified here: every claim is absent")
+	}
 	t.row("model", orNone(e.Record.Model))
 	if e.Record.Tenant != "" {
 		t.row("tenant", "hash "+e.Record.Tenant)

@@ -2,6 +2,7 @@ package dryrun
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/weirmesh/weir/filter/policy/spec"
 	"github.com/weirmesh/weir/xds-server/internal/catalog"
@@ -41,6 +42,23 @@ func heldBodies(c *catalog.Catalog, model *catalog.Model) []string {
 		if model.Renames() && gateway.Settings.Overflow == spec.OverflowStream {
 			notes = append(notes, fmt.Sprintf("Model/%s: bodies above the holdLimit of Gateway/%s are refused, not streamed: the model's name in them has to be replaced",
 				model.Name, gateway.Name))
+		}
+	}
+	return notes
+}
+
+// lostClaims are the routes that look at claims where nobody verifies tokens, so that
+// no claim ever has a value.
+func lostClaims(c *catalog.Catalog) []string {
+	var notes []string
+	for _, model := range c.Models {
+		if model.Route.Tree == nil || !slices.ContainsFunc(model.Route.Tree.Attributes, func(a spec.Attribute) bool { return a.Source == spec.FromClaim }) {
+			continue
+		}
+		for _, gateway := range c.Gateways {
+			if gateway.Tokens == nil {
+				notes = append(notes, fmt.Sprintf("Model/%s: the route looks at claims, and Gateway/%s verifies no tokens (spec.jwt): claims are absent there", model.Name, gateway.Name))
+			}
 		}
 	}
 	return notes

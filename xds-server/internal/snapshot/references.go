@@ -10,6 +10,7 @@ import (
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	jwtv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/jwt_authn/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	groupv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/router/cluster_specifiers/priority_group/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
@@ -51,7 +52,7 @@ func (f *finder) resource(message proto.Message) (name string, err error) {
 	case *tlsv3.Secret:
 		return m.GetName(), nil
 	case *corev3.TypedExtensionConfig:
-		return m.GetName(), nil
+		return m.GetName(), f.extension(m)
 	case *routev3.RouteConfiguration:
 		return m.GetName(), f.routes(m)
 	case *routev3.ScopedRouteConfiguration:
@@ -75,6 +76,23 @@ func (f *finder) cluster(c *clusterv3.Cluster) error {
 	for _, match := range c.GetTransportSocketMatches() {
 		if err := f.transport(match.GetTransportSocket()); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// extension finds the clusters that keys of tokens are fetched from.
+func (f *finder) extension(e *corev3.TypedExtensionConfig) error {
+	tokens := &jwtv3.JwtAuthentication{}
+	if !e.GetTypedConfig().MessageIs(tokens) {
+		return nil
+	}
+	if err := e.GetTypedConfig().UnmarshalTo(tokens); err != nil {
+		return fmt.Errorf("decode the providers of tokens: %w", err)
+	}
+	for _, provider := range tokens.GetProviders() {
+		if name := provider.GetRemoteJwks().GetHttpUri().GetCluster(); name != "" {
+			f.need(clusterKind, name)
 		}
 	}
 	return nil

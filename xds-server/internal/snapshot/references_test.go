@@ -9,6 +9,7 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	jwtv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/jwt_authn/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	groupv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/router/cluster_specifiers/priority_group/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
@@ -75,6 +76,12 @@ func TestReferences(t *testing.T) {
 		ListenerFilters: []*listenerv3.ListenerFilter{{Name: "lf", ConfigType: &listenerv3.ListenerFilter_ConfigDiscovery{ConfigDiscovery: &corev3.ExtensionConfigSource{}}}},
 		FilterChains:    []*listenerv3.FilterChain{{Filters: []*listenerv3.Filter{{Name: "nf", ConfigType: &listenerv3.Filter_ConfigDiscovery{ConfigDiscovery: &corev3.ExtensionConfigSource{}}}}}},
 	}
+	tokens := &corev3.TypedExtensionConfig{Name: "t", TypedConfig: pack(t, &jwtv3.JwtAuthentication{Providers: map[string]*jwtv3.JwtProvider{
+		"remote": {JwksSourceSpecifier: &jwtv3.JwtProvider_RemoteJwks{RemoteJwks: &jwtv3.RemoteJwks{
+			HttpUri: &corev3.HttpUri{HttpUpstreamType: &corev3.HttpUri_Cluster{Cluster: "keys"}},
+		}}},
+		"local": {},
+	}})}
 	tests := map[string]struct {
 		message proto.Message
 		want    string // type and name each
@@ -94,6 +101,7 @@ func TestReferences(t *testing.T) {
 		"public listener":    {public, "Secret g/public, Secret tickets"},
 		"discovered filters": {discovered, "TypedExtensionConfig lf, TypedExtensionConfig nf"},
 		"extension":          {&corev3.TypedExtensionConfig{Name: "f"}, ""},
+		"tokens":             {tokens, "Cluster keys"},
 	}
 	for name, test := range tests {
 		m, ok := test.message.(interface{ GetName() string })
@@ -127,6 +135,7 @@ func TestNewResource(t *testing.T) {
 		"torn manager":    {"l", &listenerv3.Listener{Name: "l", FilterChains: []*listenerv3.FilterChain{{Filters: []*listenerv3.Filter{{ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: torn(&hcmv3.HttpConnectionManager{})}}}}}}, "decode the connection manager"},
 		"torn TLS":        {"l", &listenerv3.Listener{Name: "l", DefaultFilterChain: &listenerv3.FilterChain{TransportSocket: socket(torn(&tlsv3.DownstreamTlsContext{}))}}, "decode the TLS context"},
 		"torn TLS client": {"c", &clusterv3.Cluster{Name: "c", TransportSocket: socket(torn(&tlsv3.UpstreamTlsContext{}))}, "decode the TLS context"},
+		"torn tokens":     {"t", &corev3.TypedExtensionConfig{Name: "t", TypedConfig: torn(&jwtv3.JwtAuthentication{})}, "decode the providers of tokens"},
 		"not UTF-8":       {"c", &clusterv3.Cluster{Name: "c", AltStatName: "\xff"}, `encode envoy.config.cluster.v3.Cluster "c"`},
 	}
 	for name, test := range tests {

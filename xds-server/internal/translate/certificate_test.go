@@ -6,12 +6,16 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	_ "embed"
 	"encoding/pem"
 	"math/big"
 	"time"
 )
 
-// certificates is a folder of certificates: one, for www.example.com.
+//go:embed testdata/authority.pem
+var authority []byte
+
+// certificates is a folder of certificates: one, for www.example.com, and an authority.
 var certificates = newCertificate()
 
 func newCertificate() map[string][]byte {
@@ -33,6 +37,8 @@ func newCertificate() map[string][]byte {
 		panic(err)
 	}
 	return map[string][]byte{
+		"authority.pem": authority,
+
 		"public.crt": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leaf}),
 		"public.key": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}),
 	}

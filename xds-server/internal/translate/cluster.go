@@ -59,7 +59,12 @@ func cluster(model *catalog.Model, version *catalog.Version, envoy spiffeid.ID) 
 
 // needsDNS reports whether Envoy has to look up any endpoint.
 func needsDNS(version *catalog.Version) bool {
-	return slices.ContainsFunc(version.Endpoints, func(e api.Endpoint) bool { return !e.IsIP() })
+	return areNames(version.Endpoints)
+}
+
+// areNames reports whether any endpoint is not an address.
+func areNames(endpoints []api.Endpoint) bool {
+	return slices.ContainsFunc(endpoints, func(e api.Endpoint) bool { return !e.IsIP() })
 }
 
 func loadAssignment(name string, endpoints []api.Endpoint) *endpointv3.ClusterLoadAssignment {

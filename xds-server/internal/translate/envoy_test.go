@@ -12,6 +12,7 @@ import (
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	jwtv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/jwt_authn/v3"
 	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	httpwasmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/wasm/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
@@ -81,7 +82,7 @@ func wrap(t *testing.T, s *snapshot.Snapshot, withModule bool) *bootstrapv3.Boot
 		static.Listeners = append(static.Listeners, decode(t, r, &listenerv3.Listener{}))
 	}
 	for r := range s.All(snapshot.ClusterType) {
-		static.Clusters = append(static.Clusters, decode(t, r, &clusterv3.Cluster{}))
+		static.Clusters = append(static.Clusters, onThisMachine(t, decode(t, r, &clusterv3.Cluster{})))
 	}
 	for r := range s.All(snapshot.EndpointType) {
 		c := local("endpoints of " + r.Name)
@@ -96,10 +97,13 @@ func wrap(t *testing.T, s *snapshot.Snapshot, withModule bool) *bootstrapv3.Boot
 	}
 	for r := range s.All(snapshot.ExtensionType) {
 		extension := decode(t, r, &corev3.TypedExtensionConfig{})
-		if withModule {
+		tokens := extension.GetTypedConfig().MessageIs(&jwtv3.JwtAuthentication{})
+		if withModule && !tokens {
 			if err := extension.GetTypedConfig().UnmarshalTo(&httpwasmv3.Wasm{}); err != nil {
 				t.Fatal(err)
 			}
+		}
+		if withModule || tokens {
 			static.Listeners = append(static.Listeners, inline("filter of "+r.Name, &routev3.RouteConfiguration{}, extension))
 		}
 	}
@@ -113,6 +117,29 @@ func wrap(t *testing.T, s *snapshot.Snapshot, withModule bool) *bootstrapv3.Boot
 		}},
 		StaticResources: static,
 	}
+}
+
+// onThisMachine has a cluster read an authority that there is here.
+func onThisMachine(t *testing.T, c *clusterv3.Cluster) *clusterv3.Cluster {
+	t.Helper()
+	context := &tlsv3.UpstreamTlsContext{}
+	if c.GetTransportSocket() == nil {
+		return c
+	}
+	if err := c.GetTransportSocket().GetTypedConfig().UnmarshalTo(context); err != nil {
+		t.Fatal(err)
+	}
+	ca := context.GetCommonTlsContext().GetValidationContext().GetTrustedCa()
+	if ca.GetFilename() == "" {
+		return c
+	}
+	path, err := filepath.Abs("testdata/authority.pem")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca.Specifier = &corev3.DataSource_Filename{Filename: path}
+	c.TransportSocket.ConfigType = &corev3.TransportSocket_TypedConfig{TypedConfig: pack(context)}
+	return c
 }
 
 func local(name string) *clusterv3.Cluster {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
@@ -18,6 +19,7 @@ type gatewayResources struct {
 	document []byte
 	filter   *snapshot.Resource
 	secrets  []*snapshot.Resource
+	tokens   []*snapshot.Resource // what verifies tokens, and the clusters of its keys
 	// listeners are by Envoy, made when one needs them.
 	listeners map[spiffeid.ID][]*snapshot.Resource
 }
@@ -47,6 +49,9 @@ func (n *translation) gateway(gateway *catalog.Gateway, old *gatewayResources) (
 	if old.gateway != gateway {
 		next.listeners = make(map[spiffeid.ID][]*snapshot.Resource)
 		if next.secrets, err = secrets(gateway); err != nil {
+			return nil, err
+		}
+		if next.tokens, err = tokens(gateway, old.tokens); err != nil {
 			return nil, err
 		}
 	}
@@ -86,6 +91,6 @@ func (r *gatewayResources) forEnvoy(envoy spiffeid.ID) ([]*snapshot.Resource, er
 			r.listeners[envoy] = append(r.listeners[envoy], made)
 		}
 	}
-	all := append([]*snapshot.Resource{r.filter}, r.secrets...)
+	all := slices.Concat([]*snapshot.Resource{r.filter}, r.secrets, r.tokens)
 	return append(all, r.listeners[envoy]...), nil
 }

@@ -46,9 +46,9 @@ func manager(gateway *catalog.Gateway, l *catalog.Listener) *hcmv3.HttpConnectio
 		StatPrefix:          gateway.Name + "." + l.Name,
 		CodecType:           hcmv3.HttpConnectionManager_AUTO, // HTTP/1.1, HTTP/2, and h2c with prior knowledge
 		RouteSpecifier:      &hcmv3.HttpConnectionManager_ScopedRoutes{ScopedRoutes: scopedRoutes()},
-		HttpFilters:         httpFilters(gateway.Name),
+		HttpFilters:         httpFilters(gateway),
 		MaxRequestHeadersKb: wrapperspb.UInt32(l.MaxRequestHeadersKB),
-		LocalReplyConfig:    localReplies(),
+		LocalReplyConfig:    localReplies(gateway.Tokens != nil),
 		GenerateRequestId:   wrapperspb.Bool(true),
 		// The id that a client gives its request is kept as it is, and said in the answer.
 		PreserveExternalRequestId:    true,
@@ -65,6 +65,9 @@ func manager(gateway *catalog.Gateway, l *catalog.Listener) *hcmv3.HttpConnectio
 		// The filter answers encoded slashes itself, so they must reach it as they are.
 		NormalizePath:                wrapperspb.Bool(true),
 		PathWithEscapedSlashesAction: hcmv3.HttpConnectionManager_KEEP_UNCHANGED,
+	}
+	if gateway.Tokens != nil {
+		m.EarlyHeaderMutationExtensions = []*corev3.TypedExtensionConfig{unmark()}
 	}
 	if gateway.AccessLog {
 		m.AccessLog = accessLog(gateway.Settings.Record)
@@ -96,23 +99,30 @@ func scopedRoutes() *hcmv3.ScopedRoutes {
 	}
 }
 
-// httpFilters are the filter, whose configuration comes on its own so that a
-// policy change drains no connection, and the router.
-func httpFilters(gateway string) []*hcmv3.HttpFilter {
-	return []*hcmv3.HttpFilter{
-		{
-			Name: FilterName(gateway),
-			ConfigType: &hcmv3.HttpFilter_ConfigDiscovery{ConfigDiscovery: &corev3.ExtensionConfigSource{
-				ConfigSource: fromADS(),
-				TypeUrls:     []string{"type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm"},
-			}},
-		},
-		{
-			Name: "envoy.filters.http.router",
-			ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: pack(&routerv3.Router{
-				SuppressEnvoyHeaders: true, // upstreams and clients need not know
-				UpstreamHttpFilters:  upstreamFilters(true),
-			})},
-		},
+// httpFilters are those that look at a request: at its token, if anybody does, the
+// filter, and the router. The first two get their configuration on its own, so that a
+// change of policy or of keys drains no connection.
+func httpFilters(gateway *catalog.Gateway) []*hcmv3.HttpFilter {
+	var filters []*hcmv3.HttpFilter
+	if gateway.Tokens != nil {
+		filters = append(filters, discovered(TokensName(gateway.Name), "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication"))
+	}
+	return append(filters,
+		discovered(FilterName(gateway.Name), "envoy.extensions.filters.http.wasm.v3.Wasm"),
+		httpFilter("envoy.filters.http.router", &routerv3.Router{
+			SuppressEnvoyHeaders: true, // upstreams and clients need not know
+			UpstreamHttpFilters:  upstreamFilters(true),
+		}))
+}
+
+// discovered is a filter whose configuration, a message of the type, is a resource of
+// the filter's name.
+func discovered(name, message string) *hcmv3.HttpFilter {
+	return &hcmv3.HttpFilter{
+		Name: name,
+		ConfigType: &hcmv3.HttpFilter_ConfigDiscovery{ConfigDiscovery: &corev3.ExtensionConfigSource{
+			ConfigSource: fromADS(),
+			TypeUrls:     []string{"type.googleapis.com/" + message},
+		}},
 	}
 }

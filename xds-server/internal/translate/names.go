@@ -43,6 +43,13 @@ func ListenerName(gateway, listener string) string { return gateway + "/" + list
 // FilterName names the filter configuration of a gateway.
 func FilterName(gateway string) string { return "weir-filter/" + gateway }
 
+// TokensName names the configuration of the filter that verifies a gateway's tokens.
+func TokensName(gateway string) string { return "weir-tokens/" + gateway }
+
+// KeysClusterName names the cluster from which the keys of a provider of tokens are
+// fetched. No model's cluster has such a name: it is without @.
+func KeysClusterName(gateway, provider string) string { return "keys/" + gateway + "/" + provider }
+
 // fromADS takes a resource from the aggregated stream.
 func fromADS() *corev3.ConfigSource {
 	return &corev3.ConfigSource{

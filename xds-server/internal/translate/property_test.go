@@ -41,9 +41,11 @@ func (w *world) edit() {
 }
 
 func (w *world) gateway() string {
-	return fmt.Sprintf("  envoys: [%s]\n  listeners: [{name: http, address: 127.0.0.1, port: PORT%s}]\n  accessLog: %s\n",
+	return fmt.Sprintf("  envoys: [%s]\n  listeners: [{name: http, address: 127.0.0.1, port: PORT%s}]\n  accessLog: %s\n%s",
 		w.pick(`"spiffe://weir.test/a"`, `"spiffe://weir.test/b"`, `"spiffe://weir.test/a", "spiffe://weir.test/b", "spiffe://weir.test/c"`),
-		w.pick("", "", ", tls: {}", ", tls: {certificate: {certificateFile: public.crt, keyFile: public.key}}"), w.pick("true", "false"))
+		w.pick("", "", ", tls: {}", ", tls: {certificate: {certificateFile: public.crt, keyFile: public.key}}"), w.pick("true", "false"), w.pick("", "",
+			"  jwt: {providers: [{name: a, issuer: a, anyAudience: true, jwks: {remote: {uri: \"https://a.test/keys\"}}}]}\n",
+			"  jwt: {providers: [{name: a, issuer: a, anyAudience: true, jwks: {remote: {uri: \"http://127.0.0.1:1\", insecure: true}}}]}\n"))
 }
 
 // model is a model with one or two versions, and mostly a route.

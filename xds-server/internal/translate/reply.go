@@ -30,6 +30,12 @@ type envoyReply struct {
 // details is Envoy's own word for what happened.
 const details = "%RESPONSE_CODE_DETAILS%"
 
+// localBody is the text with which Envoy would answer, envoysWords all that it says.
+const (
+	localBody   = "%LOCAL_REPLY_BODY%"
+	envoysWords = localBody + " (" + details + ")"
+)
+
 // envoyReplies in the order in which they are tried. Envoy's own text is kept
 // where there always is one, and it says more than the status.
 var envoyReplies = []envoyReply{
@@ -52,18 +58,19 @@ var envoyReplies = []envoyReply{
 
 // localReplies gives Envoy's own replies the shape that OpenAI clients read, and gRPC
 // clients a message: of the status Envoy makes one of gRPC's. Replies of the filter have it already and carry the mark of the filter.
-func localReplies() *hcmv3.LocalReplyConfig {
-	config := &hcmv3.LocalReplyConfig{Mappers: []*hcmv3.ResponseMapper{
-		{
+// tokens says that there is a filter that refuses tokens.
+func localReplies(tokens bool) *hcmv3.LocalReplyConfig {
+	config := &hcmv3.LocalReplyConfig{}
+	if tokens {
+		config.Mappers = tokenReplies()
+	}
+	config.Mappers = append(config.Mappers,
+		&hcmv3.ResponseMapper{
 			Filter:             both(flags("NFCF"), both(grpcClient(), unmarked())),
 			StatusCode:         wrapperspb.UInt32(503), // of which Envoy makes UNAVAILABLE
 			BodyFormatOverride: plainText("The gateway has no configuration for its filter yet: try again later."),
 		},
-		{
-			Filter:             both(grpcClient(), unmarked()),
-			BodyFormatOverride: plainText("%LOCAL_REPLY_BODY% (" + details + ")"),
-		},
-	}}
+		&hcmv3.ResponseMapper{Filter: both(grpcClient(), unmarked()), BodyFormatOverride: plainText(envoysWords)})
 	for _, reply := range envoyReplies {
 		mapper := &hcmv3.ResponseMapper{Filter: foreign(reply.match), BodyFormatOverride: openAIError(reply)}
 		if reply.status != 0 {
@@ -75,7 +82,7 @@ func localReplies() *hcmv3.LocalReplyConfig {
 }
 
 func openAIError(reply envoyReply) *corev3.SubstitutionFormatString {
-	body := object(map[string]*structpb.Value{
+	return jsonBody(map[string]*structpb.Value{
 		"error": structpb.NewStructValue(object(map[string]*structpb.Value{
 			"message": structpb.NewStringValue(reply.message),
 			"type":    structpb.NewStringValue(reply.kind),
@@ -83,8 +90,11 @@ func openAIError(reply envoyReply) *corev3.SubstitutionFormatString {
 			"code":    structpb.NewStringValue(reply.code),
 		})),
 	})
+}
+
+func jsonBody(fields map[string]*structpb.Value) *corev3.SubstitutionFormatString {
 	return &corev3.SubstitutionFormatString{
-		Format:      &corev3.SubstitutionFormatString_JsonFormat{JsonFormat: body},
+		Format:      &corev3.SubstitutionFormatString_JsonFormat{JsonFormat: object(fields)},
 		ContentType: "application/json",
 	}
 }
@@ -109,9 +119,12 @@ func grpcClient() *accesslogv3.AccessLogFilter {
 }
 
 // unmarked matches what the filter did not answer itself.
-func unmarked() *accesslogv3.AccessLogFilter {
+func unmarked() *accesslogv3.AccessLogFilter { return without(headerReplied) }
+
+// without matches requests that do not have a header.
+func without(name string) *accesslogv3.AccessLogFilter {
 	return header(&routev3.HeaderMatcher{
-		Name:                 headerReplied,
+		Name:                 name,
 		HeaderMatchSpecifier: &routev3.HeaderMatcher_PresentMatch{PresentMatch: true},
 		InvertMatch:          true,
 	})

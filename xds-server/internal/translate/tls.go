@@ -61,11 +61,7 @@ func tlsContext(envoy spiffeid.ID, peers []spiffeid.ID) *tlsv3.CommonTlsContext 
 		})
 	}
 	return &tlsv3.CommonTlsContext{
-		// Envoy's maximum for upstreams is 1.2 unless told.
-		TlsParams: &tlsv3.TlsParameters{
-			TlsMinimumProtocolVersion: tlsv3.TlsParameters_TLSv1_2,
-			TlsMaximumProtocolVersion: tlsv3.TlsParameters_TLSv1_3,
-		},
+		TlsParams:                      protocols(),
 		AlpnProtocols:                  []string{"h2", "http/1.1"},
 		TlsCertificateSdsSecretConfigs: []*tlsv3.SdsSecretConfig{secret(envoy.String())},
 		ValidationContextType: &tlsv3.CommonTlsContext_CombinedValidationContext{
@@ -75,6 +71,37 @@ func tlsContext(envoy spiffeid.ID, peers []spiffeid.ID) *tlsv3.CommonTlsContext 
 			},
 		},
 	}
+}
+
+// protocols are the versions of TLS. Envoy's maximum for upstreams is 1.2 unless told.
+func protocols() *tlsv3.TlsParameters {
+	return &tlsv3.TlsParameters{
+		TlsMinimumProtocolVersion: tlsv3.TlsParameters_TLSv1_2,
+		TlsMaximumProtocolVersion: tlsv3.TlsParameters_TLSv1_3,
+	}
+}
+
+// publicTLS verifies a server outside of the trust domain by the name or address in
+// its URI, and by who vouches for it. It proves nothing itself.
+func publicTLS(remote *catalog.RemoteKeys) *tlsv3.UpstreamTlsContext {
+	authority := &corev3.DataSource{Specifier: &corev3.DataSource_InlineBytes{InlineBytes: remote.Authority}}
+	if remote.AuthorityPath != "" {
+		authority.Specifier = &corev3.DataSource_Filename{Filename: remote.AuthorityPath}
+	}
+	endpoint, sni, san := remote.URI.Endpoint(), remote.URI.Endpoint().Host(), tlsv3.SubjectAltNameMatcher_DNS
+	if endpoint.IsIP() {
+		sni, san = "", tlsv3.SubjectAltNameMatcher_IP_ADDRESS // RFC 6066, section 3: no addresses
+	}
+	return &tlsv3.UpstreamTlsContext{Sni: sni, CommonTlsContext: &tlsv3.CommonTlsContext{
+		TlsParams: protocols(),
+		ValidationContextType: &tlsv3.CommonTlsContext_ValidationContext{ValidationContext: &tlsv3.CertificateValidationContext{
+			TrustedCa: authority,
+			MatchTypedSubjectAltNames: []*tlsv3.SubjectAltNameMatcher{{
+				SanType: san,
+				Matcher: &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Exact{Exact: endpoint.Host()}},
+			}},
+		}},
+	}}
 }
 
 // secret is a secret of the Workload API socket. SPIRE's agent has no delta SDS.
