@@ -19,19 +19,19 @@ type cardDigits struct {
 // in a length that it issues, in one piece or in the groups that are printed on
 // cards, whose last digit is right by Luhn (ISO/IEC 7812-1, annex B). The
 // longest match wins. The last four digits stay.
-func matchBankCard(w *window, i int) (span, bool) {
+func matchBankCard(w *window, i int) (span, uint8, bool) {
 	if !cardFirst[w.code[i]-'0'] || w.fraction(i) || w.hexWord(i-1, -1) {
-		return span{}, false
+		return span{}, 0, false
 	}
 	var d cardDigits
 	d.read(w, i)
 	for n := d.n; n >= minCard; n-- {
 		end := d.end[n-1]
 		if d.whole(n) && cardNetwork(d.digit[:n]) && luhn(d.digit[:n]) && w.clear(i, end) {
-			return span{start: i, lo: i, hi: d.end[n-5], end: end}, true
+			return span{start: i, end: end}, certain, true
 		}
 	}
-	return span{}, false
+	return span{}, 0, false
 }
 
 // read takes up to maxCard digits with single separators between groups, and

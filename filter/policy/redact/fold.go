@@ -2,29 +2,35 @@ package redact
 
 // Codes of units that are not a folded ASCII character.
 const (
-	codeBreak  byte = 0 // no part of any match
-	codeIgnore byte = 1 // does not show
-	codeDash   byte = 2 // a dash other than '-': a separator of digits only
+	codeBreak    byte = 0 // no part of any match
+	codeIgnore   byte = 1 // does not show
+	codeDash     byte = 2 // a dash other than '-': a separator
+	codeDot      byte = 3 // a dot in the middle of the line: a separator
+	codePlate    byte = 4 // the province on a licence plate
+	codePlateEnd byte = 5 // the last character of special plates
 )
 
 // Properties of a code.
 const (
-	isDigit  uint8 = 1 << iota
-	isLetter       // ASCII letter
-	isHex          // letter a to f
-	isLocal        // may stand in the local part of an address
-	isRun          // continues a run wherever it stands
-	isSep          // separates groups of digits
+	isDigit  uint16 = 1 << iota
+	isLetter        // ASCII letter
+	isUpper         // of which those in upper case
+	isHex           // letter a to f
+	isLocal         // may stand in the local part of an address
+	isRun           // continues a run wherever it stands
+	isSep           // separates groups of digits
+	isStart         // only begins a run
+	isUser          // besides those, may stand in the userinfo of a URL
 )
 
 // props maps a code to its properties.
-var props = func() (t [256]uint8) {
+var props = func() (t [256]uint16) {
 	for c := '0'; c <= '9'; c++ {
 		t[c] = isDigit | isLocal | isRun
 	}
 	for c := 'a'; c <= 'z'; c++ {
 		t[c] = isLetter | isLocal | isRun
-		t[c-'a'+'A'] = isLetter | isLocal | isRun
+		t[c-'a'+'A'] = isLetter | isUpper | isLocal | isRun
 	}
 	for c := 'a'; c <= 'f'; c++ {
 		t[c] |= isHex
@@ -36,10 +42,19 @@ var props = func() (t [256]uint8) {
 	for _, c := range "._%+-'~" {
 		t[c] = isLocal | isRun
 	}
-	t['@'] = isRun
-	t['-'] |= isSep
-	t[' '] = isSep
+	for _, c := range "@:/=" {
+		t[c] = isRun
+	}
+	for _, c := range " ().-/_" {
+		t[c] |= isSep
+	}
+	for _, c := range "!$&*,;()" { // RFC 3986, sub-delims
+		t[c] |= isUser
+	}
+	t['('] |= isStart
 	t[codeDash] = isSep
+	t[codeDot] = isSep
+	t[codePlate] = isStart
 	return t
 }()
 
@@ -47,7 +62,7 @@ var props = func() (t [256]uint8) {
 // bytes are breaks.
 var asciiCode = func() (t [256]byte) {
 	for c := range 128 {
-		if props[c] != 0 && byte(c) != codeDash {
+		if props[c] != 0 && c >= ' ' {
 			t[c] = byte(c)
 		}
 	}
@@ -57,11 +72,15 @@ var asciiCode = func() (t [256]byte) {
 // foldLead marks the first bytes of UTF-8 sequences that may fold to anything
 // but codeBreak. All other bytes above ASCII are breaks, one by one.
 var foldLead = func() (t [256]bool) {
-	for _, c := range []byte{0xC2, 0xCD, 0xD8, 0xE1, 0xE2, 0xE3, 0xEF, 0xF3} {
+	for _, c := range []byte{0xC2, 0xCD, 0xD8, 0xD9, 0xDB, 0xDF, 0xE0, 0xE1, 0xE2, 0xE3, 0xEA, 0xEF, 0xF0, 0xF3} {
 		t[c] = true
 	}
 	return t
 }()
+
+// isHan says whether b begins a character of U+4000 to U+9FFF, of which some
+// stand on licence plates. The search for runs passes over them.
+func isHan(b byte) bool { return b >= 0xE4 && b <= 0xE9 }
 
 // decode reads the character at the front of s, which is not empty. It returns
 // its code and its length in raw bytes, or length 0 if s ends before it is
@@ -75,7 +94,7 @@ func decode(s []byte) (code byte, size int) {
 		return decodePercent(s)
 	case b < 0x80:
 		return asciiCode[b], 1
-	case !foldLead[b]:
+	case !foldLead[b] && !isHan(b):
 		return codeBreak, 1
 	}
 	return decodeUTF8(s)
@@ -107,77 +126,6 @@ func decodePercent(s []byte) (code byte, size int) {
 	return code, 3
 }
 
-// decodeEscape reads a JSON escape (RFC 8259, section 7). Of the short ones
-// none stands for a character that a match may hold.
-func decodeEscape(s []byte) (code byte, size int) {
-	if len(s) < 2 {
-		return codeBreak, 0
-	}
-	if s[1] != 'u' {
-		return codeBreak, 2
-	}
-	r, size := hex4(s)
-	if size != 6 {
-		return codeBreak, size
-	}
-	if r != tagHigh {
-		return fold(r), 6
-	}
-	return decodeTag(s)
-}
-
-// tagHigh is the high surrogate of U+E0000 to U+E03FF, tags and variation
-// selectors: the only characters above U+FFFF that do not show.
-const tagHigh = 0xDB40
-
-func decodeTag(s []byte) (code byte, size int) {
-	for i, c := range [2]byte{'\\', 'u'} {
-		if len(s) <= 6+i {
-			return codeBreak, 0
-		}
-		if s[6+i] != c {
-			return codeBreak, 6
-		}
-	}
-	low, size := hex4(s[6:])
-	switch {
-	case size == 0:
-		return codeBreak, 0
-	case size == 6 && low>>10 == 0xDC00>>10:
-		return codeIgnore, 12
-	}
-	return codeBreak, 6
-}
-
-// hex4 reads the digits of \uXXXX. The size is 6, 2 where they are malformed,
-// and 0 where s ends within them.
-func hex4(s []byte) (r uint32, size int) {
-	for i := 2; i < 6; i++ {
-		if i >= len(s) {
-			return 0, 0
-		}
-		v := hexValue[s[i]]
-		if v > 15 {
-			return 0, 2
-		}
-		r = r<<4 | uint32(v)
-	}
-	return r, 6
-}
-
-var hexValue = func() (t [256]uint8) {
-	for i := range t {
-		t[i] = 0xFF
-	}
-	for i, c := range "0123456789abcdef" {
-		t[c] = uint8(i)
-	}
-	for i, c := range "ABCDEF" {
-		t[c] = uint8(10 + i)
-	}
-	return t
-}()
-
 // decodeUTF8 reads a sequence whose first byte is in foldLead.
 func decodeUTF8(s []byte) (code byte, size int) {
 	n, r := 2, uint32(s[0]&0x1F)
@@ -199,36 +147,72 @@ func decodeUTF8(s []byte) (code byte, size int) {
 	if r < 0x80 {
 		return codeBreak, n // overlong: no character
 	}
-	return fold(r), n
+	return foldAny(r), n
 }
 
-// fold maps a character to its code, one to one: full-width forms to ASCII
-// (U+FF01 to U+FF5E), spaces to a space, dashes to codeDash, and what does not
-// show (general category Cf, Default_Ignorable_Code_Point, the enclosing
-// keycap) to codeIgnore.
+// foldAny maps any character to its code.
+func foldAny(r uint32) byte {
+	if r > 0xFFFF {
+		return foldWide(r)
+	}
+	return fold(r)
+}
+
+// decoded marks the bytes with which a character begins that takes more of them, or
+// a break.
+var decoded = func() (t [256]bool) {
+	for c := range t {
+		t[c] = c >= 0x80 || c == '%' || c == '\\'
+	}
+	return t
+}()
+
+// fold maps a character of the basic plane to its code, one to one: full-width
+// forms to ASCII (U+FF01 to U+FF5E), decimal digits of all scripts to ASCII
+// digits, spaces to a space, dashes to codeDash, dots in the middle of the line
+// to codeDot, and what does not show (general category Cf,
+// Default_Ignorable_Code_Point, the enclosing keycap) to codeIgnore.
 func fold(r uint32) byte {
 	switch {
 	case r < 0x80:
 		return asciiCode[r]
-	case r > 0x3000 && r < 0xFE00:
-		return codeBreak // Han, Kana, Hangul, surrogates, private use
+	case r > 0x3100 && r < 0xA000:
+		return foldHan(r)
+	case r >= 0xAC00 && r < 0xFE00:
+		return codeBreak // Hangul, surrogates, private use
 	case r >= 0xFF01 && r <= 0xFF5E:
 		return asciiCode[r-0xFEE0]
 	case r >= 0x2000 && r <= 0x206F:
 		return foldPunctuation(r)
+	case r >= 0xFE00 && r <= 0xFE0F:
+		return codeIgnore
 	}
 	switch r {
-	case 0x00A0, 0x3000:
+	case 0x00A0, 0x1680, 0x3000:
 		return ' '
-	case 0x2212, 0xFE58, 0xFE63:
+	case 0x2212, 0xFE58, 0xFE63, 0x058A, 0x301C, 0x30A0:
 		return codeDash
-	case 0x00AD, 0x034F, 0x061C, 0x180E, 0x20E3, 0xFEFF, 0xFFF9, 0xFFFA, 0xFFFB:
+	case 0x00B7, 0x2219, 0x22C5, 0x30FB, 0xFF65:
+		return codeDot
+	case 0x2215:
+		return '/'
+	case 0x00AD, 0x034F, 0x061C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180E, 0x180F, 0x20E3, 0xFEFF, 0xFFA0, 0xFFF9, 0xFFFA, 0xFFFB:
 		return codeIgnore
 	}
-	if r >= 0xFE00 && r <= 0xFE0F || r >= 0xE0000 && r <= 0xE0FFF {
-		return codeIgnore
+	return foldDigit(r)
+}
+
+// foldWide maps a character above the basic plane to its code.
+func foldWide(r uint32) byte {
+	switch {
+	case r >= 0xE0000 && r <= 0xE0FFF:
+		return codeIgnore // tags, variation selectors
+	case r >= 0x1D7CE && r <= 0x1D7FF:
+		return '0' + byte((r-0x1D7CE)%10) // mathematical digits in five styles
+	case r >= 0x1F000 && r < 0x1FBF0:
+		return codeBreak // emoji
 	}
-	return codeBreak
+	return foldDigit(r)
 }
 
 // foldPunctuation folds the block General Punctuation, U+2000 to U+206F.
@@ -240,6 +224,62 @@ func foldPunctuation(r uint32) byte {
 		return codeIgnore
 	case r <= 0x2015:
 		return codeDash
+	case r == 0x2022, r == 0x2027:
+		return codeDot
+	case r == 0x2044:
+		return '/'
 	}
 	return codeBreak
 }
+
+// zeros are the digits zero of all scripts, general category Nd, in order; the
+// nine others follow each. ASCII, full-width and mathematical ones are no part.
+var zeros = [...]uint32{
+	0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0C66, 0x0CE6, 0x0D66, 0x0DE6, 0x0E50, 0x0ED0, 0x0F20,
+	0x1040, 0x1090, 0x17E0, 0x1810, 0x1946, 0x19D0, 0x1A80, 0x1A90, 0x1B50, 0x1BB0, 0x1C40, 0x1C50, 0xA620, 0xA8D0, 0xA900, 0xA9D0,
+	0xA9F0, 0xAA50, 0xABF0, 0x104A0, 0x10D30, 0x10D40, 0x11066, 0x110F0, 0x11136, 0x111D0, 0x112F0, 0x11450, 0x114D0, 0x11650, 0x116C0, 0x116D0,
+	0x116DA, 0x11730, 0x118E0, 0x11950, 0x11BF0, 0x11C50, 0x11D50, 0x11DA0, 0x11F50, 0x16130, 0x16A60, 0x16AC0, 0x16B50, 0x16D70, 0x1CCF0, 0x1E140, 0x1E2F0,
+	0x1E4F0, 0x1E5F1, 0x1E950, 0x1FBF0,
+}
+
+// foldDigit folds a decimal digit; other characters are breaks.
+func foldDigit(r uint32) byte {
+	low, high := 0, len(zeros) // zeros before low are not above r
+	for low < high {
+		if mid := (low + high) / 2; zeros[mid] <= r {
+			low = mid + 1
+		} else {
+			high = mid
+		}
+	}
+	if low > 0 && r-zeros[low-1] < 10 {
+		return '0' + byte(r-zeros[low-1])
+	}
+	return codeBreak
+}
+
+// foldHan folds the characters that stand on licence plates: the provinces', and
+// those behind the number of vehicles for training, of Hong Kong and so on.
+func foldHan(r uint32) byte {
+	switch r {
+	case '挂', '学', '警', '港', '澳':
+		return codePlateEnd
+	}
+	if provinceAt[r%provinceSlots] == uint16(r) {
+		return codePlate
+	}
+	return codeBreak
+}
+
+// provinceSlots is the least number by which the remainders of all in provinceAt
+// differ.
+const provinceSlots = 221
+
+// provinceAt holds the first characters of licence plates (GA 36), 使 and 领 of
+// embassies and consulates among them.
+var provinceAt = func() (t [provinceSlots]uint16) {
+	for _, c := range "京沪津渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼使领" {
+		t[c%provinceSlots] = uint16(c)
+	}
+	return t
+}()

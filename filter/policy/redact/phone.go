@@ -1,10 +1,13 @@
 package redact
 
+// phoneScore is that of a number that nothing checks.
+const phoneScore = 60
+
 // matchPhone finds a mobile number of mainland China: 11 digits with a prefix
 // of the numbering plan (YD/T 3020 and the carriers' assignments), in one
 // piece or in groups of 3, 4 and 4, with or without the country code 86. The
 // country code and the first three and last four digits stay.
-func matchPhone(w *window, i int) (span, bool) {
+func matchPhone(w *window, i int) (span, uint8, bool) {
 	body, start := i, i
 	switch {
 	case w.digits(i, 4) && w.value(i, 4) == 86: // 0086
@@ -14,12 +17,12 @@ func matchPhone(w *window, i int) (span, bool) {
 	}
 	end, ok := phoneBody(w, body)
 	if !ok || !w.clear(start, end) || w.zeroPoint(start) {
-		return span{}, false
+		return span{}, 0, false
 	}
 	if body > i && start > w.floor && w.code[start-1] == '+' {
 		start--
 	}
-	return span{start: start, lo: body + 3, hi: end - 4, end: end}, true
+	return span{start: start, end: end}, phoneScore, true
 }
 
 // zeroPoint says whether "0." stands before i. Other numbers may: "1.138..."

@@ -1,7 +1,5 @@
 package redact
 
-import "github.com/weirmesh/weir/filter/policy/spec"
-
 // Output takes the redacted bytes, in order. It must not keep p.
 type Output interface {
 	Write(p []byte) error
@@ -17,6 +15,12 @@ type Redactor struct {
 	err    error
 	counts [Kinds]uint32
 
+	words  kindSet // kinds with a context word in the name of the string's key
+	next   kindSet // the same of the next string
+	rest   rest    // what is swallowed: a match that goes on
+	ending pemEnd  // of a PEM block
+	past   past    // what stands before the source
+
 	open  bool // a run goes on
 	held  int  // bytes in carry
 	pos   int  // offset in carry of the first byte not decoded
@@ -25,26 +29,35 @@ type Redactor struct {
 	carry [maxRaw]byte
 }
 
-// Classes of raw bytes: what a byte asks of the search for the next run.
-// classPlain, ordinary text, is skipped at the speed of a table.
-const (
-	classPlain  uint8 = iota
-	classDigit        // a number begins
-	classAt           // an address is around here
-	classEscape       // a backslash or a percent sign, perhaps with a character encoded
-	classWide         // UTF-8 that may fold to something
-)
-
 // Reset forgets everything and sets rules, session and output. Without rules all
 // bytes pass.
 func (r *Redactor) Reset(rules *Rules, session *Session, out Output) {
 	r.rules, r.of, r.out, r.err = rules, session, out, nil
 	r.counts = [Kinds]uint32{}
+	r.next = 0
 	r.StringStart()
 }
 
-// StringStart begins a string: nothing before it is context for what follows.
+// Key takes the name of the key whose value the next string is: a context word
+// like one in the text. A name may have escapes; without a key it is empty.
+func (r *Redactor) Key(name []byte) {
+	r.next = 0
+	if r.rules != nil {
+		r.next = wordsIn(name)
+	}
+}
+
+// StringStart begins a string: nothing before it is context for what follows, but
+// the name of its key.
 func (r *Redactor) StringStart() {
+	r.words, r.next = r.next, 0
+	r.rest = restNone
+	r.past.n = 0
+	r.close()
+}
+
+// close ends the run.
+func (r *Redactor) close() {
 	r.open, r.held, r.pos, r.from = false, 0, 0, 0
 	r.w.reset()
 }
@@ -68,11 +81,12 @@ func (r *Redactor) Bytes(raw []byte) error {
 			return r.err
 		}
 	}
-	r.from = i
-	for {
+	raw, r.from = raw[i:], 0
+	for i = 0; ; {
 		start, found := r.search(raw, i)
 		if !found {
 			r.write(raw[r.from:])
+			r.past.add(raw)
 			return r.err
 		}
 		r.w.reset()
@@ -88,10 +102,12 @@ func (r *Redactor) Bytes(raw []byte) error {
 // StringEnd ends the string and writes what was held back.
 func (r *Redactor) StringEnd() error {
 	if r.open {
-		r.scan(r.carry[:r.held], r.w.n)
-		r.write(r.carry[r.from:r.held])
-		r.StringStart()
+		src := r.carry[:r.held]
+		r.scan(src, r.w.n)
+		r.endRest()
+		r.write(src[r.from:])
 	}
+	r.StringStart()
 	return r.err
 }
 
@@ -106,7 +122,8 @@ func (r *Redactor) resume(p []byte) int {
 		next, open := r.run(src, r.pos, old)
 		if !open {
 			r.write(src[r.from:next])
-			r.StringStart()
+			r.past.add(src[:next])
+			r.close()
 			return used + next - old
 		}
 		r.keep(src, next)
@@ -122,8 +139,11 @@ func (r *Redactor) keep(src []byte, next int) {
 	first := next
 	if r.w.floor < r.w.n {
 		first = int(r.w.start[r.w.floor])
+	} else if r.rest != restNone {
+		first = r.from // what does not show behind a match that goes on is part of it if that does
 	}
 	r.write(src[r.from:first])
+	r.past.add(src[:first])
 	r.held = copy(r.carry[:], src[first:])
 	r.pos = next - first
 	r.from = 0
@@ -136,10 +156,35 @@ func (r *Redactor) keep(src []byte, next int) {
 // end before offset least are followed by the next one: those bytes are
 // nowhere else.
 func (r *Redactor) run(src []byte, i, least int) (int, bool) {
+	for i < len(src) {
+		if r.rest == restPEM && r.w.n == 0 {
+			if i = r.swallowPEM(src, i); r.rest != restNone {
+				return i, true
+			}
+		} else {
+			open := false
+			if i, open = r.units(src, i); open {
+				return i, true
+			}
+			if r.rest == restPEM {
+				continue // it goes on behind a break
+			}
+		}
+		if i >= least {
+			return i, false
+		}
+	}
+	return i, true
+}
+
+// units reads units from offset i of src into the window until one does not go on
+// with the run. It returns where that begins, and true if src ended first; the run is
+// decided then, but what is open of a PEM block stays so.
+func (r *Redactor) units(src []byte, i int) (int, bool) {
 	w := &r.w
 	for i < len(src) {
 		code, size := asciiCode[src[i]], 1
-		if r.rules.class[src[i]] >= classEscape {
+		if decoded[src[i]] {
 			if code, size = decode(src[i:]); size == 0 {
 				return i, true
 			}
@@ -151,15 +196,15 @@ func (r *Redactor) run(src []byte, i, least int) (int, bool) {
 			if w.n == maxUnits || i+size-int(w.start[min(w.floor, w.n-1)]) > slideRaw {
 				r.slide(src, i+size)
 			}
+		case w.n == 0:
+			return i + size, false // what opened the run is no part of one
 		default:
 			r.scan(src, w.n)
+			if r.rest != restPEM {
+				r.endRest()
+			}
 			w.reset()
-			if i >= least {
-				return i, false
-			}
-			if props[code]&isRun != 0 {
-				continue // a separator that no digit follows
-			}
+			return i, false
 		}
 		i += size
 	}
@@ -170,43 +215,4 @@ func (r *Redactor) run(src []byte, i, least int) (int, bool) {
 func (r *Redactor) slide(src []byte, pos int) {
 	r.scan(src, r.w.ripe(pos))
 	r.w.drop()
-}
-
-// scan decides the units before limit: matches that begin there are replaced.
-func (r *Redactor) scan(src []byte, limit int) {
-	w := &r.w
-	mail := r.nextEmail(limit)
-	for i := w.floor; i < limit; {
-		if i >= mail.start {
-			r.replaceEmail(src, mail)
-			i = w.floor
-			mail = r.nextEmail(limit)
-			continue
-		}
-		if w.digitAt(i) && !w.digitAt(i-1) {
-			if m, kind, ok := r.number(i); ok {
-				r.replaceNumber(src, m, kind)
-				i = m.end
-				if mail.start < i {
-					mail = r.nextEmail(limit)
-				}
-				continue
-			}
-		}
-		i++
-	}
-	w.floor = max(w.floor, limit)
-}
-
-// number tries the detectors at the number that begins at i.
-func (r *Redactor) number(i int) (span, spec.EntityKind, bool) {
-	w := &r.w
-	for k := range r.rules.numberCount {
-		d := &r.rules.numbers[k]
-		m, ok := d.match(w, i)
-		if ok && w.end[m.end-1]-w.start[m.start] <= maxNumberRaw {
-			return m, d.kind, true
-		}
-	}
-	return span{}, 0, false
 }

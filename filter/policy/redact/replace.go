@@ -14,17 +14,21 @@ var stars = func() (s [maxLocal]byte) {
 	return s
 }()
 
-// replaceNumber replaces a number; separators stay where they are.
-func (r *Redactor) replaceNumber(src []byte, m span, kind spec.EntityKind) {
+// replace replaces a match. A mask leaves separators where they are.
+func (r *Redactor) replace(src []byte, kind spec.EntityKind, m span) {
 	r.counts[kind]++
 	r.w.floor = m.end
 	if r.rules.mode[kind] == spec.RedactTag {
-		r.replace(src, m.start, m.end, tags[kind])
+		r.put(src, m, tags[kind])
 		return
 	}
-	for i := m.lo; i < m.hi; {
+	i, end := r.hidden(kind, m)
+	if kind == spec.EntityEmail {
+		r.w.floor = end + 1 // the domain is searched on for numbers
+	}
+	for i < end {
 		j := i
-		for j < m.hi && props[r.w.code[j]]&isSep == 0 {
+		for j < end && (kind == spec.EntityEmail || props[r.w.code[j]]&isSep == 0) {
 			j++
 		}
 		r.mask(src, i, j)
@@ -32,21 +36,49 @@ func (r *Redactor) replaceNumber(src []byte, m span, kind spec.EntityKind) {
 	}
 }
 
-// replaceEmail replaces an address. A mask hides the local part but for its
-// first character; the domain is then searched on for numbers.
-func (r *Redactor) replaceEmail(src []byte, m address) {
-	r.counts[spec.EntityEmail]++
-	if r.rules.mode[spec.EntityEmail] == spec.RedactTag {
-		r.w.floor = m.end
-		r.replace(src, m.start, m.end, tags[spec.EntityEmail])
-		return
+// hidden returns what of a match a mask hides.
+func (r *Redactor) hidden(kind spec.EntityKind, m span) (start, end int) {
+	switch kind {
+	case spec.EntityPhone:
+		return r.w.digitsBefore(m.end, 8), r.w.digitsBefore(m.end, 4)
+	case spec.EntityBankCard:
+		return m.start, r.w.digitsBefore(m.end, 4)
+	case spec.EntityResidentID:
+		return m.start + 3, m.end - 2
+	case spec.EntityEmail:
+		at := m.start
+		for r.w.code[at] != '@' {
+			at++
+		}
+		return min(m.start+1, at-1), at
 	}
-	r.w.floor = m.at + 1
-	if m.at-m.start > 1 {
-		m.start++
-	}
-	r.mask(src, m.start, m.at)
+	return m.start, m.end
 }
+
+// digitsBefore returns the unit with the n-th digit before unit i.
+func (w *window) digitsBefore(i, n int) int {
+	for n > 0 {
+		i--
+		if w.digitAt(i) {
+			n--
+		}
+	}
+	return i
+}
+
+// openLong replaces a match of which the window holds the beginning; the rest is
+// swallowed.
+func (r *Redactor) openLong(src []byte, kind spec.EntityKind, m span) {
+	r.counts[kind]++
+	r.w.floor = m.end
+	r.put(src, m, tags[kind])
+}
+
+// swallow takes more of the match that is open.
+func (r *Redactor) swallow([]byte) {}
+
+// closeLong ends the match that is open.
+func (r *Redactor) closeLong() {}
 
 // mask writes a star for each of the units [start, end).
 func (r *Redactor) mask(src []byte, start, end int) {
@@ -54,15 +86,17 @@ func (r *Redactor) mask(src []byte, start, end int) {
 		return
 	}
 	r.write(src[r.from:r.w.start[start]])
-	r.write(stars[:end-start])
+	for n := end - start; n > 0; n -= len(stars) {
+		r.write(stars[:min(n, len(stars))])
+	}
 	r.from = int(r.w.end[end-1])
 }
 
-// replace writes text in place of the units [start, end).
-func (r *Redactor) replace(src []byte, start, end int, text string) {
-	r.write(src[r.from:r.w.start[start]])
+// put writes text in place of a match.
+func (r *Redactor) put(src []byte, m span, text string) {
+	r.write(src[r.from:r.w.start[m.start]])
 	r.write(unsafe.Slice(unsafe.StringData(text), len(text))) // its memory is never written
-	r.from = int(r.w.end[end-1])
+	r.from = int(r.w.end[m.end-1])
 }
 
 // write hands p to the output unless that has failed before.

@@ -5,17 +5,17 @@ package redact
 // in one piece or in groups of 6, 8 and 4. The province, the date (1900 to
 // 2099) and the check character must be right. The first three and the last
 // two characters stay.
-func matchResidentID(w *window, i int) (span, bool) {
+func matchResidentID(w *window, i int) (span, uint8, bool) {
 	if !w.digits(i, 6) || !provinces[w.value(i, 2)] {
-		return span{}, false
+		return span{}, 0, false
 	}
 	date := w.skipSep(i + 6)
 	if !w.digits(date, 8) || !validDate(w.value(date, 4), w.value(date+4, 2), w.value(date+6, 2)) {
-		return span{}, false
+		return span{}, 0, false
 	}
 	tail := w.skipSep(date + 8)
 	if !w.digits(tail, 3) || tail+4 > w.n || w.digitAt(tail+4) {
-		return span{}, false
+		return span{}, 0, false
 	}
 	sum := 0
 	for k, weight := range residentWeights {
@@ -32,9 +32,9 @@ func matchResidentID(w *window, i int) (span, bool) {
 		check = 'X'
 	}
 	if check != residentCheck[sum%11] {
-		return span{}, false
+		return span{}, 0, false
 	}
-	return span{start: i, lo: i + 3, hi: tail + 2, end: tail + 4}, true
+	return span{start: i, end: tail + 4}, certain, true
 }
 
 // provinces holds the two-digit province codes of GB/T 2260, and those of the

@@ -5,42 +5,38 @@ import "github.com/weirmesh/weir/filter/policy/spec"
 // Kinds is the number of entity kinds.
 const Kinds = spec.EntityKinds
 
+// detectorSet is a set of indexes of detectors.
+type detectorSet = uint64
+
 // Rules is a compiled set of entities. It is immutable and may be shared. A nil
 // *Rules redacts nothing.
 type Rules struct {
-	class [256]uint8 // what a raw byte asks of the search, see redactor.go
-	email bool
-	mode  [Kinds]spec.RedactionMode
-	on    [Kinds]bool
-	// numbers are the detectors that are tried where a number begins, the most
-	// certain first. The first that matches wins.
-	numbers     [len(numberDetectors)]numberDetector
-	numberCount int
-	// minDigits is the least number of digits in any of their matches.
+	class     [256]uint8 // what a raw byte asks of the search, see search.go
+	mode      [Kinds]spec.RedactionMode
+	on        [Kinds]bool
+	threshold uint8
+	email     bool
+	plate     bool
+	// begin holds the detectors to try at a unit, by its code.
+	begin [128]detectorSet
+	// byLength holds those that do not begin with a digit, or may begin with a group
+	// of as many.
+	byLength [32]detectorSet
+	// afterLetter and afterDigit hold those that may begin behind such a unit.
+	afterLetter, afterDigit detectorSet
+	// minDigits is the least number of digits by which the search knows a match.
 	minDigits int
-}
-
-// numberDetector looks for one kind of number.
-type numberDetector struct {
-	kind      spec.EntityKind
-	minDigits int
-	// match looks for a match that begins with the digit at i, before which
-	// stands no digit.
-	match func(w *window, i int) (span, bool)
-}
-
-// numberDetectors holds every kind of number in the order of certainty: a
-// check digit over a date and a province, a Luhn digit, a bare shape.
-var numberDetectors = [...]numberDetector{
-	{spec.EntityResidentID, 17, matchResidentID}, // and a check character,
-	{spec.EntityBankCard, 13, matchBankCard},
-	{spec.EntityPhone, 11, matchPhone},
+	// literals are in the order of their anchors; literalOf holds, by raw byte, one
+	// more than the index of the first one that it anchors.
+	literals     [maxLiterals]literal
+	literalCount int
+	literalOf    [256]uint8
 }
 
 // Compile makes rules of the entities of a redaction, which spec has validated, that
 // apply in a direction. It returns nil if there are none.
 func Compile(redaction *spec.Redaction, d spec.Direction) *Rules {
-	r := &Rules{}
+	r := &Rules{threshold: redaction.MinScore()}
 	found := false
 	for i := range redaction.Entities {
 		if e := &redaction.Entities[i]; e.Applies(d) {
@@ -52,17 +48,43 @@ func Compile(redaction *spec.Redaction, d spec.Direction) *Rules {
 	if !found {
 		return nil
 	}
-	r.email = r.on[spec.EntityEmail]
-	for _, d := range numberDetectors {
-		if !r.on[d.kind] {
-			continue
-		}
-		r.numbers[r.numberCount] = d
-		r.numberCount++
-		r.minDigits = d.minDigits // the last has the least
-	}
-	r.classify()
+	r.compile()
 	return r
+}
+
+// compile fills the tables for the kinds that are on.
+func (r *Rules) compile() {
+	r.email, r.plate = r.on[spec.EntityEmail], r.on[spec.EntityPlate]
+	r.minDigits = maxUnits
+	for i := range detectors {
+		if r.on[detectors[i].kind] {
+			r.add(&detectors[i], 1<<i)
+		}
+	}
+	r.addLiterals()
+	r.classify()
+}
+
+// add puts a detector into the tables; bit is its own.
+func (r *Rules) add(d *detector, bit detectorSet) {
+	for k := range len(d.begins) {
+		r.begin[d.begins[k]] |= bit
+	}
+	for n := range r.byLength {
+		if d.lengths == 0 || d.lengths>>n&1 != 0 {
+			r.byLength[n] |= bit
+		}
+	}
+	switch d.where {
+	case anywhere:
+		r.afterDigit |= bit
+		r.afterLetter |= bit
+	case afterNonDigit:
+		r.afterLetter |= bit
+	}
+	if d.digits > 0 {
+		r.minDigits = min(r.minDigits, int(d.digits))
+	}
 }
 
 // classify fills the class table with what can begin or change a match.
@@ -72,12 +94,17 @@ func (r *Rules) classify() {
 			r.class[c] = classWide
 		}
 	}
+	for c, first := range r.literalOf {
+		if first > 0 {
+			r.class[c] = classLiteral
+		}
+	}
 	r.class['\\'] = classEscape
 	r.class['%'] = classEscape
 	if r.email {
 		r.class['@'] = classAt
 	}
-	if r.numberCount > 0 {
+	if r.minDigits < maxUnits {
 		for c := '0'; c <= '9'; c++ {
 			r.class[c] = classDigit
 		}

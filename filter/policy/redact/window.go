@@ -4,9 +4,9 @@ package redact
 // depends on at most ripeUnits units or ripeRaw raw bytes from it on:
 //
 //	address: maxLocal + '@' + maxDomain = 193 units and one behind it;
-//	         2*maxPartRaw + 2*(maxUnitRaw + maxSkipRaw) = 588 bytes
-//	number:  24 units and 5 of context behind it;
-//	         maxNumberRaw + 5*(maxUnitRaw + maxSkipRaw) = 574 bytes
+//	         2*maxPartRaw + 2*(maxUnitRaw + maxSkipRaw) = 604 bytes
+//	others:  maxMatch units and 5 of context behind it;
+//	         maxMatchRaw + 5*(maxUnitRaw + maxSkipRaw) = 614 bytes
 const (
 	maxUnits  = 256  // units in a window
 	maxRaw    = 1024 // raw bytes of a window's undecided units and what follows them
@@ -14,43 +14,95 @@ const (
 	ripeUnits = 208
 	ripeRaw   = 640
 
-	maxUnitRaw   = 6   // raw bytes of one unit: \uXXXX
-	maxSkipRaw   = 32  // raw bytes that do not show between two units
-	maxNumberRaw = 384 // raw bytes of a number
-	maxPartRaw   = 256 // raw bytes of each part of an address
+	maxUnitRaw  = 14  // raw bytes of one unit: \\uXXXX twice
+	maxSkipRaw  = 32  // raw bytes that do not show between two units
+	maxMatch    = 160 // units of a match other than an address
+	maxMatchRaw = 384 // raw bytes of it
+	maxPartRaw  = 256 // raw bytes of each part of an address
+	maxSeps     = 3   // separators in a row
 
-	contextUnits = 6 // decided units kept for the look at what stands before
+	lookBehind = 6 // decided units kept for the look at what stands before
 )
 
 // window is the end of a run: codes of its last units and where their raw
 // bytes lie in the source, which is a chunk or the redactor's own carry.
 type window struct {
-	n     int // units
-	floor int // units before it are decided: matches neither begin nor reach there
+	n     int  // units
+	floor int  // units before it are decided: matches neither begin nor reach there
+	user  bool // the authority of a URL goes on
 	code  [maxUnits]byte
 	start [maxUnits]int32 // first raw byte
 	end   [maxUnits]int32 // behind the last raw byte
 }
 
-// span is a match in a window: units [start, end), of which [lo, hi) are to be
-// masked.
+// span is a match in a window: units [start, end).
 type span struct {
-	start, lo, hi, end int
+	start, end int
+	more       rest // what may go on behind end
 }
 
-func (w *window) reset() { w.n, w.floor = 0, 0 }
+func (w *window) reset() { w.n, w.floor, w.user = 0, 0, false }
 
-// accepts says whether a unit of this code continues the run. Separators do so
-// behind a digit only, and then only a digit continues it.
+// accepts says whether a unit of this code continues the run. A few separators
+// do so behind a digit or an upper-case letter, and then only another of those
+// continues it.
 func (w *window) accepts(code byte) bool {
 	p := props[code]
-	if p&isRun == 0 {
-		return p&isSep != 0 && w.n > 0 && props[w.code[w.n-1]]&isDigit != 0
+	if w.n == 0 {
+		return p&(isRun|isStart) != 0
 	}
-	if w.n == 0 || p&isDigit != 0 {
+	last := props[w.code[w.n-1]]
+	switch {
+	case p&last&isRun != 0, w.user && p&(isRun|isUser) != 0:
 		return true
+	case p&isSep != 0:
+		return w.joins() || code == ' ' && w.scheme(w.n)
+	case p&isRun == 0:
+		return code == codePlateEnd && w.plateOpen()
+	case last&isSep != 0:
+		return p&(isDigit|isUpper) != 0 || w.code[w.n-1] == ' ' && w.scheme(w.n-1)
 	}
-	return props[w.code[w.n-1]]&isRun != 0
+	return last&isStart != 0 && p&isLetter != 0
+}
+
+// joins says whether a separator may follow: there are few of them behind a
+// digit or an upper-case letter.
+func (w *window) joins() bool {
+	i := w.n - 1
+	for i >= 0 && w.n-1-i < maxSeps && props[w.code[i]]&isSep != 0 {
+		i--
+	}
+	return i >= 0 && props[w.code[i]]&(isDigit|isUpper) != 0 || i < 0 && w.code[0] == '('
+}
+
+// scheme says whether the name of a scheme of credentials ends before unit i.
+func (w *window) scheme(i int) bool {
+	return w.ends(i, "bearer") || w.ends(i, "basic")
+}
+
+// ends says whether the word, in lower case, ends before unit i in any case.
+func (w *window) ends(i int, word string) bool {
+	at := i - len(word)
+	if at < 0 || w.alnumAt(at-1) {
+		return false
+	}
+	for k := range len(word) {
+		if w.code[at+k]|0x20 != word[k] {
+			return false
+		}
+	}
+	return true
+}
+
+// plateOpen says whether the units at the end may be a plate without its last
+// character.
+func (w *window) plateOpen() bool {
+	for i := w.n - 1; i >= 0 && i >= w.n-9; i-- {
+		if w.code[i] == codePlate {
+			return true
+		}
+	}
+	return false
 }
 
 // add appends a unit; there is room for it.
@@ -59,6 +111,9 @@ func (w *window) add(code byte, start, end int) {
 	w.start[w.n] = int32(start)
 	w.end[w.n] = int32(end)
 	w.n++
+	if code == '/' {
+		w.user = w.literal(w.n-3, "://")
+	}
 }
 
 // ripe returns how many units can be decided, given that the source was read
@@ -76,7 +131,7 @@ func (w *window) ripe(pos int) int {
 
 // drop forgets decided units but those that are context for what follows.
 func (w *window) drop() {
-	base := w.floor - contextUnits
+	base := w.floor - lookBehind
 	if base <= 0 {
 		return
 	}
@@ -93,17 +148,4 @@ func (w *window) rebase(by int) {
 		w.start[i] -= int32(by)
 		w.end[i] -= int32(by)
 	}
-}
-
-// digitAt says whether unit i exists and is a digit.
-func (w *window) digitAt(i int) bool {
-	return i >= 0 && i < w.n && props[w.code[i]]&isDigit != 0
-}
-
-// skipSep returns i behind a separator at i, or i.
-func (w *window) skipSep(i int) int {
-	if i < w.n && props[w.code[i]]&isSep != 0 {
-		return i + 1
-	}
-	return i
 }

@@ -1,5 +1,42 @@
 package redact
 
+// What detectors ask of a window. Before and behind its units there is nothing.
+
+// has says whether unit i exists and has one of the properties.
+func (w *window) has(i int, p uint16) bool {
+	return i >= 0 && i < w.n && props[w.code[i]]&p != 0
+}
+
+// digitAt says whether unit i exists and is a digit.
+func (w *window) digitAt(i int) bool { return w.has(i, isDigit) }
+
+// letterAt says whether unit i exists and is a letter.
+func (w *window) letterAt(i int) bool { return w.has(i, isLetter) }
+
+// alnumAt says whether unit i exists and is a letter or a digit.
+func (w *window) alnumAt(i int) bool { return w.has(i, isDigit|isLetter) }
+
+// skipSep returns i behind the separators at i, of which there may be few.
+func (w *window) skipSep(i int) int {
+	for most := i + maxSeps; i < most && w.has(i, isSep); {
+		i++
+	}
+	return i
+}
+
+// groupEnd returns the unit behind the digits at i.
+func (w *window) groupEnd(i int) int {
+	for w.digitAt(i) {
+		i++
+	}
+	return i
+}
+
+// literal says whether text stands at i, in the same case.
+func (w *window) literal(i int, text string) bool {
+	return i >= 0 && i+len(text) <= w.n && string(w.code[i:i+len(text)]) == text
+}
+
 // clear says whether the characters around units [start, end) let them be a
 // number of their own. Next to it may stand no digit, and a letter only in a
 // word that is not hexadecimal: runs of eleven digits are common inside hex

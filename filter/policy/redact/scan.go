@@ -1,0 +1,123 @@
+package redact
+
+import (
+	"math/bits"
+
+	"github.com/weirmesh/weir/filter/policy/spec"
+)
+
+// contextScore is what a context word adds to the score of a form, in percent.
+const contextScore = 40
+
+// match is a value that was found.
+type match struct {
+	span
+	kind  spec.EntityKind
+	score uint8
+}
+
+// scan decides the units before limit: matches that begin there are replaced.
+func (r *Redactor) scan(src []byte, limit int) {
+	w := &r.w
+	if r.rest != restNone {
+		r.swallowUnits(src)
+	}
+	mail := r.nextEmail(limit)
+	for i := w.floor; i < limit; i++ {
+		if i >= mail.start {
+			r.found(src, match{span{start: mail.start, end: mail.end}, spec.EntityEmail, certain})
+		} else if set := r.asked(i); set == 0 {
+			continue
+		} else if m, ok := r.best(src, i, set); ok {
+			r.found(src, m)
+		} else {
+			continue
+		}
+		if mail.start < w.floor {
+			mail = r.nextEmail(limit)
+		}
+		i = w.floor - 1
+	}
+	w.floor = max(w.floor, limit)
+}
+
+// asked returns the detectors to ask about a match that begins with unit i.
+func (r *Redactor) asked(i int) detectorSet {
+	w := &r.w
+	set := r.rules.begin[w.code[i]]
+	if set == 0 {
+		return 0
+	}
+	if w.has(i-1, isDigit) {
+		set &= r.rules.afterDigit
+	} else if w.letterAt(i - 1) {
+		set &= r.rules.afterLetter
+	}
+	if set != 0 && w.digitAt(i) {
+		set &= r.rules.byLength[min(w.groupEnd(i)-i, 31)]
+	}
+	return set
+}
+
+// best asks the detectors of set about a match that begins with unit i. Where only
+// the form of the best one is right, a certain one that begins within it is
+// waited for.
+func (r *Redactor) best(src []byte, i int, set detectorSet) (match, bool) {
+	best, ok := r.longest(src, i, set, r.rules.threshold)
+	if !ok || best.score >= certain {
+		return best, ok
+	}
+	for j := i + 1; j < best.end; j++ {
+		if set := r.asked(j); set != 0 {
+			if _, ok := r.longest(src, j, set, certain); ok {
+				return match{}, false
+			}
+		}
+	}
+	return best, true
+}
+
+// longest returns the best of the matches that begin with unit i and have at least
+// the score.
+func (r *Redactor) longest(src []byte, i int, set detectorSet, score uint8) (best match, ok bool) {
+	for ; set != 0; set &= set - 1 {
+		d := &detectors[bits.TrailingZeros64(set)]
+		m, s, found := d.find(&r.w, i)
+		if !found || m.start < r.w.floor || r.w.end[m.end-1]-r.w.start[m.start] > maxMatchRaw {
+			continue
+		}
+		if s < certain && score < certain {
+			s = r.inContext(src, m.start, d.kind, s)
+		}
+		if s < score || ok && !best.beaten(m, s) {
+			continue
+		}
+		best, ok = match{m, d.kind, s}, true
+	}
+	return best, ok
+}
+
+// beaten says whether a match wins against one whose detector stands before its own.
+func (m *match) beaten(by span, score uint8) bool {
+	if (score >= certain) != (m.score >= certain) {
+		return score >= certain
+	}
+	if length := by.end - by.start - m.end + m.start; length != 0 {
+		return length > 0
+	}
+	return score > m.score
+}
+
+// found replaces a match and begins to swallow what goes on behind it.
+func (r *Redactor) found(src []byte, m match) {
+	if m.more != restNone && m.more != restPEM {
+		r.w.extend(&m.span)
+	}
+	if m.more == restNone {
+		r.replace(src, m.kind, m.span)
+		return
+	}
+	r.openLong(src, m.kind, m.span)
+	r.rest, r.ending = m.more, pemEnd{}
+	r.swallowUnits(src)
+}

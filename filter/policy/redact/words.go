@@ -1,0 +1,141 @@
+package redact
+
+import (
+	"unicode/utf8"
+
+	"github.com/weirmesh/weir/filter/policy/spec"
+)
+
+// contextWord is a word by which weak forms are known.
+type contextWord struct {
+	word  string // an English word in lower case, or two Han characters
+	kinds kindSet
+}
+
+// kinds makes a set.
+func kinds(all ...spec.EntityKind) (set kindSet) {
+	for _, k := range all {
+		set |= 1 << k
+	}
+	return set
+}
+
+var (
+	phones  = kinds(spec.EntityPhone, spec.EntityLandline, spec.EntityPhoneUS, spec.EntityPhoneIntl)
+	papers  = kinds(spec.EntityPassport, spec.EntityPermit)
+	ids     = kinds(spec.EntityResidentID, spec.EntityHKID, spec.EntityTWID)
+	secrets = kinds(spec.EntityAWSKey, spec.EntityGitHubToken, spec.EntitySlackToken, spec.EntityOpenAIKey, spec.EntityGoogleKey)
+)
+
+// contextWords are all of them. Words are compared whole; phone_number and
+// phoneNumber are two.
+var contextWords = [...]contextWord{
+	{"phone", phones}, {"telephone", phones}, {"tel", phones}, {"mobile", phones}, {"cell", phones}, {"cellphone", phones}, {"call", phones}, {"fax", phones},
+	{"contact", phones}, {"whatsapp", phones}, {"hotline", phones}, {"landline", phones},
+	{"电话", phones}, {"手机", phones}, {"座机", phones}, {"固话", phones}, {"传真", phones}, {"联系", phones}, {"热线", phones}, {"致电", phones}, {"拨打", phones},
+	{"passport", papers}, {"passports", papers}, {"护照", papers},
+	{"permit", papers}, {"travel", kinds(spec.EntityPermit)}, {"通行", papers}, {"回乡", papers}, {"台胞", papers}, {"港澳", papers | ids}, {"证件", papers | ids},
+	{"id", ids}, {"identity", ids}, {"hkid", ids}, {"arc", ids}, {"身份", ids | papers}, {"身分", ids | papers}, {"居留", ids},
+	{"plate", kinds(spec.EntityPlate)}, {"license", kinds(spec.EntityPlate)}, {"licence", kinds(spec.EntityPlate)}, {"vehicle", kinds(spec.EntityPlate, spec.EntityVIN)},
+	{"车牌", kinds(spec.EntityPlate)}, {"牌照", kinds(spec.EntityPlate)},
+	{"uscc", kinds(spec.EntityUSCC)}, {"credit", kinds(spec.EntityUSCC, spec.EntityBankCard)}, {"信用", kinds(spec.EntityUSCC, spec.EntityBankCard)}, {"税号", kinds(spec.EntityUSCC)},
+	{"ssn", kinds(spec.EntitySSN)}, {"social", kinds(spec.EntitySSN)}, {"security", kinds(spec.EntitySSN)}, {"社保", kinds(spec.EntitySSN)}, {"社会", kinds(spec.EntitySSN, spec.EntityUSCC)},
+	{"iban", kinds(spec.EntityIBAN)}, {"account", kinds(spec.EntityIBAN, spec.EntityBankCard)}, {"card", kinds(spec.EntityBankCard)},
+	{"卡号", kinds(spec.EntityBankCard)}, {"账号", kinds(spec.EntityBankCard, spec.EntityIBAN)}, {"账户", kinds(spec.EntityBankCard, spec.EntityIBAN)}, {"银行", kinds(spec.EntityBankCard, spec.EntityIBAN)},
+	{"ip", kinds(spec.EntityIP)}, {"address", kinds(spec.EntityIP, spec.EntityMAC)}, {"host", kinds(spec.EntityIP)}, {"地址", kinds(spec.EntityIP, spec.EntityMAC)}, {"mac", kinds(spec.EntityMAC)},
+	{"imei", kinds(spec.EntityIMEI)}, {"device", kinds(spec.EntityIMEI)}, {"串号", kinds(spec.EntityIMEI)},
+	{"vin", kinds(spec.EntityVIN)}, {"chassis", kinds(spec.EntityVIN)}, {"车架", kinds(spec.EntityVIN)}, {"识别", kinds(spec.EntityVIN)},
+	{"key", secrets}, {"secret", secrets}, {"token", secrets}, {"aws", kinds(spec.EntityAWSKey)}, {"密钥", secrets}, {"令牌", secrets},
+}
+
+const wordSlots = 256 // a power of two, more than twice the number of words
+
+// wordTable holds the words by their hashes.
+var wordTable = func() (t [wordSlots]struct {
+	hash  uint32
+	kinds kindSet
+}) {
+	for _, w := range contextWords {
+		var h wordHash
+		for end := len(w.word); end > 0; {
+			c, size := utf8.DecodeLastRuneInString(w.word[:end])
+			h.add(uint32(c))
+			end -= size
+		}
+		slot := h % wordSlots
+		for t[slot].hash != 0 {
+			slot = (slot + 1) % wordSlots
+		}
+		t[slot].hash, t[slot].kinds = uint32(h), w.kinds
+	}
+	return t
+}()
+
+// wordHash is the hash of the characters of a word, the last one first. Nothing is 0
+// but no word.
+type wordHash uint32
+
+func (h *wordHash) add(c uint32) { *h = (*h ^ wordHash(c) + 1) * 0x9E3779B1 }
+
+// kinds returns those with the word.
+func (h wordHash) kinds() kindSet {
+	for slot := h % wordSlots; wordTable[slot].hash != 0; slot = (slot + 1) % wordSlots {
+		if wordTable[slot].hash == uint32(h) {
+			return wordTable[slot].kinds
+		}
+	}
+	return 0
+}
+
+// wordsBefore returns the kinds with a context word before offset at of src.
+func (r *Redactor) wordsBefore(src []byte, at int) kindSet {
+	b := behind{src: src[:max(at, 0)], past: r.past.b[:r.past.n+min(at, 0)]}
+	b.left = min(contextBytes, len(b.src)+len(b.past))
+	return b.words(contextChars)
+}
+
+// wordsIn returns the kinds with a context word in a name.
+func wordsIn(name []byte) kindSet {
+	b := behind{src: name, left: min(contextBytes, len(name))}
+	return b.words(contextBytes)
+}
+
+// words reads so many characters back and looks up each word among them.
+func (b *behind) words(most int) (set kindSet) {
+	var word wordHash
+	next := uint32(0) // the character behind
+	for ; most >= 0; most-- {
+		c := uint32(0) // the word ends behind the last one
+		if most > 0 {
+			c = b.char()
+		}
+		lower := c
+		if c-'A' < 26 {
+			lower += 0x20
+		}
+		switch {
+		case c == 0 && b.left == 0:
+			most = 0
+			fallthrough
+		case lower-'a' >= 26:
+			if word != 0 {
+				set |= word.kinds()
+			}
+			word = 0
+			if c >= firstHan && next >= firstHan {
+				var pair wordHash
+				pair.add(next)
+				pair.add(c)
+				set |= pair.kinds()
+			}
+		default:
+			word.add(lower)
+			if c != lower && next-'a' < 26 { // phoneNumber
+				set |= word.kinds()
+				word = 0
+			}
+		}
+		next = c
+	}
+	return set
+}
