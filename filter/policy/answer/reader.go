@@ -1,0 +1,168 @@
+package answer
+
+import (
+	"github.com/weirmesh/weir/filter/policy/jsonscan"
+	"github.com/weirmesh/weir/filter/policy/redact"
+)
+
+// reader reads each string alone, as it comes: of an answer that is no stream, and of
+// an event that is too long to wait for. It is the sink of the scanner.
+type reader struct {
+	place
+	r        *Rewriter
+	scanner  jsonscan.Scanner
+	redactor redact.Redactor
+	blind    bool
+	begun    bool
+	raw      bool // it is no JSON, and goes on as it is
+	inScalar bool
+	use      use
+	from     int // of the piece, bytes that were let out or given to the redactor
+	piece    []byte
+}
+
+// reset makes v ready for a value.
+func (v *reader) reset(r *Rewriter) {
+	v.r, v.blind, v.begun, v.raw, v.inScalar, v.use = r, r.rules != nil, false, false, false, useNothing
+	v.scanner.Reset(jsonscan.MaxDepth)
+	v.place.reset()
+	v.redactor.Reset(r.rules, (*outlet)(r))
+}
+
+// read takes a piece of the value.
+func (v *reader) read(p []byte) {
+	switch {
+	case v.raw:
+		v.r.emit(p)
+		return
+	case v.r.format == Text:
+		_ = v.redactor.Bytes(p)
+		return
+	}
+	v.begun, v.piece, v.from = true, p, 0
+	if v.scanner.Scan(p, v) != nil && v.r.fail(Unreadable) {
+		v.giveUp()
+		v.r.emit(p[v.from:])
+	}
+	v.piece = nil
+}
+
+// end ends the value.
+func (v *reader) end() {
+	switch {
+	case v.raw:
+	case v.r.format == Text:
+		_ = v.redactor.StringEnd()
+	case v.begun && v.scanner.Close(v) != nil && v.r.fail(Unreadable):
+		v.giveUp()
+	}
+}
+
+// giveUp lets everything go on as it is.
+func (v *reader) giveUp() {
+	_ = v.redactor.StringEnd()
+	v.raw = true
+}
+
+// pass lets a part of the piece out.
+func (v *reader) pass(raw []byte) error {
+	v.r.emit(raw)
+	return v.took(raw)
+}
+
+func (v *reader) took(raw []byte) error {
+	v.from += len(raw)
+	return nil
+}
+
+// Structure is part of jsonscan.Sink, like the methods below.
+func (v *reader) Structure(raw []byte) error { return v.pass(raw) }
+
+// Begin goes into a container.
+func (v *reader) Begin(object bool, depth int) error {
+	v.next()
+	v.place.begin(object, depth)
+	return nil
+}
+
+// End leaves a container.
+func (v *reader) End(depth int) error {
+	v.place.end(depth)
+	return nil
+}
+
+// KeyStart begins a name.
+func (v *reader) KeyStart() error {
+	v.keyStart()
+	return nil
+}
+
+// KeyBytes reads it. Where it may be a token of the text, it waits for its end.
+func (v *reader) KeyBytes(raw []byte) error {
+	v.keyBytes(raw)
+	if v.blind && v.here().mode == modeProbs {
+		return v.took(raw)
+	}
+	return v.pass(raw)
+}
+
+// KeyEnd goes to the member.
+func (v *reader) KeyEnd() error {
+	if f := v.keyEnd(); v.blind && f.mode == modeProbs && f.known {
+		v.r.emit(v.key[:v.named])
+	}
+	return nil
+}
+
+// StringStart begins a string.
+func (v *reader) StringStart() error {
+	if v.use = v.next().use(v.blind); v.use == useJoined || v.use == useAlone {
+		v.redactor.StringStart()
+	}
+	return nil
+}
+
+// StringBytes redacts it.
+func (v *reader) StringBytes(raw []byte) error {
+	switch v.use {
+	case useNothing:
+		return v.pass(raw)
+	case useEmpty:
+		return v.took(raw)
+	}
+	v.from += len(raw)
+	return v.redactor.Bytes(raw)
+}
+
+// StringEnd ends it.
+func (v *reader) StringEnd() error {
+	if v.use == useJoined || v.use == useAlone {
+		return v.redactor.StringEnd()
+	}
+	return nil
+}
+
+// Scalar lets a number or literal out, but for a byte of a token.
+func (v *reader) Scalar(raw []byte) error {
+	first := !v.inScalar
+	if first {
+		v.inScalar = true
+		v.next()
+	}
+	if !v.here().zero(v.blind) {
+		return v.pass(raw)
+	}
+	if first {
+		v.r.emit(zero[:])
+	}
+	return v.took(raw)
+}
+
+// ScalarEnd ends it.
+func (v *reader) ScalarEnd() error {
+	v.inScalar = false
+	return nil
+}
+
+// zero stands for a byte of a token.
+var zero = [1]byte{'0'}

@@ -1,0 +1,129 @@
+package answer
+
+import (
+	"github.com/weirmesh/weir/filter/policy/hold"
+	"github.com/weirmesh/weir/filter/policy/redact"
+)
+
+// Output takes what goes on, in order. It must not keep p.
+type Output = redact.Output
+
+// Rewriter rewrites one answer. Use Bind once and Reset before each answer; Release
+// gives back what it holds.
+type Rewriter struct {
+	rules   *redact.Rules
+	desk    *Desk
+	out     Output
+	format  Format
+	open    bool // what cannot be read goes on as it is
+	problem Problem
+	whole   bool // what goes on waits until its event is whole
+
+	// Of a stream.
+	frame frameReader
+	held  hold.Buffer // an event of which the end is still to come
+	lanes [MaxLanes]*lane
+	count int
+	clock uint32
+
+	// Of what is read string by string as it comes.
+	reader reader
+}
+
+// Bind gives the Rewriter its worker's memory.
+func (r *Rewriter) Bind(pool *hold.Pool, desk *Desk) {
+	r.held.Init(pool, maxEvent)
+	r.desk = desk
+}
+
+// Options say how an answer is rewritten.
+type Options struct {
+	Format Format
+	Rules  *redact.Rules
+	// Open lets what cannot be read go on as it is. Otherwise nothing goes on behind
+	// it, and Problem says why.
+	Open bool
+}
+
+// Reset makes r ready for an answer.
+func (r *Rewriter) Reset(o *Options) {
+	r.Release()
+	r.rules, r.format, r.open, r.problem, r.clock = o.Rules, o.Format, o.Open, None, 0
+	r.frame.reset()
+	r.reader.reset(r)
+}
+
+// Release gives back what is held, and forgets the rules.
+func (r *Rewriter) Release() {
+	for r.count > 0 {
+		r.drop(r.count - 1)
+	}
+	r.held.Release()
+	r.rules, r.out = nil, nil
+	r.reader.redactor.Reset(nil, nil)
+}
+
+// Problem says why the answer could not be rewritten. Unless it is to go on as it is,
+// nothing goes on behind it.
+func (r *Rewriter) Problem() Problem { return r.problem }
+
+// Write takes the next piece of the answer and writes what of it goes on to out.
+func (r *Rewriter) Write(p []byte, out Output) {
+	if r.stopped() || len(p) == 0 {
+		return
+	}
+	r.out = out
+	switch r.format {
+	case Events, Lines:
+		r.stream(p)
+	default:
+		r.reader.read(p)
+	}
+	r.out = nil
+}
+
+// End ends the answer, and writes what is still held back.
+func (r *Rewriter) End(out Output) {
+	if r.stopped() {
+		return
+	}
+	r.out = out
+	switch r.format {
+	case Events, Lines:
+		r.endStream()
+	default:
+		r.reader.end()
+	}
+	r.out = nil
+}
+
+// stopped says whether nothing goes on any more.
+func (r *Rewriter) stopped() bool { return r.problem != None && !(r.open && r.problem != Blocked) }
+
+// fail notes why the answer, or a part of it, cannot be rewritten. It returns whether
+// it goes on as it is.
+func (r *Rewriter) fail(why Problem) bool {
+	if r.problem == None || why == Blocked {
+		r.problem = why
+	}
+	return !r.stopped()
+}
+
+// outlet is a Rewriter as the output of its redactors.
+type outlet Rewriter
+
+// Write is part of redact.Output.
+func (o *outlet) Write(p []byte) error {
+	(*Rewriter)(o).emit(p)
+	return nil
+}
+
+// emit lets bytes out. What takes them keeps its own errors.
+func (r *Rewriter) emit(p []byte) {
+	switch {
+	case r.whole:
+		r.desk.line = append(r.desk.line, p...)
+	case len(p) > 0:
+		_ = r.out.Write(p)
+	}
+}

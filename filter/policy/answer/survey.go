@@ -1,0 +1,328 @@
+package answer
+
+import "github.com/weirmesh/weir/filter/policy/jsonscan"
+
+// none is no record.
+const none = -1
+
+// record is an object or list of an event.
+type record struct {
+	parent int16
+	item   bool   // it is an object in a list
+	ends   bool   // it ends its text
+	name   uint32 // of the member that it is, or its position
+	id     uint32 // what its indices are
+	other  uint32 // likewise, of names
+	key    uint32
+	top    uint32 // key of the outermost item that it is in, 0 outside
+}
+
+// field is a string of an event, or what else of it is changed.
+type field struct {
+	from, to int32 // in the event
+	name     uint32
+	record   int16
+	use      use
+}
+
+// content is what the data of an event is.
+type content uint8
+
+const (
+	contentNone content = iota
+	contentJSON
+	contentText
+	contentMark // [DONE]
+)
+
+// survey is what an event holds. It is the sink of the scanner.
+type survey struct {
+	place
+	scanner jsonscan.Scanner
+	whole   []byte // the event
+	blind   bool
+	content content
+	broken  bool
+	over    bool // there is more in it than can be told apart
+	ends    bool // a record ends its text
+	is      event
+
+	records  [maxRecords]record
+	count    int
+	fields   [maxFields]field
+	used     int
+	open     field // that is being read
+	typed    bool  // it is the event's type
+	kind     [48]byte
+	kinds    int
+	value    uint32 // hash of what is being read
+	ended    int32  // of the last structure
+	inScalar bool
+}
+
+// read reads an event; lines says that it is a line of JSON.
+func (v *survey) read(event []byte, lines, blind bool) {
+	v.whole, v.blind, v.content = event, blind, contentNone
+	v.broken, v.over, v.ends, v.is, v.inScalar = false, false, false, eventPart, false
+	v.count, v.used, v.kinds = 0, 0, 0
+	for at := 0; at < len(event) && !v.broken; {
+		n := lineLength(event[at:])
+		if line := event[at : at+n]; lines {
+			v.data(line)
+		} else if line, ok := dataOf(line); ok {
+			v.data(line)
+		}
+		at += n + 1
+	}
+	if v.content == contentJSON && !v.broken {
+		v.broken = v.scanner.Close(v) != nil
+	}
+	v.is = eventOf(view(v.kind[:v.kinds]))
+	v.resolve()
+}
+
+// lineLength returns how many bytes stand before the end of a line.
+func lineLength(p []byte) int {
+	for i, c := range p {
+		if c == '\n' || c == '\r' {
+			return i
+		}
+	}
+	return len(p)
+}
+
+// dataOf returns the data of a line of an event, behind a byte order mark too.
+func dataOf(line []byte) ([]byte, bool) {
+	const mark, name = "\xEF\xBB\xBF", "data:"
+	if len(line) >= len(mark) && view(line[:len(mark)]) == mark {
+		line = line[len(mark):]
+	}
+	if len(line) < len(name) || view(line[:len(name)]) != name {
+		return nil, false
+	}
+	if line = line[len(name):]; len(line) > 0 && line[0] == ' ' {
+		line = line[1:]
+	}
+	return line, true
+}
+
+// data takes a line of the event's data.
+func (v *survey) data(line []byte) {
+	if v.content == contentNone {
+		v.begin(line)
+	} else if v.content == contentJSON {
+		v.broken = v.scanner.Scan(newline[:], v) != nil
+	}
+	switch {
+	case v.broken:
+	case v.content == contentJSON:
+		v.broken = v.scanner.Scan(line, v) != nil
+	case v.content == contentText:
+		at := v.offset(line)
+		v.add(field{from: at, to: at + int32(len(line)), name: textName, record: none, use: useJoined})
+	}
+}
+
+// newline stands between two lines of data.
+var newline = [1]byte{'\n'}
+
+// textName is the name of text that is no JSON.
+const textName = 1
+
+// begin takes the first line that is not empty for what the data is.
+func (v *survey) begin(line []byte) {
+	for len(line) > 0 && (line[0] == ' ' || line[0] == '\t') {
+		line = line[1:]
+	}
+	switch {
+	case len(line) == 0:
+	case len(line) >= 6 && view(line[:6]) == "[DONE]":
+		v.content = contentMark
+	case line[0] == '{', line[0] == '[', line[0] == '"':
+		v.content = contentJSON
+		v.scanner.Reset(jsonscan.MaxDepth)
+		v.place.reset()
+	default:
+		v.content = contentText
+	}
+}
+
+// offset is where a slice of the event begins.
+func (v *survey) offset(p []byte) int32 { return int32(cap(v.whole) - cap(p)) }
+
+func (v *survey) add(f field) {
+	if v.used == maxFields {
+		v.over = true
+		return
+	}
+	v.fields[v.used] = f
+	v.used++
+}
+
+// resolve finds the keys of the records.
+func (v *survey) resolve() {
+	for i := range v.count {
+		r := &v.records[i]
+		above := uint32(0)
+		if r.parent >= 0 {
+			p := &v.records[r.parent]
+			above, r.top = p.key, p.top
+		}
+		id := r.id
+		if id == 0 {
+			id = r.other
+		}
+		switch {
+		case id == 0:
+			r.key = mix(above, r.name)
+		case r.item:
+			r.key = mix(above, id)
+		default:
+			r.key = mix(mix(above, r.name), id)
+		}
+		if r.item && r.top == 0 {
+			r.top = r.key
+		}
+	}
+}
+
+// key is the key of the lane of a field.
+func (v *survey) key(f *field) uint32 {
+	if f.record < 0 {
+		return f.name
+	}
+	return mix(v.records[f.record].key, f.name)
+}
+
+// root is the key of the event: of its indices.
+func (v *survey) root() uint32 {
+	if v.count == 0 {
+		return 0
+	}
+	return v.records[0].key
+}
+
+// Structure is part of jsonscan.Sink, like the methods below.
+func (v *survey) Structure(raw []byte) error {
+	v.ended = v.offset(raw) + int32(len(raw))
+	return nil
+}
+
+// Begin goes into a container.
+func (v *survey) Begin(object bool, depth int) error {
+	of := v.next()
+	parent := *of
+	in := v.place.begin(object, depth)
+	if v.count == maxRecords || depth > maxNesting {
+		v.over = true
+		return nil
+	}
+	v.records[v.count] = record{parent: parent.record, item: object && parent.list, name: parent.name}
+	in.record = int16(v.count)
+	v.count++
+	return nil
+}
+
+// End leaves a container.
+func (v *survey) End(depth int) error {
+	v.place.end(depth)
+	return nil
+}
+
+// KeyStart begins a name.
+func (v *survey) KeyStart() error {
+	v.keyStart()
+	v.open = field{from: v.ended, to: v.ended}
+	return nil
+}
+
+// KeyBytes reads it.
+func (v *survey) KeyBytes(raw []byte) error {
+	v.keyBytes(raw)
+	v.open.to = v.offset(raw) + int32(len(raw))
+	return nil
+}
+
+// KeyEnd goes to the member. A name that is a token of the text is not let through.
+func (v *survey) KeyEnd() error {
+	f := v.keyEnd()
+	if f.mode == modeProbs && !f.known && v.blind {
+		v.open.use = useEmpty
+		v.add(v.open)
+	}
+	return nil
+}
+
+// StringStart begins a string.
+func (v *survey) StringStart() error {
+	f := v.next()
+	v.open = field{from: v.ended, to: v.ended, name: f.name, record: f.record, use: f.use(v.blind)}
+	v.typed = f.class == kind && v.depth == 1
+	v.value = seed
+	return nil
+}
+
+// StringBytes reads it.
+func (v *survey) StringBytes(raw []byte) error {
+	v.open.to = v.offset(raw) + int32(len(raw))
+	v.value = hash(v.value, raw)
+	if v.typed {
+		v.kinds = copy(v.kind[:], raw)
+	}
+	return nil
+}
+
+// StringEnd ends it.
+func (v *survey) StringEnd() error {
+	f := v.here()
+	if v.open.use != useNothing {
+		v.add(v.open)
+		return nil
+	}
+	if f.record < 0 {
+		return nil
+	}
+	switch r := &v.records[f.record]; f.class {
+	case item:
+		r.other += mix(f.name, v.value)
+	case finished:
+		if v.open.to > v.open.from {
+			r.ends, v.ends = true, true
+		}
+	}
+	return nil
+}
+
+// Scalar reads a number or literal.
+func (v *survey) Scalar(raw []byte) error {
+	if !v.inScalar {
+		v.inScalar = true
+		v.next()
+		at := v.offset(raw)
+		v.open, v.value = field{from: at, to: at, use: useZero}, seed
+	}
+	v.open.to += int32(len(raw))
+	v.value = hash(v.value, raw)
+	return nil
+}
+
+// ScalarEnd ends it.
+func (v *survey) ScalarEnd() error {
+	v.inScalar = false
+	f := v.here()
+	if f.zero(v.blind) {
+		v.add(v.open)
+	}
+	if f.record < 0 {
+		return nil
+	}
+	switch r := &v.records[f.record]; f.class {
+	case index:
+		r.id += mix(f.name, v.value)
+	case done:
+		if view(v.whole[v.open.from:v.open.to]) == "true" {
+			r.ends, v.ends = true, true
+		}
+	}
+	return nil
+}
