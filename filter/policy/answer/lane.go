@@ -45,7 +45,7 @@ func (d *Desk) take() *lane {
 }
 
 func (d *Desk) give(l *lane) {
-	l.redactor.Reset(nil, nil)
+	l.redactor.Reset(nil, nil, nil)
 	d.free = append(d.free, l)
 }
 
@@ -66,7 +66,7 @@ func (r *Rewriter) find(key uint32) *lane {
 		return nil
 	}
 	l.key, l.root, l.top, l.used, l.copied = key, 0, 0, r.clock, 0
-	l.redactor.Reset(r.rules, (*outlet)(r))
+	l.redactor.Reset(r.rules, r.session, (*outlet)(r))
 	r.lanes[r.count] = l
 	r.count++
 	return l

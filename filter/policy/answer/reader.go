@@ -26,7 +26,7 @@ func (v *reader) reset(r *Rewriter) {
 	v.r, v.blind, v.begun, v.raw, v.inScalar, v.use = r, r.rules != nil, false, false, false, useNothing
 	v.scanner.Reset(jsonscan.MaxDepth)
 	v.place.reset()
-	v.redactor.Reset(r.rules, (*outlet)(r))
+	v.redactor.Reset(r.rules, r.session, (*outlet)(r))
 }
 
 // read takes a piece of the value.

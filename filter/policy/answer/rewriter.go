@@ -12,6 +12,7 @@ type Output = redact.Output
 // gives back what it holds.
 type Rewriter struct {
 	rules   *redact.Rules
+	session *redact.Session
 	desk    *Desk
 	out     Output
 	format  Format
@@ -38,8 +39,9 @@ func (r *Rewriter) Bind(pool *hold.Pool, desk *Desk) {
 
 // Options say how an answer is rewritten.
 type Options struct {
-	Format Format
-	Rules  *redact.Rules
+	Format  Format
+	Rules   *redact.Rules   // nil: nothing is redacted
+	Session *redact.Session // of the request
 	// Open lets what cannot be read go on as it is. Otherwise nothing goes on behind
 	// it, and Problem says why.
 	Open bool
@@ -48,7 +50,7 @@ type Options struct {
 // Reset makes r ready for an answer.
 func (r *Rewriter) Reset(o *Options) {
 	r.Release()
-	r.rules, r.format, r.open, r.problem, r.clock = o.Rules, o.Format, o.Open, None, 0
+	r.rules, r.session, r.format, r.open, r.problem, r.clock = o.Rules, o.Session, o.Format, o.Open, None, 0
 	r.frame.reset()
 	r.reader.reset(r)
 }
@@ -59,8 +61,8 @@ func (r *Rewriter) Release() {
 		r.drop(r.count - 1)
 	}
 	r.held.Release()
-	r.rules, r.out = nil, nil
-	r.reader.redactor.Reset(nil, nil)
+	r.rules, r.session, r.out, r.whole = nil, nil, nil, false
+	r.reader.redactor.Reset(nil, nil, nil)
 }
 
 // Problem says why the answer could not be rewritten. Unless it is to go on as it is,
