@@ -124,7 +124,7 @@ func TestHoldBackIsBounded(t *testing.T) {
 // else is.
 func TestRandomText(t *testing.T) {
 	rng := rand.New(rand.NewPCG(11, 12))
-	filler := []string{"word", "中文字", "42", "2024-11-05", "，", `\n`, `\"`, `\u4f60`, "50%", "a.b", "x-y", "😀", "——", "e=mc2", `\/`, "(", ")", "1.5"}
+	filler := []string{"word", "中文字", "42", "2024-11-05", "，", `\n`, `\"`, `\u4f60`, "50%", "a.b", "x-y", "😀", "——", "e=mc2", `\/`, "(", ")", "1.5;"}
 	for round := range 2000 {
 		var in, want strings.Builder
 		for range 1 + rng.IntN(40) {

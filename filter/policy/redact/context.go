@@ -80,12 +80,11 @@ func (b *behind) char() uint32 {
 		c, n := b.decode()
 		b.skip(min(n, b.left))
 		switch {
+		case c >= 0x80 && foldAny(c) == codeIgnore:
+			continue
 		case c >= 0xFF01 && c <= 0xFF5E:
 			c -= 0xFEE0
 		case c >= 0x80 && c < firstHan:
-			if foldAny(c) == codeIgnore {
-				continue
-			}
 			return ' '
 		}
 		if c|0x20-'a' < 26 || c >= firstHan {

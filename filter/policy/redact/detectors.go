@@ -47,8 +47,35 @@ const certain = 100
 // one whose detector stands first.
 var detectors = [...]detector{
 	{spec.EntityResidentID, decimals, afterNonDigit, lengths(6, 14, 17, 18), 17, matchResidentID},
+	{spec.EntityUSCC, decimals + uppers + lowers, afterNonAlnum, 0, 6, matchUSCC},
+	{spec.EntityIBAN, uppers + lowers, afterNonAlnum, 0, 6, matchIBAN},
 	{spec.EntityBankCard, decimals, afterNonDigit, lengths(4, 6, 8) | from(13), 13, matchBankCard},
+	{spec.EntityPermit, decimals, afterNonDigit, lengths(8, 10, 17, 18), 8, matchPermitNumber},
+	{spec.EntityVIN, decimals + uppers, afterNonAlnum, 0, 0, matchVIN}, // the search knows 17 characters
+	{spec.EntityIMEI, decimals, afterNonDigit, lengths(2, 6, 8, 15), 15, matchIMEI},
+	{spec.EntityHKID, uppers + lowers, afterNonAlnum, 0, 6, matchHongKongID},
+	{spec.EntityTWID, uppers + lowers, afterNonAlnum, 0, 8, matchTaiwanID},
 	{spec.EntityPhone, decimals, afterNonDigit, lengths(2, 3, 4, 5, 7, 9, 11, 13, 15), 11, matchPhone},
+	{spec.EntityPhoneUS, decimals, afterNonDigit, lengths(1, 3, 6, 10, 11), 10, matchPhoneUS},
+	{spec.EntityPhoneIntl, decimals, afterNonDigit, 0, 8, matchPhoneIntl},
+	{spec.EntityLandline, decimals, afterNonDigit, lengths(3, 4, 7, 8, 10, 11, 12), 10, matchLandline},
+	{spec.EntitySSN, decimals, afterNonDigit, lengths(3, 9), 9, matchSSN},
+	{spec.EntityPlate, string(rune(codePlate)), anywhere, 0, 0, matchPlate},    // the search knows its province
+	{spec.EntityMAC, decimals + "ABCDEFabcdef", afterNonAlnum, 0, 0, matchMAC}, // the search knows its marks
+	{spec.EntityIP, decimals + "ABCDEFabcdef:", afterNonAlnum, lengths(1, 2, 3, 4), 0, matchIP},
+	{spec.EntityPassport, uppers + lowers + "1", afterNonAlnum, lengths(9), 7, matchPassport},
+	{spec.EntityPermit, uppers + lowers, afterNonAlnum, 0, 7, matchPermit},
+	{spec.EntityResidentID, decimals, afterNonDigit, lengths(15), 15, matchResidentOld},
+	{spec.EntityPrivateKey, "-", anywhere, 0, 0, matchPrivateKey},
+	{spec.EntityURLPassword, ":", anywhere, 0, 0, matchURLPassword},
+	{spec.EntityJWT, "e", afterNonAlnum, 0, 0, matchJWT},
+	{spec.EntityGitHubToken, "g", afterNonAlnum, 0, 0, matchGitHubToken},
+	{spec.EntitySlackToken, "x", afterNonAlnum, 0, 0, matchSlackToken},
+	{spec.EntityOpenAIKey, "s", afterNonAlnum, 0, 0, matchOpenAIKey},
+	{spec.EntityGoogleKey, "A", afterNonAlnum, 0, 0, matchGoogleKey},
+	{spec.EntityAWSKey, "A", afterNonAlnum, 0, 0, matchAWSKey},
+	{spec.EntityAWSKey, decimals + uppers + lowers, afterNonAlnum, 0, 0, matchAWSSecret},
+	{spec.EntityBearer, "Bb", afterNonAlnum, 0, 0, matchBearer},
 }
 
 // lengths makes the set of detector.lengths.

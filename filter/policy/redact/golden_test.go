@@ -68,6 +68,18 @@ func writeGolden(t *testing.T, file, head string, cases []golden) {
 var goldenKind = map[string]spec.EntityKind{
 	"phone.txt": spec.EntityPhone, "email.txt": spec.EntityEmail,
 	"resident_id.txt": spec.EntityResidentID, "bank_card.txt": spec.EntityBankCard,
+	"landline.txt": spec.EntityLandline, "phone_us.txt": spec.EntityPhoneUS,
+	"phone_intl.txt": spec.EntityPhoneIntl, "passport.txt": spec.EntityPassport,
+	"permit.txt": spec.EntityPermit, "plate.txt": spec.EntityPlate,
+	"uscc.txt": spec.EntityUSCC, "hk_id.txt": spec.EntityHKID,
+	"tw_id.txt": spec.EntityTWID, "ssn.txt": spec.EntitySSN,
+	"iban.txt": spec.EntityIBAN, "ip.txt": spec.EntityIP,
+	"mac.txt": spec.EntityMAC, "imei.txt": spec.EntityIMEI,
+	"vin.txt": spec.EntityVIN, "aws_key.txt": spec.EntityAWSKey,
+	"github_token.txt": spec.EntityGitHubToken, "slack_token.txt": spec.EntitySlackToken,
+	"openai_key.txt": spec.EntityOpenAIKey, "google_key.txt": spec.EntityGoogleKey,
+	"jwt.txt": spec.EntityJWT, "private_key.txt": spec.EntityPrivateKey,
+	"bearer.txt": spec.EntityBearer, "url_password.txt": spec.EntityURLPassword,
 }
 
 func goldenFiles(t testing.TB) []string {
@@ -138,6 +150,9 @@ func TestGoldenStaysJSON(t *testing.T) {
 	}
 }
 
+// maxMatchRaw is how many raw bytes a value may take.
+const maxMatchRaw = 384
+
 // A spelling changes nothing about what is found. respell spells one character.
 func TestSpellings(t *testing.T) {
 	for name, respell := range map[string]func(r rune) string{
@@ -172,6 +187,9 @@ func TestSpellings(t *testing.T) {
 				var in strings.Builder
 				for _, r := range c.in {
 					in.WriteString(respell(r))
+				}
+				if len(in.String()) > maxMatchRaw {
+					continue // more than is held for one value
 				}
 				_, want := apply(t, tagAll, c.in)
 				got, n := apply(t, tagAll, in.String())

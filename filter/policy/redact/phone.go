@@ -1,7 +1,7 @@
 package redact
 
 // phoneScore is that of a number that nothing checks.
-const phoneScore = 60
+const phoneScore = 90
 
 // matchPhone finds a mobile number of mainland China: 11 digits with a prefix
 // of the numbering plan (YD/T 3020 and the carriers' assignments), in one

@@ -29,7 +29,9 @@ func (s *sink) Write(p []byte) error {
 
 func rules(mode spec.RedactionMode, kinds ...spec.EntityKind) *redact.Rules {
 	if len(kinds) == 0 {
-		kinds = []spec.EntityKind{spec.EntityPhone, spec.EntityEmail, spec.EntityResidentID, spec.EntityBankCard}
+		for k := range spec.EntityKinds {
+			kinds = append(kinds, spec.EntityKind(k))
+		}
 	}
 	var entities []spec.Entity
 	for _, k := range kinds {

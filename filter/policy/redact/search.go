@@ -65,7 +65,7 @@ func opens(p []byte, i, low int, code byte) bool {
 	case i == low:
 		return false
 	case code == codeIgnore:
-		return props[asciiCode[p[i-1]]]&(isRun|isSep) != 0
+		return props[asciiCode[p[i-1]]]&(isRun|isSep) != 0 || provinceBefore(p, i, low)
 	case f&isSep != 0:
 		return props[asciiCode[p[i-1]]]&(isDigit|isLetter|isSep) != 0
 	}
@@ -102,12 +102,19 @@ func back(p []byte, i, low int) int {
 	if i > low && p[i-1] == '(' {
 		return i - 1
 	}
-	if i-3 >= low && isHan(p[i-3]) {
-		if code, size := decode(p[i-3:]); size == 3 && code == codePlate {
-			return i - 3
-		}
+	if provinceBefore(p, i, low) {
+		return i - 3
 	}
 	return i
+}
+
+// provinceBefore says whether the province of a plate ends before offset i.
+func provinceBefore(p []byte, i, low int) bool {
+	if i-3 < low || !isHan(p[i-3]) {
+		return false
+	}
+	code, size := decode(p[i-3:])
+	return size == 3 && code == codePlate
 }
 
 // joins says whether the separators at the end of p may stand in the midst of a

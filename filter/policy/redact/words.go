@@ -21,10 +21,12 @@ func kinds(all ...spec.EntityKind) (set kindSet) {
 }
 
 var (
-	phones  = kinds(spec.EntityPhone, spec.EntityLandline, spec.EntityPhoneUS, spec.EntityPhoneIntl)
-	papers  = kinds(spec.EntityPassport, spec.EntityPermit)
-	ids     = kinds(spec.EntityResidentID, spec.EntityHKID, spec.EntityTWID)
-	secrets = kinds(spec.EntityAWSKey, spec.EntityGitHubToken, spec.EntitySlackToken, spec.EntityOpenAIKey, spec.EntityGoogleKey)
+	phones = kinds(spec.EntityPhone, spec.EntityLandline, spec.EntityPhoneUS, spec.EntityPhoneIntl)
+
+	passports = kinds(spec.EntityPassport)
+	permits   = kinds(spec.EntityPermit)
+	ids       = kinds(spec.EntityResidentID, spec.EntityHKID, spec.EntityTWID)
+	secrets   = kinds(spec.EntityAWSKey, spec.EntityGitHubToken, spec.EntitySlackToken, spec.EntityOpenAIKey, spec.EntityGoogleKey)
 )
 
 // contextWords are all of them. Words are compared whole; phone_number and
@@ -33,19 +35,20 @@ var contextWords = [...]contextWord{
 	{"phone", phones}, {"telephone", phones}, {"tel", phones}, {"mobile", phones}, {"cell", phones}, {"cellphone", phones}, {"call", phones}, {"fax", phones},
 	{"contact", phones}, {"whatsapp", phones}, {"hotline", phones}, {"landline", phones},
 	{"电话", phones}, {"手机", phones}, {"座机", phones}, {"固话", phones}, {"传真", phones}, {"联系", phones}, {"热线", phones}, {"致电", phones}, {"拨打", phones},
-	{"passport", papers}, {"passports", papers}, {"护照", papers},
-	{"permit", papers}, {"travel", kinds(spec.EntityPermit)}, {"通行", papers}, {"回乡", papers}, {"台胞", papers}, {"港澳", papers | ids}, {"证件", papers | ids},
-	{"id", ids}, {"identity", ids}, {"hkid", ids}, {"arc", ids}, {"身份", ids | papers}, {"身分", ids | papers}, {"居留", ids},
+	{"passport", passports}, {"passports", passports}, {"护照", passports}, {"護照", passports}, {"证件", passports | permits | ids}, {"證件", passports | permits | ids},
+	{"permit", permits}, {"travel", passports | permits}, {"通行", permits}, {"回乡", permits}, {"回鄉", permits}, {"台胞", permits}, {"港澳", permits}, {"居留", permits | ids},
+	{"id", ids}, {"idcard", ids}, {"identity", ids}, {"hkid", ids}, {"arc", ids}, {"身份", ids}, {"身分", ids}, {"香港", ids},
 	{"plate", kinds(spec.EntityPlate)}, {"license", kinds(spec.EntityPlate)}, {"licence", kinds(spec.EntityPlate)}, {"vehicle", kinds(spec.EntityPlate, spec.EntityVIN)},
 	{"车牌", kinds(spec.EntityPlate)}, {"牌照", kinds(spec.EntityPlate)},
 	{"uscc", kinds(spec.EntityUSCC)}, {"credit", kinds(spec.EntityUSCC, spec.EntityBankCard)}, {"信用", kinds(spec.EntityUSCC, spec.EntityBankCard)}, {"税号", kinds(spec.EntityUSCC)},
-	{"ssn", kinds(spec.EntitySSN)}, {"social", kinds(spec.EntitySSN)}, {"security", kinds(spec.EntitySSN)}, {"社保", kinds(spec.EntitySSN)}, {"社会", kinds(spec.EntitySSN, spec.EntityUSCC)},
+	{"ssn", kinds(spec.EntitySSN)}, {"social", kinds(spec.EntitySSN)}, {"security", kinds(spec.EntitySSN)}, {"社保", kinds(spec.EntitySSN)}, {"社安", kinds(spec.EntitySSN)}, {"社会", kinds(spec.EntitySSN, spec.EntityUSCC)},
 	{"iban", kinds(spec.EntityIBAN)}, {"account", kinds(spec.EntityIBAN, spec.EntityBankCard)}, {"card", kinds(spec.EntityBankCard)},
 	{"卡号", kinds(spec.EntityBankCard)}, {"账号", kinds(spec.EntityBankCard, spec.EntityIBAN)}, {"账户", kinds(spec.EntityBankCard, spec.EntityIBAN)}, {"银行", kinds(spec.EntityBankCard, spec.EntityIBAN)},
-	{"ip", kinds(spec.EntityIP)}, {"address", kinds(spec.EntityIP, spec.EntityMAC)}, {"host", kinds(spec.EntityIP)}, {"地址", kinds(spec.EntityIP, spec.EntityMAC)}, {"mac", kinds(spec.EntityMAC)},
+	{"ip", kinds(spec.EntityIP)}, {"address", kinds(spec.EntityIP, spec.EntityMAC)}, {"ipv", kinds(spec.EntityIP)}, {"host", kinds(spec.EntityIP)}, {"server", kinds(spec.EntityIP)}, {"dns", kinds(spec.EntityIP)}, {"gateway", kinds(spec.EntityIP)}, {"ping", kinds(spec.EntityIP)}, {"主机", kinds(spec.EntityIP)}, {"网关", kinds(spec.EntityIP)}, {"地址", kinds(spec.EntityIP, spec.EntityMAC)}, {"mac", kinds(spec.EntityMAC)}, {"ethernet", kinds(spec.EntityMAC)}, {"网卡", kinds(spec.EntityMAC)},
 	{"imei", kinds(spec.EntityIMEI)}, {"device", kinds(spec.EntityIMEI)}, {"串号", kinds(spec.EntityIMEI)},
 	{"vin", kinds(spec.EntityVIN)}, {"chassis", kinds(spec.EntityVIN)}, {"车架", kinds(spec.EntityVIN)}, {"识别", kinds(spec.EntityVIN)},
-	{"key", secrets}, {"secret", secrets}, {"token", secrets}, {"aws", kinds(spec.EntityAWSKey)}, {"密钥", secrets}, {"令牌", secrets},
+	{"key", secrets}, {"secret", secrets}, {"token", secrets}, {"aws", kinds(spec.EntityAWSKey)}, {"github", kinds(spec.EntityGitHubToken)}, {"密钥", secrets}, {"令牌", secrets},
+	{"authorization", kinds(spec.EntityBearer)}, {"auth", kinds(spec.EntityBearer)}, {"认证", kinds(spec.EntityBearer)},
 }
 
 const wordSlots = 256 // a power of two, more than twice the number of words

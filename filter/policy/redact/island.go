@@ -1,0 +1,78 @@
+package redact
+
+// matchHongKongID finds a Hong Kong identity card number: one or two letters, six
+// digits and a check digit or A, most often in brackets, weighted by 9 to 1
+// modulo 11 with A as 10 and a space (36) before a single letter. Brackets make
+// it certain; without them capital letters are asked for.
+func matchHongKongID(w *window, i int) (span, uint8, bool) {
+	if !w.letterAt(i) {
+		return miss()
+	}
+	k, gaps, sum := i+1, 0, 36*9+letterValue(w.upperAt(i))*8
+	if w.letterAt(k) {
+		sum = letterValue(w.upperAt(i))*9 + letterValue(w.upperAt(k))*8
+		k++
+	}
+	for weight := 7; weight >= 2; weight-- {
+		next := w.skipGap(k)
+		if !w.digitAt(next) {
+			return miss()
+		}
+		if next > k && weight < 7 {
+			gaps++
+		}
+		sum += int(w.code[next]-'0') * weight
+		k = next + 1
+	}
+	k = w.skipGap(k)
+	want := byte('0' + (11-sum%11)%11)
+	if want > '9' {
+		want = 'A'
+	}
+	end := k + 1
+	if w.upperAt(k) != want || !w.alone(i, end) {
+		return miss()
+	}
+	switch {
+	case w.at(k-1) == '(' && w.at(end) == ')':
+		return hit(i, end+1, 100)
+	case w.code[i]&0x20 != 0 || gaps > 1:
+		return hit(i, end, 30)
+	}
+	return hit(i, end, 60)
+}
+
+// letterValue is 10 for A up to 35 for Z.
+func letterValue(c byte) int { return int(c) - 'A' + 10 }
+
+// matchTaiwanID finds an identity number of Taiwan, or one of a resident: a
+// letter of the place of registration, 1, 2, 8 or 9 (or A to D on old cards),
+// and eight digits of which the last makes the weighted sum a multiple of ten.
+func matchTaiwanID(w *window, i int) (span, uint8, bool) {
+	second := w.skipGap(i + 1)
+	if !w.letterAt(i) || indexOf("1289ABCD", w.upperAt(second)) < 0 || !w.digitAt(w.skipGap(second+1)) {
+		return miss()
+	}
+	var t token
+	t.read(w, i, 10)
+	if t.n < 10 || t.number(2, 8) < 0 || !w.alone(i, t.end) {
+		return miss()
+	}
+	// Letters are 10 to 35 in this order, of which the second counts by its last
+	// digit: A to D by 0 to 3.
+	place := 10 + indexOf("ABCDEFGHJKLMNPQRSTUVXYWZIO", t.char[0])
+	if t.char[1] >= 'A' {
+		t.char[1] -= 'A' - '0'
+	}
+	sum := place/10 + place%10*9 + int(t.char[9]-'0')
+	for k, c := range t.char[1:9] {
+		sum += int(c-'0') * (8 - k)
+	}
+	if sum%10 != 0 {
+		return miss()
+	}
+	if w.code[i]&0x20 != 0 || t.gaps > 2 {
+		return hit(i, t.end, 40)
+	}
+	return hit(i, t.end, 75)
+}
