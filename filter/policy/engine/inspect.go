@@ -125,6 +125,9 @@ func (in *inspector) Structure(raw []byte) error {
 
 // Begin counts messages: objects in a list that is a member of the body.
 func (in *inspector) Begin(object bool, depth int) error {
+	if in.s.out.redacting {
+		in.s.out.cover.at.Begin(object, depth)
+	}
 	if object && depth == 3 {
 		in.estimate.Message()
 	}
@@ -138,6 +141,9 @@ func (in *inspector) Begin(object bool, depth int) error {
 
 // End closes a container.
 func (in *inspector) End(depth int) error {
+	if in.s.out.redacting {
+		in.s.out.cover.at.End(depth)
+	}
 	in.depth = depth - 1
 	in.closed++
 	in.complete = depth == 1
@@ -148,6 +154,9 @@ func (in *inspector) End(depth int) error {
 
 // KeyStart begins to collect a key of the body itself.
 func (in *inspector) KeyStart() error {
+	if in.s.out.redacting {
+		in.s.out.cover.at.KeyStart()
+	}
 	in.filledBody = true
 	option := in.depth == 2 && in.inside
 	in.filled = in.filled || option
@@ -163,12 +172,18 @@ func (in *inspector) KeyBytes(raw []byte) error {
 		out, full := in.unescaper.Append(in.key[:in.keyBytes], raw)
 		in.keyBytes, in.keyOver = len(out), full
 	}
+	if in.s.out.redacting {
+		in.s.out.cover.at.KeyBytes(raw)
+	}
 	return in.s.out.Write(raw)
 }
 
 // KeyEnd finds the parameter that the key names. A second one is refused, because
 // servers differ in which of the two they obey.
 func (in *inspector) KeyEnd() error {
+	if in.s.out.redacting {
+		in.s.out.cover.at.KeyEnd()
+	}
 	if !in.atKey {
 		return nil
 	}
@@ -224,7 +239,7 @@ func (in *inspector) text() *text {
 // StringStart begins a string value.
 func (in *inspector) StringStart() error {
 	if in.s.out.redacting {
-		in.s.out.redactor.StringStart()
+		in.s.out.cover.open()
 	}
 	if in.param == paramNone {
 		in.estimate.StringStart()
@@ -246,7 +261,7 @@ func (in *inspector) StringBytes(raw []byte) error {
 		in.text().unescape(&in.unescaper, raw)
 	}
 	if in.s.out.redacting {
-		return in.s.out.redactor.Bytes(raw)
+		return in.s.out.cover.take(raw)
 	}
 	return in.s.out.Write(raw)
 }
@@ -254,7 +269,7 @@ func (in *inspector) StringBytes(raw []byte) error {
 // StringEnd ends a string value.
 func (in *inspector) StringEnd() error {
 	if in.s.out.redacting {
-		if err := in.s.out.redactor.StringEnd(); err != nil {
+		if err := in.s.out.cover.close(); err != nil {
 			return err
 		}
 	}

@@ -25,13 +25,14 @@ type pipe struct {
 	redacting bool
 	redactor  redact.Redactor
 	session   redact.Session
+	cover     coverage
 	replay    replay
 }
 
 func (p *pipe) bind(pool *hold.Pool) {
 	p.held.Init(pool, 0)
 	p.raw.Init(pool, 0)
-	p.replay.p = p
+	p.replay.p, p.cover.p = p, p
 }
 
 // holdSlack is how much longer than the hold limit the bytes held may get, by tags
@@ -58,11 +59,13 @@ func (p *pipe) counts() Counts {
 	return p.redactor.Counts()
 }
 
-// redact sends all strings from now on through rules; nil leaves them alone.
-func (p *pipe) redact(rules *redact.Rules) {
+// redact sends the strings of a body, which is still to come, through rules; nil leaves
+// them alone.
+func (p *pipe) redact(rules *redact.Rules, maxDepth int) {
 	p.redacting = rules != nil
 	if p.redacting {
 		p.redactor.Reset(rules, &p.session, p)
+		p.cover.reset(ownPlaces, maxDepth)
 	}
 }
 
@@ -154,7 +157,7 @@ func (p *pipe) redactAgain(rules *redact.Rules, maxDepth int) error {
 	read := p.chunk[p.from:p.to]
 	p.held, p.raw = p.raw, p.held
 	p.written, p.from, p.to = 0, 0, 0
-	p.redact(rules)
+	p.redact(rules, maxDepth)
 	p.replay.scanner.Reset(maxDepth)
 	p.replay.scalars, p.replay.inScalar = 0, false
 	chunk := p.chunk
@@ -172,7 +175,7 @@ func (p *pipe) redactAgain(rules *redact.Rules, maxDepth int) error {
 	if err := p.replay.scanner.Scan(read, &p.replay); err != nil {
 		return err
 	}
-	return p.redactor.StringEnd() // its quote is not read yet
+	return p.cover.close() // its quote is not read yet
 }
 
 // replay reads bytes again that were inspected before: it only lets them out.
@@ -185,14 +188,14 @@ type replay struct {
 	began    int64 // where the last string came out
 }
 
-func (r *replay) Structure(raw []byte) error   { return r.p.Write(raw) }
-func (r *replay) Begin(bool, int) error        { return nil }
-func (r *replay) End(int) error                { return nil }
-func (r *replay) KeyStart() error              { return nil }
-func (r *replay) KeyBytes(raw []byte) error    { return r.p.Write(raw) }
-func (r *replay) KeyEnd() error                { return nil }
-func (r *replay) StringBytes(raw []byte) error { return r.p.redactor.Bytes(raw) }
-func (r *replay) StringEnd() error             { return r.p.redactor.StringEnd() }
+func (r *replay) Structure(raw []byte) error     { return r.p.Write(raw) }
+func (r *replay) Begin(object bool, d int) error { r.p.cover.at.Begin(object, d); return nil }
+func (r *replay) End(d int) error                { r.p.cover.at.End(d); return nil }
+func (r *replay) KeyStart() error                { r.p.cover.at.KeyStart(); return nil }
+func (r *replay) KeyBytes(raw []byte) error      { r.p.cover.at.KeyBytes(raw); return r.p.Write(raw) }
+func (r *replay) KeyEnd() error                  { r.p.cover.at.KeyEnd(); return nil }
+func (r *replay) StringBytes(raw []byte) error   { return r.p.cover.take(raw) }
+func (r *replay) StringEnd() error               { return r.p.cover.close() }
 func (r *replay) Scalar(raw []byte) error {
 	if !r.inScalar {
 		r.inScalar = true
@@ -210,6 +213,6 @@ func (r *replay) ScalarEnd() error {
 // StringStart notes where the string begins.
 func (r *replay) StringStart() error {
 	r.began = r.p.written
-	r.p.redactor.StringStart()
+	r.p.cover.open()
 	return nil
 }

@@ -15,6 +15,10 @@ package paths
 // Mark is what a rule says of a place; the numbers are the caller's own. 0 is none.
 type Mark uint8
 
+// Alone is added to the mark of a rule that covers the value at its place, if that is a
+// string or scalar, and nothing in it. Tracker.Mark never has it.
+const Alone Mark = 0x80
+
 // Rule marks a place.
 type Rule struct {
 	Path string

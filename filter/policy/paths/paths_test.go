@@ -63,6 +63,7 @@ func TestTracker(t *testing.T) {
 	set := paths.Compile([]paths.Rule{
 		{"model", 1}, {"messages[*].role", 1}, {"messages[*].content[*].type", 1}, {"messages[*].calls[*].f.arguments", 2},
 		{"whole", 3}, {"whole.but.this", 4}, {"not.valid..", 1}, {"twice", 1}, {"list[*][*]", 5},
+		{"whole.alone", 7 | paths.Alone}, {"alone", 7 | paths.Alone},
 	}, []paths.Rule{{"twice", 2}, {"é中", 6}})
 	deep := strings.Repeat(`{"whole":`, 40) + `"v"` + strings.Repeat(`}`, 40)
 	deepList := `{"whole":` + strings.Repeat(`[`, 60) + `"v"` + strings.Repeat(`]`, 60) + `,"a":"b"}`
@@ -72,6 +73,8 @@ func TestTracker(t *testing.T) {
 		{`{"messages":{"role":"user"}}`, `0role=user`},
 		{`{"messages":[{"calls":[{"f":{"arguments":"{}","name":"n"}}]}],"model":"m"}`, `2arguments={} 0name=n 1model=m`},
 		{`{"whole":{"a":["b",{"c":"d"}],"but":{"this":"e","that":"f"}},"g":"h"}`, `3a=b 3c=d 4this=e 3that=f 0g=h`},
+		{`{"alone":"a","b":{"alone":"c"}}`, `7alone=a 0alone=c`},
+		{`{"alone":{"a":"b","c":["d"]},"whole":{"alone":["e"]}}`, `0a=b 0c=d 3alone=e`},
 		{`{"twice":"a"}`, `2twice=a`},
 		{`{"list":[["a"],"b",[["c"]]]}`, `5list=a 0=b 5=c`},
 		{`{"\u00e9\u4e2d":"a","é中":"b","m\u006fdel":"c"}`, `6é中=a 6é中=b 1model=c`},

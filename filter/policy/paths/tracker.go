@@ -36,6 +36,9 @@ func (t *Tracker) Reset(set *Set) {
 // Begin takes the event of jsonscan.Sink of this name, as the methods below do.
 func (t *Tracker) Begin(object bool, depth int) {
 	place, mark := t.value()
+	if mark&Alone != 0 {
+		mark = t.around()
+	}
 	t.depth = depth
 	if depth >= levels {
 		return // the entry before holds: it is nowhere
@@ -92,7 +95,15 @@ func (t *Tracker) Key() []byte { return t.name[:t.named] }
 // asked at its first event, before any other.
 func (t *Tracker) Mark() Mark {
 	_, mark := t.value()
-	return mark
+	return mark &^ Alone
+}
+
+// around returns what the innermost open container says of the values in it.
+func (t *Tracker) around() Mark {
+	if t.depth == 0 {
+		return 0
+	}
+	return t.marks[min(t.depth, levels-1)]
 }
 
 // value returns where the value that begins now stands, and what holds for it.
@@ -100,18 +111,16 @@ func (t *Tracker) value() (place uint16, mark Mark) {
 	if t.set == nil {
 		return nowhere, 0
 	}
+	mark = t.around()
 	switch {
 	case t.depth == 0:
 		place = 0
 	case t.depth >= levels:
-		return nowhere, t.marks[levels-1]
+		return nowhere, mark
 	case t.lists>>t.depth&1 != 0:
 		place = t.set.find(t.at[t.depth], item)
 	default:
 		place = t.member
-	}
-	if t.depth > 0 {
-		mark = t.marks[t.depth]
 	}
 	if place != nowhere && t.set.nodes[place].mark != 0 {
 		mark = t.set.nodes[place].mark
