@@ -12,10 +12,6 @@ var replyCodes = [...]string{
 	"internal_error", "invalid_message", "grpc_not_served", "other",
 }
 
-// entityNames are the entities of a redaction policy in the order of
-// spec.EntityKind, each with a counter weir.redactions.<entity>.
-var entityNames = [...]string{"phone", "email", "residentID", "bankCard"}
-
 // wayNames are the ways to settle in the order of engine.Way, each with a counter
 // weir.settlements.<way>.
 var wayNames = [...]string{"none", "usage", "counted"}

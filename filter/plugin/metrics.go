@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"github.com/weirmesh/weir/filter/policy/engine"
+	"github.com/weirmesh/weir/filter/policy/spec"
 )
 
 // Metric types of the ABI.
@@ -81,8 +82,8 @@ type metrics struct {
 	orphaned        counter // weir.reservations_orphaned: those of a worker that trapped, settled by another
 	settlements     [len(wayNames)]counter
 	replies         [len(replyCodes)]counter
-	redactions      [len(entityNames)]counter
-	limits          []limitMetrics // by index, see limitMetrics
+	redactions      [spec.EntityKinds]counter // weir.redactions.<entity>
+	limits          []limitMetrics            // by index, see limitMetrics
 }
 
 func (m *metrics) define() {
@@ -112,8 +113,8 @@ func (m *metrics) define() {
 	for i, name := range wayNames {
 		m.settlements[i].metric = defineMetric(metricCounter, "weir.settlements."+name)
 	}
-	for i, name := range entityNames {
-		m.redactions[i].metric = defineMetric(metricCounter, "weir.redactions."+name)
+	for i := range m.redactions {
+		m.redactions[i].metric = defineMetric(metricCounter, "weir.redactions."+spec.EntityKind(i).String())
 	}
 }
 

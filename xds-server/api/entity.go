@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/weirmesh/weir/filter/policy/paths"
 	"github.com/weirmesh/weir/filter/policy/spec"
 )
 
@@ -53,13 +54,13 @@ func (e *Encodings) ParseString(text string) (err error) {
 	return err
 }
 
-// JSONPath names values in a JSON text, see spec.JSONPath.
+// JSONPath names values in a JSON text, see package paths.
 type JSONPath struct{ text string }
 
 // ParseString reads a path such as messages[*].content.
 func (p *JSONPath) ParseString(text string) error {
-	if _, problem := spec.JSONPath(text); problem != "" {
-		return fmt.Errorf("%q is no path: %s (write it as messages[*].content, with a backslash before a dot of a name)", text, problem)
+	if err := paths.Check(text); err != nil {
+		return fmt.Errorf("%q %w (write a path as messages[*].content)", text, err)
 	}
 	p.text = text
 	return nil

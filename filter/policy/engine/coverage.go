@@ -3,6 +3,7 @@ package engine
 import (
 	"github.com/weirmesh/weir/filter/policy/nested"
 	"github.com/weirmesh/weir/filter/policy/paths"
+	"github.com/weirmesh/weir/filter/policy/redact"
 )
 
 // Marks of places in a body: how the strings there are scanned. All others are scanned
@@ -11,6 +12,13 @@ const (
 	coverNot  paths.Mark = 1 + iota // not at all
 	coverJSON                       // as JSON that stands in a string
 )
+
+// bodyRules are a redaction's rules for requests.
+type bodyRules struct {
+	values   *redact.Rules // what is looked for; nil: nothing
+	places   *paths.Set    // and where
+	maxDepth int           // of JSON in strings
+}
 
 // coverage decides which strings of a JSON body are scanned, and how: those of the body
 // and those of JSON in them. It is told what the body's scanner reads.
@@ -22,9 +30,9 @@ type coverage struct {
 	maxDepth int
 }
 
-func (c *coverage) reset(set *paths.Set, maxDepth int) {
-	c.at.Reset(set)
-	c.how, c.maxDepth = 0, maxDepth
+func (c *coverage) reset(rules *bodyRules) {
+	c.at.Reset(rules.places)
+	c.how, c.maxDepth = 0, rules.maxDepth
 }
 
 // open begins a string of the body.
@@ -147,3 +155,15 @@ var ownPaths = []paths.Rule{
 
 // ownPlaces is ownPaths compiled.
 var ownPlaces = paths.Compile(ownPaths)
+
+// compilePlaces returns the places of a redaction that leaves these alone.
+func compilePlaces(skip []string) *paths.Set {
+	if len(skip) == 0 {
+		return ownPlaces
+	}
+	rules := make([]paths.Rule, len(skip))
+	for i := range skip {
+		rules[i] = paths.Rule{Path: skip[i], Mark: coverNot}
+	}
+	return paths.Compile(ownPaths, rules)
+}

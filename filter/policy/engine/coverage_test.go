@@ -78,3 +78,19 @@ func TestCoverage(t *testing.T) {
 		}
 	}
 }
+
+// What a policy leaves alone besides: the value there and all in it, and nothing else.
+func TestSkip(t *testing.T) {
+	d := tagging()
+	d.Redactions[0].Skip = []string{"metadata", "messages[*].tool_calls", "messages[*].name"}
+	pool := hold.NewPool(1 << 20)
+	s, p := engine.NewStream(pool), compile(t, d)
+	for _, model := range [][2]string{{`"model":"gpt-4",`, ""}, {"", `,"model":"gpt-4"`}} {
+		body := "{" + model[0] + `"metadata":{"a":["13800138000"],"b":{"messages":"13800138000"}},"messages":[{"name":"13800138000","content":"[13800138000]",` +
+			`"tool_calls":[{"function":{"arguments":"{\"a\":\"13800138000\"}"}}]},{"x":{"metadata":"[13800138000]"}}]` + model[1] + "}"
+		sent, want := spelled.Replace(body), replaced.Replace(body)
+		if got := observe(t, pool, s, p, "/v1/chat/completions", "", []byte(sent), func() int { return 7 }); got.upstream != want {
+			t.Errorf("%s\nwant %s\n%s", got.upstream, want, got.reply)
+		}
+	}
+}

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"github.com/weirmesh/weir/filter/policy/jsonscan"
-	"github.com/weirmesh/weir/filter/policy/redact"
 	"github.com/weirmesh/weir/filter/policy/spec"
 	"github.com/weirmesh/weir/filter/policy/tokens"
 )
@@ -384,7 +383,7 @@ func (s *Stream) foundModel() error {
 		return nil
 	}
 	if rules := s.modelRules(); rules != nil {
-		err := s.out.redactAgain(rules, s.program.doc.Settings.MaxDepth)
+		err := s.out.redactAgain(rules)
 		s.in.modelAt = extent{s.out.replay.began, s.out.written}
 		return err
 	}
@@ -392,21 +391,24 @@ func (s *Stream) foundModel() error {
 }
 
 // modelRules returns the redaction rules of the model, nil if there are none.
-func (s *Stream) modelRules() *redact.Rules {
-	if i := s.program.models[s.model].redaction; i >= 0 {
-		return s.program.rules[i]
+func (s *Stream) modelRules() *bodyRules { return s.program.bodyRules(s.model) }
+
+// bodyRules returns the rules for requests to a model, nil if there are none.
+func (p *Program) bodyRules(model int) *bodyRules {
+	if i := p.models[model].redaction; i >= 0 && p.rules[i].values != nil {
+		return &p.rules[i]
 	}
 	return nil
 }
 
 // rulesKnown returns the rules that apply before the body is read: those of a
 // model that is known, or those of all models if they are the same.
-func (s *Stream) rulesKnown() *redact.Rules {
+func (s *Stream) rulesKnown() *bodyRules {
 	switch {
 	case s.model >= 0:
 		return s.modelRules()
-	case s.program.uniform && len(s.program.models) > 0 && s.program.models[0].redaction >= 0:
-		return s.program.rules[s.program.models[0].redaction]
+	case s.program.uniform && len(s.program.models) > 0:
+		return s.program.bodyRules(0)
 	}
 	return nil
 }

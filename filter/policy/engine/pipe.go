@@ -61,11 +61,11 @@ func (p *pipe) counts() Counts {
 
 // redact sends the strings of a body, which is still to come, through rules; nil leaves
 // them alone.
-func (p *pipe) redact(rules *redact.Rules, maxDepth int) {
+func (p *pipe) redact(rules *bodyRules) {
 	p.redacting = rules != nil
 	if p.redacting {
-		p.redactor.Reset(rules, &p.session, p)
-		p.cover.reset(ownPlaces, maxDepth)
+		p.redactor.Reset(rules.values, &p.session, p)
+		p.cover.reset(rules)
 	}
 }
 
@@ -153,12 +153,12 @@ func (p *pipe) end(whole bool) error {
 // redactAgain is called when the model has become known at the end of a string in
 // the midst of the body: everything that came out so far, which no rule has changed,
 // is read once more through the rules.
-func (p *pipe) redactAgain(rules *redact.Rules, maxDepth int) error {
+func (p *pipe) redactAgain(rules *bodyRules) error {
 	read := p.chunk[p.from:p.to]
 	p.held, p.raw = p.raw, p.held
 	p.written, p.from, p.to = 0, 0, 0
-	p.redact(rules, maxDepth)
-	p.replay.scanner.Reset(maxDepth)
+	p.redact(rules)
+	p.replay.scanner.Reset(rules.maxDepth)
 	p.replay.scalars, p.replay.inScalar = 0, false
 	chunk := p.chunk
 	for p.raw.Blocks() > 0 {

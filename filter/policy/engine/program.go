@@ -16,12 +16,12 @@ type Program struct {
 	doc     spec.Document
 	catalog catalog
 	headers []versionHeader
-	models  []model         // by index in doc.Models
-	choices []versionRule   // of all models
-	counted []modelLimit    // of all models
-	limits  []limit         // by index in doc.Limits
-	parts   []keyPart       // of the keys of all limits
-	rules   []*redact.Rules // by index in doc.Redactions
+	models  []model       // by index in doc.Models
+	choices []versionRule // of all models
+	counted []modelLimit  // of all models
+	limits  []limit       // by index in doc.Limits
+	parts   []keyPart     // of the keys of all limits
+	rules   []bodyRules   // by index in doc.Redactions
 
 	reads    reads    // what trees look at
 	metadata []uint8  // attributes in the body's metadata
@@ -126,9 +126,10 @@ func (p *Program) build(prev *Program) {
 		p.limits[i] = p.newLimit(&doc.Limits[i])
 		p.metered = p.metered || p.limits[i].tokens()
 	}
-	p.rules = make([]*redact.Rules, 0, len(doc.Redactions))
+	p.rules = make([]bodyRules, 0, len(doc.Redactions))
 	for i := range doc.Redactions {
-		p.rules = append(p.rules, p.compileRules(&doc.Redactions[i], prev))
+		r := &doc.Redactions[i]
+		p.rules = append(p.rules, bodyRules{p.compileRules(r, prev), compilePlaces(r.Skip), doc.Settings.MaxDepth})
 	}
 	p.models = room(p.models, len(doc.Models))
 	p.assignVersions()
@@ -179,9 +180,9 @@ func (p *Program) compileRules(redaction *spec.Redaction, prev *Program) *redact
 		if from == nil {
 			continue
 		}
-		for i, rules := range from.rules {
+		for i := range from.rules {
 			if from.doc.Redactions[i].SameMatches(redaction) {
-				return rules
+				return from.rules[i].values
 			}
 		}
 	}

@@ -194,7 +194,7 @@ func (s *Stream) Headers(end bool) Action {
 	switch s.body {
 	case bodyJSON:
 		s.in.start(s.program.doc.Settings.MaxDepth)
-		s.out.redact(s.rulesKnown(), s.program.doc.Settings.MaxDepth)
+		s.out.redact(s.rulesKnown())
 	case bodyGRPC:
 		s.rpc.scanner.Reset(s.route.message)
 	}

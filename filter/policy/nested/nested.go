@@ -100,14 +100,15 @@ func (s *Scanner) scan(raw []byte) error {
 		if s.mode == modeText {
 			return s.sink.StringBytes(raw)
 		}
-		n, err := 0, error(nil)
-		if s.escaped > 0 || raw[0] == '\\' {
-			n, err = s.collect(raw)
-		} else {
-			for n < len(raw) && raw[n] != '\\' {
-				n++
-			}
+		n := 0
+		for s.escaped == 0 && n < len(raw) && raw[n] != '\\' {
+			n++
+		}
+		var err error
+		if n > 0 {
 			err = s.feed(raw[:n], nil)
+		} else {
+			n, err = s.collect(raw)
 		}
 		if err != nil {
 			return err

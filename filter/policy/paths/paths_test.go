@@ -62,9 +62,9 @@ func read(t *testing.T, set *paths.Set, text string, size int) string {
 func TestTracker(t *testing.T) {
 	set := paths.Compile([]paths.Rule{
 		{"model", 1}, {"messages[*].role", 1}, {"messages[*].content[*].type", 1}, {"messages[*].calls[*].f.arguments", 2},
-		{"whole", 3}, {"whole.but.this", 4}, {"not.valid..", 1}, {"twice", 1}, {"list[*][*]", 5},
+		{"whole", 3}, {"whole.but.this", 4}, {"not.valid..", 1}, {"twice", 1}, {"over.a[*].b", 1}, {"over.c", 1}, {"late", 1}, {"late.a", 2}, {"list[*][*]", 5},
 		{"whole.alone", 7 | paths.Alone}, {"alone", 7 | paths.Alone},
-	}, []paths.Rule{{"twice", 2}, {"é中", 6}})
+	}, []paths.Rule{{"twice", 2}, {"over", 3}, {"late", 7 | paths.Alone}, {"é中", 6}})
 	deep := strings.Repeat(`{"whole":`, 40) + `"v"` + strings.Repeat(`}`, 40)
 	deepList := `{"whole":` + strings.Repeat(`[`, 60) + `"v"` + strings.Repeat(`]`, 60) + `,"a":"b"}`
 	for _, c := range []struct{ text, want string }{
@@ -75,6 +75,7 @@ func TestTracker(t *testing.T) {
 		{`{"whole":{"a":["b",{"c":"d"}],"but":{"this":"e","that":"f"}},"g":"h"}`, `3a=b 3c=d 4this=e 3that=f 0g=h`},
 		{`{"alone":"a","b":{"alone":"c"}}`, `7alone=a 0alone=c`},
 		{`{"alone":{"a":"b","c":["d"]},"whole":{"alone":["e"]}}`, `0a=b 0c=d 3alone=e`},
+		{`{"over":{"a":[{"b":"c"}],"c":"d"},"late":{"a":"e","b":"f"}}`, `3b=c 3c=d 2a=e 0b=f`},
 		{`{"twice":"a"}`, `2twice=a`},
 		{`{"list":[["a"],"b",[["c"]]]}`, `5list=a 0=b 5=c`},
 		{`{"\u00e9\u4e2d":"a","é中":"b","m\u006fdel":"c"}`, `6é中=a 6é中=b 1model=c`},

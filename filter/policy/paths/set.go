@@ -62,8 +62,8 @@ func step(path string, first bool) (name, rest string, err error) {
 	return path[:end], path[end:], nil
 }
 
-// Compile makes a set of rules. Of two rules for one place the later one holds; a path
-// that Check refuses marks nothing.
+// Compile makes a set of rules. A rule takes the place of earlier ones for its place and,
+// unless it is Alone, for all places in it. A path that Check refuses marks nothing.
 func Compile(rules ...[]Rule) *Set {
 	s := &Set{nodes: make([]node, 1, 64)}
 	for _, some := range rules {
@@ -92,6 +92,9 @@ func (s *Set) add(r Rule) {
 		at = next
 	}
 	s.nodes[at].mark = r.Mark
+	if r.Mark&Alone == 0 {
+		s.nodes[at].child = 0
+	}
 }
 
 // find returns the place of this name in another one.

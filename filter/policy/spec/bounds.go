@@ -17,10 +17,9 @@ const (
 	MaxLimits         = 256
 	MaxModelLimits    = 16 // limits that apply to one model
 	MaxRedactions     = 1024
-	MaxSkips          = 64  // of one redaction
-	MaxPathBytes      = 256 // of one of them
-	MaxBasisBytes     = 64  // of an entity
-	MinHoldBytes      = 32  // of an answer
+	MaxSkips          = 64 // of one redaction
+	MaxBasisBytes     = 64 // of an entity
+	MinHoldBytes      = 32 // of an answer
 	MaxHoldBytes      = 4096
 	MaxOverrides      = 20_000 // of all limits
 	MaxKeyParts       = 4      // of one limit

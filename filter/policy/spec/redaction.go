@@ -10,7 +10,7 @@ type Redaction struct {
 	// DefaultThreshold, see MinScore.
 	Threshold uint8
 	// Skip are paths to strings that are left alone, besides those that never hold
-	// what a person wrote (see JSONPath for the form).
+	// what a person wrote (see package paths for the form).
 	Skip []string
 	// HoldBytes is how many bytes of an answer's stream are held back at most; 0 stands
 	// for DefaultHoldBytes, see Hold.

@@ -59,7 +59,7 @@ func good() *spec.Document {
 				{Kind: spec.EntityEmail, Mode: spec.RedactToken, Directions: spec.DirectionRequest, Basis: "GDPR Art. 32"},
 				{Kind: spec.EntityResidentID, Shape: spec.ShapeArticle, Directions: spec.DirectionRequest | spec.DirectionResponse},
 			},
-			OnFailure: spec.FailOpen, Threshold: 60, Skip: []string{"messages[*].content[0].text", `meta\.data.*`}, HoldBytes: 256,
+			OnFailure: spec.FailOpen, Threshold: 60, Skip: []string{"messages[*].content[*].text", `meta.data`}, HoldBytes: 256,
 			Encodings: spec.EncodingsRefuse,
 		}},
 		Attributes: []spec.Attribute{{Source: spec.FromHeader, Name: "x-key"}, {Source: spec.FromMetadata, Name: "tier \u4e2d"}, {Source: spec.FromUser}},
@@ -251,8 +251,8 @@ func TestValidate(t *testing.T) {
 		{func(d *spec.Document) { d.Redactions[0].Threshold = 101 }, `redactions[0].threshold: must be from 0 to 100`},
 		{func(d *spec.Document) { d.Redactions[0].HoldBytes = 5000 }, `redactions[0].holdBytes: must be from 0 to 4096`},
 		{func(d *spec.Document) { d.Redactions[0].Encodings = 2 }, `redactions[0].encodings: has no such value`},
-		{func(d *spec.Document) { d.Redactions[0].Skip[1] = d.Redactions[0].Skip[0] }, `redactions[0].skip[1]: "messages[*].content[0].text" stands here twice`},
-		{func(d *spec.Document) { d.Redactions[0].Skip[0] = "a..b" }, `redactions[0].skip[0]: "a..b" is no path: a name is missing`},
+		{func(d *spec.Document) { d.Redactions[0].Skip[1] = d.Redactions[0].Skip[0] }, `redactions[0].skip[1]: "messages[*].content[*].text" stands here twice`},
+		{func(d *spec.Document) { d.Redactions[0].Skip[0] = "a..b" }, `redactions[0].skip[0]: "a..b" has a name that is missing or longer than 64 bytes`},
 		{func(d *spec.Document) { d.Redactions = append(d.Redactions, d.Redactions[0]) }, `redactions[1].name: "personal" already names another redaction`},
 		{func(d *spec.Document) {
 			second := d.Redactions[0]

@@ -1,5 +1,7 @@
 package spec
 
+import "github.com/weirmesh/weir/filter/policy/paths"
+
 func (v *validator) redactions(redactions []Redaction) {
 	v.atMost(len(redactions), MaxRedactions)
 	owner := make([]int, len(v.doc.Models)) // 1 + index of the redaction of each model
@@ -55,8 +57,8 @@ func (v *validator) redaction(r *Redaction) {
 	v.within("holdBytes", int64(r.HoldBytes), 0, MaxHoldBytes) // 0 is the default
 	v.known("encodings", uint8(r.Encodings), uint8(EncodingsRefuse))
 	v.each("skip", len(r.Skip), MaxSkips, func(i int) {
-		if _, problem := JSONPath(r.Skip[i]); problem != "" {
-			v.fail(quote(r.Skip[i]) + " is no path: " + problem)
+		if err := paths.Check(r.Skip[i]); err != nil {
+			v.fail(quote(r.Skip[i]) + " " + err.Error())
 		}
 		v.unique(r.Skip, i)
 	})
