@@ -43,8 +43,14 @@ func (c *coverage) open() {
 	case coverJSON:
 		c.nested.Reset(c.maxDepth)
 	default:
-		c.p.redactor.StringStart()
+		c.start(c.at.Key())
 	}
+}
+
+// start begins a string that is scanned; the name of its key says what may be in it.
+func (c *coverage) start(key []byte) {
+	c.p.redactor.Key(key)
+	c.p.redactor.StringStart()
 }
 
 // take takes raw content of the string.
@@ -73,9 +79,7 @@ func (c *coverage) close() error {
 func (c *coverage) Pass(raw []byte) error { return c.p.Write(raw) }
 
 // StringStart begins a string of JSON in a string.
-func (c *coverage) StringStart() {
-	c.p.redactor.StringStart()
-}
+func (c *coverage) StringStart() { c.start(c.nested.Key()) }
 
 // StringBytes takes its content.
 func (c *coverage) StringBytes(raw []byte) error { return c.p.redactor.Bytes(raw) }
