@@ -6,12 +6,22 @@ import (
 	"testing"
 
 	"github.com/weirmesh/weir/filter/policy/redact"
+	"github.com/weirmesh/weir/filter/policy/spec"
 )
 
 // discard counts what it is given.
 type discard struct{ n int }
 
 func (d *discard) Write(p []byte) error { d.n += len(p); return nil }
+
+// everything looks for all kinds.
+var everything = func() *redact.Rules {
+	r := &spec.Redaction{}
+	for k := range spec.EntityKinds {
+		r.Entities = append(r.Entities, spec.Entity{Kind: spec.EntityKind(k), Mode: spec.RedactTag})
+	}
+	return redact.Compile(r, spec.DirectionRequest)
+}()
 
 func benchmarkRedact(b *testing.B, in []byte, size int) {
 	var r redact.Redactor
@@ -36,6 +46,7 @@ var corpora = []struct {
 	text []byte
 }{
 	{"chat", chat()},
+	{"prose", prose()},
 	{"plain", repeat("some words without anything to be found in them, ")},
 	{"chinese", repeat("请帮我写一封邮件，通知客户我们的系统将于本周六凌晨两点进行升级。")},
 	{"chinese-escaped", repeat(`\u8bf7\u5e2e\u6211\u5199\u4e00\u5c01\uff0c`)},
@@ -51,6 +62,28 @@ func BenchmarkRedact(b *testing.B) {
 	}
 	b.Run("chat-chunks-of-64", func(b *testing.B) { benchmarkRedact(b, corpora[0].text, 64) })
 	b.Run("chat-chunks-of-1", func(b *testing.B) { benchmarkRedact(b, corpora[0].text, 1) })
+}
+
+// prose is text without a value in it, with the punctuation, names and figures of a
+// manual.
+func prose() []byte {
+	return repeat(`The Gateway reads a request once, from its first byte to its last, and never keeps more of it than it has to. ` +
+		`Bob's team began with 12 models in May; today about 40% of all calls (some 3.5 million a day) go through it. ` +
+		`"Why not a sidecar?" - because a second hop costs more than the filter does: see chapter 7, or ask Kim. `)
+}
+
+// adversary is text whose every byte asks something of the search.
+var adversary = []struct{ name, unit string }{
+	{"digits", "7"}, {"groups", "7 "}, {"pairs", "71-"}, {"ats", "@"}, {"at-words", "a@"}, {"dashes", "-"}, {"jwts", "eyJ"}, {"colons", ":"}, {"hex", "ab:"},
+	{"dots", "1."}, {"keys", "sk-"}, {"begins", "-----BEGIN "}, {"upper", "A1"}, {"backslashes", `\\`}, {"escapes", `\u0037`}, {"percent", "%37"}, {"wide", "７"}, {"hidden", "7\u200b"},
+	{"phones", "1381234567 "}, {"eights", "12345678 "}, {"plates", "京A"}, {"bearers", "bearer "}, {"schemes", "://a"}, {"mixed", "a1B2-"}, {"parens", "(7)"},
+}
+
+func BenchmarkWorst(b *testing.B) {
+	for _, c := range adversary {
+		text := []byte(strings.Repeat(c.unit, 65536/len(c.unit)))
+		b.Run(c.name, func(b *testing.B) { benchmarkRedact(b, text, len(text)) })
+	}
 }
 
 // The same entities in regular expressions: no check digits, no boundaries, no

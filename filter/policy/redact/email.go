@@ -19,7 +19,7 @@ type address struct {
 func (r *Redactor) nextEmail(limit int) address {
 	w := &r.w
 	if r.rules.email {
-		for at := w.floor; at < min(w.n, limit+maxLocal); at++ {
+		for at := w.floor; at < min(w.ats, limit+maxLocal); at++ {
 			if w.code[at] != '@' {
 				continue
 			}

@@ -23,6 +23,9 @@ const (
 	isUser          // besides those, may stand in the userinfo of a URL
 )
 
+// isJoined are the properties between which separators may stand.
+const isJoined = isDigit | isUpper
+
 // props maps a code to its properties.
 var props = func() (t [256]uint16) {
 	for c := '0'; c <= '9'; c++ {

@@ -46,10 +46,20 @@ func (r *Rules) addLiterals() {
 			if r.literalOf[c] == 0 {
 				r.literalOf[c] = uint8(r.literalCount + 1)
 			}
+			r.beside[r.literalOf[c]-1] |= 1 << (l.text[l.beside()] & 31)
 		}
 		r.literals[r.literalCount] = l
 		r.literalCount++
 	}
+}
+
+// beside is the index of the character that is compared first: that before the
+// anchor, or the one behind if it is the first.
+func (l *literal) beside() int {
+	if l.anchor > 0 {
+		return int(l.anchor) - 1
+	}
+	return 1
 }
 
 // upper is c in upper case if it is a lower-case letter and fold is set.
@@ -64,7 +74,11 @@ func upper(c byte, fold bool) byte {
 // anchors a literal, as far as p shows.
 func (r *Rules) literalAt(p []byte, i, low int) bool {
 	c := p[i]
-	for k := int(r.literalOf[c]) - 1; k < r.literalCount; k++ {
+	first := int(r.literalOf[c]) - 1
+	if near := i - 1 + 2*int(r.literals[first].first()); near < low || near < len(p) && r.beside[first]>>(p[near]&31)&1 == 0 {
+		return false
+	}
+	for k := first; k < r.literalCount; k++ {
 		l := &r.literals[k]
 		if a := l.text[l.anchor]; a != c && (!l.fold || a != c|0x20) {
 			break
@@ -74,6 +88,15 @@ func (r *Rules) literalAt(p []byte, i, low int) bool {
 		}
 	}
 	return false
+}
+
+// first is 1 if the anchor is the first character, else 0. Literals with the same
+// anchor are alike in that.
+func (l *literal) first() uint8 {
+	if l.anchor == 0 {
+		return 1
+	}
+	return 0
 }
 
 // stands says whether the literal stands at the beginning of p, as far as p goes.

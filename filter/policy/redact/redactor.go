@@ -136,6 +136,9 @@ func (r *Redactor) resume(p []byte) int {
 // keep writes what is decided of src and holds the rest, of which the bytes
 // from next on are not decoded yet.
 func (r *Redactor) keep(src []byte, next int) {
+	if r.w.n-r.w.floor > mostHeld {
+		r.slide(src, next)
+	}
 	first := next
 	if r.w.floor < r.w.n {
 		first = int(r.w.start[r.w.floor])
@@ -183,6 +186,9 @@ func (r *Redactor) run(src []byte, i, least int) (int, bool) {
 func (r *Redactor) units(src []byte, i int) (int, bool) {
 	w := &r.w
 	for i < len(src) {
+		if i = w.plain(src, i); i == len(src) {
+			break
+		}
 		code, size := asciiCode[src[i]], 1
 		if decoded[src[i]] {
 			if code, size = decode(src[i:]); size == 0 {
@@ -193,7 +199,7 @@ func (r *Redactor) units(src []byte, i int) (int, bool) {
 		case code == codeIgnore && w.n > 0 && i+size-int(w.end[w.n-1]) <= maxSkipRaw:
 		case w.accepts(code):
 			w.add(code, i, i+size)
-			if w.n == maxUnits || i+size-int(w.start[min(w.floor, w.n-1)]) > slideRaw {
+			if w.full(i + size) {
 				r.slide(src, i+size)
 			}
 		case w.n == 0:

@@ -22,13 +22,15 @@ type Rules struct {
 	// byLength holds those that do not begin with a digit, or may begin with a group
 	// of as many.
 	byLength [32]detectorSet
-	// afterLetter and afterDigit hold those that may begin behind such a unit.
-	afterLetter, afterDigit detectorSet
+	// behind holds those that may begin behind a unit, by whether that is a letter or
+	// a digit.
+	behind [isDigit | isLetter + 1]detectorSet
 	// minDigits is the least number of digits by which the search knows a match.
 	minDigits int
 	// literals are in the order of their anchors; literalOf holds, by raw byte, one
 	// more than the index of the first one that it anchors.
 	literals     [maxLiterals]literal
+	beside       [maxLiterals]uint32 // by the first literal of an anchor: the low bits of what stands beside that
 	literalCount int
 	literalOf    [256]uint8
 }
@@ -75,12 +77,12 @@ func (r *Rules) add(d *detector, bit detectorSet) {
 			r.byLength[n] |= bit
 		}
 	}
-	switch d.where {
-	case anywhere:
-		r.afterDigit |= bit
-		r.afterLetter |= bit
-	case afterNonDigit:
-		r.afterLetter |= bit
+	r.behind[0] |= bit
+	if d.where != afterNonAlnum {
+		r.behind[isLetter] |= bit
+	}
+	if d.where == anywhere {
+		r.behind[isDigit] |= bit
 	}
 	if d.digits > 0 {
 		r.minDigits = min(r.minDigits, int(d.digits))

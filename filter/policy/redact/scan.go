@@ -44,16 +44,11 @@ func (r *Redactor) scan(src []byte, limit int) {
 // asked returns the detectors to ask about a match that begins with unit i.
 func (r *Redactor) asked(i int) detectorSet {
 	w := &r.w
-	set := r.rules.begin[w.code[i]]
-	if set == 0 {
-		return 0
+	set := r.rules.begin[w.code[i]&127]
+	if i > 0 {
+		set &= r.rules.behind[props[w.code[i-1]]&(isDigit|isLetter)]
 	}
-	if w.has(i-1, isDigit) {
-		set &= r.rules.afterDigit
-	} else if w.letterAt(i - 1) {
-		set &= r.rules.afterLetter
-	}
-	if set != 0 && w.digitAt(i) {
+	if set != 0 && props[w.code[i]]&isDigit != 0 {
 		set &= r.rules.byLength[min(w.groupEnd(i)-i, 31)]
 	}
 	return set

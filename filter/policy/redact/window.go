@@ -8,7 +8,8 @@ package redact
 //	others:  maxMatch units and 5 of context behind it;
 //	         maxMatchRaw + 5*(maxUnitRaw + maxSkipRaw) = 614 bytes
 const (
-	maxUnits  = 256  // units in a window
+	maxUnits  = 512  // units in a window
+	mostHeld  = 240  // undecided units behind the end of a chunk
 	maxRaw    = 1024 // raw bytes of a window's undecided units and what follows them
 	slideRaw  = 896  // raw bytes at which the window slides; the rest is room for a unit
 	ripeUnits = 208
@@ -30,6 +31,7 @@ type window struct {
 	n     int  // units
 	floor int  // units before it are decided: matches neither begin nor reach there
 	user  bool // the authority of a URL goes on
+	ats   int  // behind the last '@'
 	code  [maxUnits]byte
 	start [maxUnits]int32 // first raw byte
 	end   [maxUnits]int32 // behind the last raw byte
@@ -41,7 +43,7 @@ type span struct {
 	more       rest // what may go on behind end
 }
 
-func (w *window) reset() { w.n, w.floor, w.user = 0, 0, false }
+func (w *window) reset() { w.n, w.floor, w.user, w.ats = 0, 0, false, 0 }
 
 // accepts says whether a unit of this code continues the run. A few separators
 // do so behind a digit or an upper-case letter, and then only another of those
@@ -60,7 +62,7 @@ func (w *window) accepts(code byte) bool {
 	case p&isRun == 0:
 		return code == codePlateEnd && w.plateOpen()
 	case last&isSep != 0:
-		return p&(isDigit|isUpper) != 0 || w.code[w.n-1] == ' ' && w.scheme(w.n-1)
+		return p&isJoined != 0 || w.code[w.n-1] == ' ' && w.scheme(w.n-1)
 	}
 	return last&isStart != 0 && p&isLetter != 0
 }
@@ -72,7 +74,7 @@ func (w *window) joins() bool {
 	for i >= 0 && w.n-1-i < maxSeps && props[w.code[i]]&isSep != 0 {
 		i--
 	}
-	return i >= 0 && props[w.code[i]]&(isDigit|isUpper) != 0 || i < 0 && w.code[0] == '('
+	return i >= 0 && props[w.code[i]]&isJoined != 0 || i < 0 && w.code[0] == '('
 }
 
 // scheme says whether the name of a scheme of credentials ends before unit i.
@@ -111,9 +113,52 @@ func (w *window) add(code byte, start, end int) {
 	w.start[w.n] = int32(start)
 	w.end[w.n] = int32(end)
 	w.n++
-	if code == '/' {
+	switch code {
+	case '/':
 		w.user = w.literal(w.n-3, "://")
+	case '@':
+		w.ats = w.n
 	}
+}
+
+// plain appends the units at offset i of src that are ordinary characters in the midst
+// of a run, of one byte each, while there is room, and returns the offset behind them.
+// It does what accepts and add do, for those that are by far the most.
+func (w *window) plain(src []byte, i int) int {
+	if w.n == 0 || w.floor >= w.n {
+		return i
+	}
+	n := w.n
+	end := min(len(src), i+maxUnits-1-n, int(w.start[w.floor])+slideRaw)
+	last := props[w.code[n-1]]
+	for i < end && n < maxUnits {
+		f := midst[src[i]]
+		if f&last&isRun == 0 && (f&isSep == 0 || last&isJoined == 0) && (last&isSep == 0 || f&isJoined == 0) {
+			break
+		}
+		w.code[n] = src[i]
+		w.start[n] = int32(i)
+		w.end[n] = int32(i + 1)
+		n, i, last = n+1, i+1, f
+	}
+	w.n = n
+	return i
+}
+
+// midst holds the properties of the bytes that are a unit as they are and ask no
+// question of the window.
+var midst = func() (t [256]uint16) {
+	for c := range t {
+		if !decoded[c] && c != '/' && c != '@' {
+			t[c] = props[asciiCode[c]]
+		}
+	}
+	return t
+}()
+
+// full says whether the window must slide when the source was read up to offset pos.
+func (w *window) full(pos int) bool {
+	return w.n == maxUnits || pos-int(w.start[min(w.floor, w.n-1)]) > slideRaw
 }
 
 // ripe returns how many units can be decided, given that the source was read
@@ -140,6 +185,7 @@ func (w *window) drop() {
 	copy(w.end[:], w.end[base:w.n])
 	w.n -= base
 	w.floor -= base
+	w.ats -= base
 }
 
 // rebase moves the offsets into a source that begins at offset by of the old.
