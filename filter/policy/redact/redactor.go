@@ -14,6 +14,8 @@ type Redactor struct {
 	out    Output
 	err    error
 	counts [Kinds]uint32
+	long   long
+	room   [64]byte // of what is written in place of a value
 
 	words  kindSet // kinds with a context word in the name of the string's key
 	next   kindSet // the same of the next string

@@ -1,101 +1,94 @@
 package redact
 
-import (
-	"unsafe"
+import "github.com/weirmesh/weir/filter/policy/spec"
 
-	"github.com/weirmesh/weir/filter/policy/spec"
-)
+// hmacBytes is how much of a code stands in the text of mode hmac: 40 bits, so that
+// among a million values half the time no two have the same.
+const hmacBytes = 5
 
-// stars is what masked characters become, one for each.
-var stars = func() (s [maxLocal]byte) {
-	for i := range s {
-		s[i] = '*'
-	}
-	return s
-}()
-
-// replace replaces a match. A mask leaves separators where they are.
+// replace does with a match in the window what the rules say.
 func (r *Redactor) replace(src []byte, kind spec.EntityKind, m span) {
 	r.counts[kind]++
+	r.of.found(r.rules, kind)
 	r.w.floor = m.end
-	if r.rules.mode[kind] == spec.RedactTag {
-		r.put(src, m, tags[kind])
-		return
-	}
-	i, end := r.hidden(kind, m)
-	if kind == spec.EntityEmail {
-		r.w.floor = end + 1 // the domain is searched on for numbers
-	}
-	for i < end {
-		j := i
-		for j < end && (kind == spec.EntityEmail || props[r.w.code[j]]&isSep == 0) {
-			j++
-		}
-		r.mask(src, i, j)
-		i = j + 1
-	}
-}
-
-// hidden returns what of a match a mask hides.
-func (r *Redactor) hidden(kind spec.EntityKind, m span) (start, end int) {
-	switch kind {
-	case spec.EntityPhone:
-		return r.w.digitsBefore(m.end, 8), r.w.digitsBefore(m.end, 4)
-	case spec.EntityBankCard:
-		return m.start, r.w.digitsBefore(m.end, 4)
-	case spec.EntityResidentID:
-		return m.start + 3, m.end - 2
-	case spec.EntityEmail:
-		at := m.start
-		for r.w.code[at] != '@' {
-			at++
-		}
-		return min(m.start+1, at-1), at
-	}
-	return m.start, m.end
-}
-
-// digitsBefore returns the unit with the n-th digit before unit i.
-func (w *window) digitsBefore(i, n int) int {
-	for n > 0 {
-		i--
-		if w.digitAt(i) {
-			n--
+	mode := r.rules.mode[kind]
+	if r.of.wantsDigest() || mode == spec.RedactHMAC || mode == spec.RedactToken || mode == spec.RedactFormat {
+		if r.of.keys == nil {
+			mode = spec.RedactTag
+		} else {
+			r.identify(src, kind, m)
+			r.know(kind)
 		}
 	}
-	return i
+	switch mode {
+	case spec.RedactDetect:
+	case spec.RedactMask:
+		r.mask(src, kind, m)
+	case spec.RedactToken:
+		r.tokenize(src, kind, m)
+	case spec.RedactFormat:
+		r.put(src, m, r.reformat(src, kind, m))
+	default:
+		r.put(src, m, r.text(kind, mode))
+	}
 }
 
-// openLong replaces a match of which the window holds the beginning; the rest is
-// swallowed.
-func (r *Redactor) openLong(src []byte, kind spec.EntityKind, m span) {
-	r.counts[kind]++
-	r.w.floor = m.end
-	r.put(src, m, tags[kind])
+// know keeps the digest of the value that was identified, if it is wanted.
+func (r *Redactor) know(kind spec.EntityKind) {
+	if r.of.wantsDigest() {
+		r.of.know(r.rules, kind, &r.of.keys.sum)
+	}
 }
 
-// swallow takes more of the match that is open.
-func (r *Redactor) swallow([]byte) {}
-
-// closeLong ends the match that is open.
-func (r *Redactor) closeLong() {}
-
-// mask writes a star for each of the units [start, end).
-func (r *Redactor) mask(src []byte, start, end int) {
-	if start >= end {
-		return
+// text returns what is written in place of a value that was identified.
+func (r *Redactor) text(kind spec.EntityKind, mode spec.RedactionMode) []byte {
+	tag := tags[kind]
+	switch mode {
+	case spec.RedactDrop:
+		return nil
+	case spec.RedactHMAC:
+		b := append(append(r.room[:0], tag[:len(tag)-1]...), ':')
+		return append(appendLetters(b, r.of.keys.sum[:hmacBytes]), '>')
 	}
-	r.write(src[r.from:r.w.start[start]])
-	for n := end - start; n > 0; n -= len(stars) {
-		r.write(stars[:min(n, len(stars))])
+	return view(tag)
+}
+
+// tokenize keeps a value that was identified, unless it is kept already, and writes its
+// token.
+func (r *Redactor) tokenize(src []byte, kind spec.EntityKind, m span) {
+	keys, v := r.of.keys, r.of.open()
+	id := keys.sum[16:24]
+	i := v.find(kind, id)
+	if i < 0 {
+		var known [8]byte
+		copy(known[:], id)
+		from := v.used
+		if v.add(r.appendText(keys.text[:0], src, m)) {
+			i = r.of.keep(kind, from, known[:])
+		}
+		if i < 0 {
+			v.drop(from)
+		}
 	}
-	r.from = int(r.w.end[end-1])
+	r.put(src, m, r.token(kind, i))
+}
+
+// token returns the token of a value that is kept. If it is not, i is negative, and the
+// rules say whether that is an error; its tag is safe either way.
+func (r *Redactor) token(kind spec.EntityKind, i int) []byte {
+	if i >= 0 {
+		return r.of.vault.appendToken(r.room[:0], i)
+	}
+	if r.rules.failure == spec.FailClosed && r.err == nil {
+		r.err = ErrVaultFull
+	}
+	return view(tags[kind])
 }
 
 // put writes text in place of a match.
-func (r *Redactor) put(src []byte, m span, text string) {
+func (r *Redactor) put(src []byte, m span, text []byte) {
 	r.write(src[r.from:r.w.start[m.start]])
-	r.write(unsafe.Slice(unsafe.StringData(text), len(text))) // its memory is never written
+	r.write(text)
 	r.from = int(r.w.end[m.end-1])
 }
 

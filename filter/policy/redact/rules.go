@@ -12,11 +12,11 @@ type detectorSet = uint64
 // *Rules redacts nothing.
 type Rules struct {
 	class     [256]uint8 // what a raw byte asks of the search, see search.go
-	mode      [Kinds]spec.RedactionMode
 	on        [Kinds]bool
 	threshold uint8
 	email     bool
 	plate     bool
+	modes
 	// begin holds the detectors to try at a unit, by its code.
 	begin [128]detectorSet
 	// byLength holds those that do not begin with a digit, or may begin with a group
@@ -39,15 +39,7 @@ type Rules struct {
 // apply in a direction. It returns nil if there are none.
 func Compile(redaction *spec.Redaction, d spec.Direction) *Rules {
 	r := &Rules{threshold: redaction.MinScore()}
-	found := false
-	for i := range redaction.Entities {
-		if e := &redaction.Entities[i]; e.Applies(d) {
-			found = true
-			r.on[e.Kind] = true
-			r.mode[e.Kind] = e.Mode
-		}
-	}
-	if !found {
+	if !r.setModes(redaction, d) {
 		return nil
 	}
 	r.compile()

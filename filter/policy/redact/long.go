@@ -1,0 +1,94 @@
+package redact
+
+import (
+	"github.com/weirmesh/weir/filter/policy/sha256"
+	"github.com/weirmesh/weir/filter/policy/spec"
+)
+
+// long is a match that goes on beyond the window.
+type long struct {
+	kind spec.EntityKind
+	mode spec.RedactionMode
+	from int  // of the value in the vault
+	lost bool // it cannot be kept there
+	mask [8]byte
+	n    int         // bytes of the mask
+	mac  sha256.HMAC // of what was read of the value
+}
+
+// openLong takes a match of which m is in the window and the rest follows. What stands
+// in its place is written when it ends.
+func (r *Redactor) openLong(src []byte, kind spec.EntityKind, m span) {
+	l, of := &r.long, r.of
+	r.counts[kind]++
+	of.found(r.rules, kind)
+	r.w.floor = m.end
+	l.kind, l.mode = kind, r.rules.mode[kind]
+	l.n = copy(l.mask[:], r.secretMask(kind, m))
+	if of.keys == nil && (l.mode == spec.RedactHMAC || l.mode == spec.RedactToken) {
+		l.mode = spec.RedactTag
+	}
+	if of.keys != nil {
+		l.mac = of.keys.values
+		of.keys.begin(&l.mac, kind)
+		l.mac.Write(r.canonical(of.keys.text[:0], src, kind, m))
+	}
+	if l.mode == spec.RedactToken {
+		v := of.open()
+		l.from = v.used
+		l.lost = !v.add(r.appendText(of.keys.text[:0], src, m))
+	}
+	if l.mode == spec.RedactDetect {
+		r.write(src[r.from:r.w.end[m.end-1]])
+	} else {
+		r.write(src[r.from:r.w.start[m.start]])
+	}
+	r.from = int(r.w.end[m.end-1])
+}
+
+// swallow takes more raw bytes of the match.
+func (r *Redactor) swallow(raw []byte) {
+	l := &r.long
+	if r.of.keys != nil {
+		l.mac.Write(raw)
+	}
+	switch l.mode {
+	case spec.RedactDetect:
+		r.write(raw)
+	case spec.RedactToken:
+		l.lost = l.lost || !r.of.vault.add(raw)
+	}
+}
+
+// closeLong ends the match.
+func (r *Redactor) closeLong() {
+	l, keys := &r.long, r.of.keys
+	if keys != nil {
+		l.mac.Sum(&keys.sum)
+		r.know(l.kind)
+	}
+	switch l.mode {
+	case spec.RedactDetect:
+	case spec.RedactMask:
+		r.write(l.mask[:l.n])
+	case spec.RedactToken:
+		r.write(r.token(l.kind, r.keepLong()))
+	default:
+		r.write(r.text(l.kind, l.mode))
+	}
+}
+
+// keepLong keeps the value that was read into the vault, and returns its number or -1.
+func (r *Redactor) keepLong() int {
+	l, v := &r.long, r.of.vault
+	var id [8]byte
+	copy(id[:], r.of.keys.sum[16:])
+	i := v.find(l.kind, id[:])
+	if i < 0 && !l.lost {
+		if i = r.of.keep(l.kind, l.from, id[:]); i >= 0 {
+			return i
+		}
+	}
+	v.drop(l.from)
+	return i
+}

@@ -1,0 +1,47 @@
+package redact
+
+import "github.com/weirmesh/weir/filter/policy/spec"
+
+// modes is what rules do with values that are found.
+type modes struct {
+	direction spec.Direction
+	failure   spec.Failure // of a value that cannot be kept for its token
+	mode      [Kinds]spec.RedactionMode
+	shape     [Kinds]spec.MaskShape
+	probe     *Rules // find what mode format must not make; nil without that mode
+}
+
+// setModes takes over the entities that apply in a direction. It says whether there are
+// any.
+func (r *Rules) setModes(redaction *spec.Redaction, d spec.Direction) bool {
+	r.direction, r.failure = d, redaction.OnFailure
+	found, format := false, false
+	for i := range redaction.Entities {
+		e := &redaction.Entities[i]
+		if !e.Applies(d) {
+			continue
+		}
+		found = true
+		r.on[e.Kind], r.mode[e.Kind], r.shape[e.Kind] = true, e.Mode, e.Shape
+		format = format || e.Mode == spec.RedactFormat
+		if e.Mode == spec.RedactToken && d == spec.DirectionResponse {
+			r.mode[e.Kind] = spec.RedactTag // it is no value of the caller
+		}
+	}
+	if format {
+		r.probe = probeOf(redaction, d)
+	}
+	return found
+}
+
+// probeOf returns rules that only look, wherever a context word might stand.
+func probeOf(redaction *spec.Redaction, d spec.Direction) *Rules {
+	probe := spec.Redaction{Threshold: 1}
+	if score := redaction.MinScore(); score > contextScore {
+		probe.Threshold = score - contextScore
+	}
+	for _, e := range redaction.Entities {
+		probe.Entities = append(probe.Entities, spec.Entity{Kind: e.Kind, Mode: spec.RedactDetect, Directions: e.Directions})
+	}
+	return Compile(&probe, d)
+}

@@ -1,0 +1,255 @@
+package redact_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/weirmesh/weir/filter/policy/redact"
+	"github.com/weirmesh/weir/filter/policy/spec"
+)
+
+// vm returns keys that are always the same.
+func vm(seed byte) *redact.Keys {
+	k := &redact.Keys{}
+	k.Seed(&[32]byte{seed})
+	return k
+}
+
+// request redacts one string of a request in a session.
+func request(t testing.TB, s *redact.Session, r *redact.Rules, in string, sizes ...int) (string, error) {
+	t.Helper()
+	var redactor redact.Redactor
+	out := &sink{}
+	redactor.Reset(r, s, out)
+	redactor.StringStart()
+	for i, k := 0, 0; i < len(in); k++ {
+		n := len(in)
+		if len(sizes) > 0 {
+			n = sizes[k%len(sizes)]
+		}
+		if err := redactor.Bytes([]byte(in[i:min(i+n, len(in))])); err != nil {
+			return string(out.b), err
+		}
+		i += n
+	}
+	err := redactor.StringEnd()
+	return string(out.b), err
+}
+
+// in redacts a string in a session of its own.
+func in(t testing.TB, r *redact.Rules, text string) string {
+	t.Helper()
+	s := &redact.Session{}
+	s.Reset(vm(1), false)
+	got, err := request(t, s, r, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func shaped(shape spec.MaskShape, kind spec.EntityKind) *redact.Rules {
+	return redact.Compile(&spec.Redaction{Entities: []spec.Entity{{Kind: kind, Shape: shape}}}, spec.DirectionRequest)
+}
+
+func TestShapes(t *testing.T) {
+	for _, tt := range []struct {
+		kind                            spec.EntityKind
+		in, usual, article, last4, full string
+	}{
+		{spec.EntityPhone, "13812345678", "138****5678", "138****78", "*******5678", "***********"},
+		{spec.EntityPhone, "+86 138-1234-5678", "+86 138-****-5678", "138****78", "+** ***-****-5678", "+** ***-****-****"},
+		{spec.EntityResidentID, "11010519491231002X", "110*************2X", "***1949***", "**************002X", "******************"},
+		{spec.EntityBankCard, "4111 1111 1111 1111", "**** **** **** 1111", "**** **** **** 1111", "**** **** **** 1111", "**** **** **** ****"},
+		{spec.EntityEmail, "zhang@example.com", "z****@example.com", "z****@example.com", "*****@******e.com", "*****@*******.***"},
+		{spec.EntityEmail, "z@example.com", "*@example.com", "*@example.com", "*@******e.com", "*@*******.***"},
+	} {
+		for shape, want := range []string{tt.usual, tt.article, tt.last4, tt.full} {
+			if got := in(t, shaped(spec.MaskShape(shape), tt.kind), "("+tt.in+")"); got != "("+want+")" {
+				t.Errorf("%s %s: %s, want %s", spec.MaskShape(shape), tt.in, got, want)
+			}
+		}
+	}
+}
+
+func TestModes(t *testing.T) {
+	const text = "a 13812345678 b zhang@example.com c"
+	for mode, want := range map[spec.RedactionMode]string{
+		spec.RedactMask:   `a 138\*{4}5678 b z\*{4}@example\.com c`,
+		spec.RedactTag:    `a <PHONE> b <EMAIL> c`,
+		spec.RedactHMAC:   `a <PHONE:[b-t]{10}> b <EMAIL:[b-t]{10}> c`,
+		spec.RedactFormat: `a 1[01]\d{9} b [a-z]{5}@[a-z]{7}\.\d[a-z]{2} c`,
+		spec.RedactDrop:   `a  b  c`,
+		spec.RedactToken:  `a \[PHONE_1_[b-t]{8}\] b \[EMAIL_2_[b-t]{8}\] c`,
+		spec.RedactBlock:  `a <PHONE> b <EMAIL> c`,
+		spec.RedactDetect: regexp.QuoteMeta(text),
+	} {
+		s := &redact.Session{}
+		s.Reset(vm(1), false)
+		got, err := request(t, s, rules(mode), text)
+		if err != nil || !regexp.MustCompile("^"+want+"$").MatchString(got) {
+			t.Errorf("%s: %q %v, want %s", mode, got, err, want)
+		}
+		if s.Count(spec.DirectionRequest, spec.EntityPhone) != 1 || s.Count(spec.DirectionResponse, spec.EntityPhone) != 0 ||
+			s.Mode(spec.DirectionRequest, spec.EntityEmail) != mode {
+			t.Errorf("%s: the session counts wrongly", mode)
+		}
+		if s.Blocked() != (mode == spec.RedactBlock) || s.HasTokens() != (mode == spec.RedactToken) {
+			t.Errorf("%s: blocked %v, tokens %v", mode, s.Blocked(), s.HasTokens())
+		}
+	}
+}
+
+// Without keys no mode leaks: what needs them tags.
+func TestWithoutKeys(t *testing.T) {
+	for _, mode := range []spec.RedactionMode{spec.RedactHMAC, spec.RedactToken, spec.RedactFormat} {
+		if got, err := request(t, &redact.Session{}, rules(mode), "13812345678"); got != "<PHONE>" || err != nil {
+			t.Errorf("%s: %q %v", mode, got, err)
+		}
+	}
+}
+
+// The same value is the same however it is spelled, under one key.
+func TestSameValue(t *testing.T) {
+	spellings := map[spec.EntityKind][]string{
+		spec.EntityPhone:      {"13812345678", "138 1234 5678", "+86-138-1234-5678", "１３８１２３４５６７８", `\u0031\u0033812345678`, "138\u200b12345678"},
+		spec.EntityEmail:      {"zhang@example.com", "Zhang@Example.COM", "zhang%40example.com", `zhang\u0040example.com`, "ｚhang＠example.com"},
+		spec.EntityResidentID: {"11010519491231002X", "11010519491231002x", "110105 19491231 002X"},
+		spec.EntityBankCard:   {"4111111111111111", "4111-1111-1111-1111"},
+	}
+	for kind, all := range spellings {
+		for _, mode := range []spec.RedactionMode{spec.RedactHMAC, spec.RedactToken} {
+			s := &redact.Session{}
+			s.Reset(vm(1), true)
+			var first string
+			for _, text := range all {
+				got, err := request(t, s, rules(mode, kind), text)
+				if err != nil || first != "" && got != first || got == text {
+					t.Errorf("%s of %s: %q, and %q before (%v)", mode, text, got, first, err)
+				}
+				first = got
+			}
+			if d := s.Digests(); len(d) != 1 || d[0].Kind != kind || d[0].Direction != spec.DirectionRequest || d[0].Sum == [8]byte{} {
+				t.Errorf("%s: digests %v", kind, d)
+			}
+		}
+	}
+	a := in(t, rules(spec.RedactHMAC), "13812345678")
+	other := &redact.Session{}
+	other.Reset(vm(2), false)
+	if b, _ := request(t, other, rules(spec.RedactHMAC), "13812345678"); a == b {
+		t.Errorf("%s under two keys", a)
+	}
+}
+
+func TestDigestsAreBounded(t *testing.T) {
+	s := &redact.Session{}
+	s.Reset(vm(1), true)
+	for i := range 50 {
+		if _, err := request(t, s, tagAll, fmt.Sprintf("138123456%02d", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(s.Digests()) != 16 || s.Count(spec.DirectionRequest, spec.EntityPhone) != 50 {
+		t.Errorf("%d digests, %d values", len(s.Digests()), s.Count(spec.DirectionRequest, spec.EntityPhone))
+	}
+	s.Reset(vm(1), false)
+	if len(s.Digests()) != 0 || s.Count(spec.DirectionRequest, spec.EntityPhone) != 0 {
+		t.Error("Reset leaves something")
+	}
+}
+
+// What modes write is not found again by the same rules, alone or in its text.
+func TestNothingNewIsFound(t *testing.T) {
+	random := rand.New(rand.NewPCG(21, 22))
+	for _, mode := range []spec.RedactionMode{spec.RedactMask, spec.RedactTag, spec.RedactHMAC, spec.RedactFormat, spec.RedactToken} {
+		r := rules(mode)
+		for range 2000 {
+			text := sentence(random)
+			out := in(t, r, text)
+			s := &redact.Session{}
+			s.Reset(vm(3), false)
+			again, err := request(t, s, rules(spec.RedactTag), out)
+			if err != nil || again != out && (mode != spec.RedactMask || !strings.Contains(text, "@")) {
+				t.Fatalf("%s: %q became %q, in which %q was found (%v)", mode, text, out, again, err)
+			}
+		}
+	}
+}
+
+// sentence is text with values in it.
+func sentence(random *rand.Rand) string {
+	var b strings.Builder
+	for range 1 + random.IntN(4) {
+		b.WriteString([]string{"电话", "mail to ", "卡号：", "(", "id=", "x "}[random.IntN(6)])
+		switch random.IntN(4) {
+		case 0:
+			fmt.Fprintf(&b, "1%d%09d", []int{38, 50, 99, 77}[random.IntN(4)], random.IntN(1e9))
+		case 1:
+			card := fmt.Sprintf("62%013d", random.Int64N(1e13))
+			card += string(luhnDigit(card))
+			b.WriteString(card[:4] + " " + card[4:8] + " " + card[8:12] + " " + card[12:])
+		case 2:
+			b.WriteString(residentID(fmt.Sprintf("110105%04d%02d%02d%03d", 1950+random.IntN(60), 1+random.IntN(12), 1+random.IntN(28), random.IntN(1000))))
+		case 3:
+			fmt.Fprintf(&b, "user%d@mail%d.example.com", random.IntN(1000), random.IntN(10))
+		}
+		b.WriteString([]string{"。", ", ", ")", "\\n", " "}[random.IntN(5)])
+	}
+	return b.String()
+}
+
+// A value of another form is no valid one, whatever the value was.
+func TestFormatIsNeverValid(t *testing.T) {
+	random := rand.New(rand.NewPCG(23, 24))
+	r := rules(spec.RedactFormat)
+	for range 3000 {
+		card := fmt.Sprintf("4%014d", random.Int64N(1e14))
+		card += string(luhnDigit(card))
+		out := in(t, r, card)
+		if len(out) != len(card) || out[0] != '0' {
+			t.Fatalf("%s became %s", card, out)
+		}
+	}
+}
+
+// Any chunks give the same.
+func TestModesInChunks(t *testing.T) {
+	const text = `电话 138 1234 5678, zhang\u0040example.com；13812345678 卡 4111 1111 1111 1111\n`
+	for mode := range spec.RedactionMode(spec.RedactionModes) {
+		var want string
+		for _, size := range []int{1000, 1, 2, 3, 7, 20} {
+			s := &redact.Session{}
+			s.Reset(vm(1), true)
+			got, err := request(t, s, rules(mode), text, size)
+			if err != nil || want != "" && got != want || !validJSON(got) {
+				t.Errorf("%s in chunks of %d: %q %v, want %q", mode, size, got, err, want)
+			}
+			want = got
+		}
+	}
+}
+
+func TestModesAllocateNothing(t *testing.T) {
+	keys, out := vm(1), &sink{b: make([]byte, 0, 1<<16)}
+	var r redact.Redactor
+	s := &redact.Session{}
+	text := []byte("138 1234 5678, zhang@example.com, 4111 1111 1111 1111")
+	for mode := range spec.RedactionMode(spec.RedactionModes) {
+		rules := rules(mode)
+		if n := testing.AllocsPerRun(100, func() {
+			out.b = out.b[:0]
+			s.Reset(keys, true)
+			r.Reset(rules, s, out)
+			r.StringStart()
+			_ = r.Bytes(text)
+			_ = r.StringEnd()
+			s.Release()
+		}); n != 0 {
+			t.Errorf("%s: %v allocations", mode, n)
+		}
+	}
+}
