@@ -9,7 +9,8 @@ var replyCodes = [...]string{
 	"invalid_path", "model_not_found", "version_not_found", "unknown_url", "request_too_large",
 	"overloaded", "unsupported_media_type", "unsupported_content_encoding", "rate_limit_exceeded",
 	"insufficient_quota", "missing_key", "limiter_unavailable", "ok", "length_required",
-	"internal_error", "invalid_message", "grpc_not_served", "other",
+	"internal_error", "invalid_message", "grpc_not_served", "personal_data",
+	"too_many_values", "other",
 }
 
 // wayNames are the ways to settle in the order of engine.Way, each with a counter

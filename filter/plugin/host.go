@@ -7,6 +7,7 @@ import (
 
 	"github.com/weirmesh/weir/filter/policy/bucket"
 	"github.com/weirmesh/weir/filter/policy/journal"
+	"github.com/weirmesh/weir/filter/policy/redact"
 )
 
 // workerHost is the engine.Host of all streams of a worker.
@@ -15,6 +16,8 @@ type workerHost struct {
 	store  pageStore
 	leases leases
 	list   journal.Journal // of the worker's open reservations
+	keys   redact.Keys
+	keyed  bool
 }
 
 // seed seeds the random numbers once a VM, so that workers do not run in step.
@@ -25,6 +28,22 @@ func (h *workerHost) seed() {
 		h.random.state = uint64(now())
 	}
 	h.leases.host, h.leases.self = workerLeases{}, h.random.next()
+	if wasiRandomGet(unsafe.Pointer(&keySeed), uint32(unsafe.Sizeof(keySeed))) == 0 {
+		h.keys.Seed(&keySeed)
+		h.keyed = true
+	}
+	clear(keySeed[:])
+}
+
+var keySeed [32]byte // a local variable would be allocated
+
+// Keys are the secrets for what is made of personal data, nil without random numbers:
+// tokens that can be guessed would not do.
+func (h *workerHost) Keys() *redact.Keys {
+	if !h.keyed {
+		return nil
+	}
+	return &h.keys
 }
 
 // newEpoch is a random number, drawn apart from those that requests are spread by.

@@ -112,7 +112,7 @@ func (s *Stream) overflow() bool {
 	if s.program.doc.Settings.Overflow == spec.OverflowRefuse || s.model < 0 || s.named() {
 		return s.refuseLarge()
 	}
-	if !s.admitRPC() || !s.decide() {
+	if !s.clean() || !s.admitRPC() || !s.decide() {
 		return false
 	}
 	s.edits.remove("content-length")
@@ -125,6 +125,9 @@ func (s *Stream) finish(whole bool) Action {
 	s.anyModel()
 	if s.model < 0 {
 		s.refuse(&noModel, "model", "The request names no model.")
+		return s.done()
+	}
+	if !s.clean() {
 		return s.done()
 	}
 	if s.phase != phaseStream {

@@ -32,6 +32,9 @@ type Host interface {
 	Now() int64
 	// Random returns a random number, without secrecy.
 	Random() uint64
+	// Keys are the secrets for what is made of personal data. They may change between
+	// requests alone.
+	Keys() *redact.Keys
 	// Peer returns the SPIFFE ID that the downstream proved, nil if it proved none.
 	// It is read at once and not kept.
 	Peer() []byte

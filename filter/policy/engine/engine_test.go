@@ -10,6 +10,7 @@ import (
 	"github.com/weirmesh/weir/filter/policy/bucket"
 	"github.com/weirmesh/weir/filter/policy/engine"
 	"github.com/weirmesh/weir/filter/policy/hold"
+	"github.com/weirmesh/weir/filter/policy/redact"
 	"github.com/weirmesh/weir/filter/policy/spec"
 )
 
@@ -20,11 +21,18 @@ type host struct {
 	peer       string
 	properties map[string]string
 	fails      int // the take that fails, counted from 1
+	keys       redact.Keys
 
 	randoms, peers, takes, gives int
 }
 
-func newHost() *host { return &host{Memory: bucket.NewMemory(64), now: 1_700_000_000_000_000_000} }
+func newHost() *host {
+	h := &host{Memory: bucket.NewMemory(64), now: 1_700_000_000_000_000_000}
+	h.keys.Seed(&[32]byte{1})
+	return h
+}
+
+func (h *host) Keys() *redact.Keys { return &h.keys }
 
 func (h *host) Now() int64     { return h.now }
 func (h *host) Random() uint64 { h.randoms++; return 1 << 63 }

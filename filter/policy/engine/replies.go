@@ -6,6 +6,7 @@ import (
 	"github.com/weirmesh/weir/filter/policy/hold"
 	"github.com/weirmesh/weir/filter/policy/jsonscan"
 	"github.com/weirmesh/weir/filter/policy/oip"
+	"github.com/weirmesh/weir/filter/policy/redact"
 )
 
 // Codes of the answers (docs/ARCHITECTURE.md, "Answers of the filter").
@@ -234,6 +235,8 @@ func (r *refusal) anthropicType() string {
 	switch {
 	case r.status == 401:
 		return "authentication_error"
+	case r.status == 403:
+		return "permission_error"
 	case r.status == 404:
 		return "not_found_error"
 	case r.status == 413:
@@ -321,6 +324,9 @@ func (s *Stream) refuseOverload() bool {
 
 // refuseBody answers an error of reading or holding the body.
 func (s *Stream) refuseBody(err error) bool {
+	if err == redact.ErrVaultFull {
+		return s.refuse(&tooManyValues, "", "The request holds more personal data than the gateway can put back into the answer.")
+	}
 	switch err := err.(type) {
 	case jsonscan.Error:
 		at := view(s.scratch.integer(s.in.scanner.Offset()))

@@ -199,6 +199,7 @@ var identity = []byte("identity")
 const (
 	grpcInvalidArgument   = 3
 	grpcNotFound          = 5
+	grpcPermissionDenied  = 7
 	grpcResourceExhausted = 8
 	grpcUnimplemented     = 12
 	grpcInternal          = 13
@@ -217,6 +218,8 @@ func (r *refusal) grpcStatus() int32 {
 		return grpcUnavailable
 	case r.status == 401:
 		return grpcUnauthenticated
+	case r.status == 403:
+		return grpcPermissionDenied
 	case r.status == 404:
 		return grpcNotFound
 	case r.status == 413, r.status == 429:

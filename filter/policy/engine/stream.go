@@ -102,6 +102,7 @@ func (s *Stream) Reset(p *Program, h Host) {
 	s.received = 0
 	s.in.reset()
 	s.out.reset(p.doc.Settings.HoldLimit)
+	s.out.session.Reset(h.Keys(), p.doc.Settings.Record)
 	s.model, s.early, s.version, s.versionBy, s.bucket, s.unscanned = none, false, none, versionByRoute, none, false
 	s.charges.count, s.charges.asked = 0, none
 	s.taken = none
@@ -118,6 +119,7 @@ func (s *Stream) Reset(p *Program, h Host) {
 // Reset may follow.
 func (s *Stream) Release() {
 	s.out.release()
+	s.out.session.Release()
 	s.forget()
 	s.program = nil
 }

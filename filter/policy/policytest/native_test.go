@@ -13,6 +13,7 @@ import (
 	"github.com/weirmesh/weir/filter/policy/engine"
 	"github.com/weirmesh/weir/filter/policy/hold"
 	"github.com/weirmesh/weir/filter/policy/policytest"
+	"github.com/weirmesh/weir/filter/policy/redact"
 )
 
 // host surrounds the engine as a vector asks for.
@@ -22,7 +23,10 @@ type host struct {
 	peer       string
 	properties map[string]string
 	fails      bool
+	keys       redact.Keys
 }
+
+func (h *host) Keys() *redact.Keys { return &h.keys }
 
 func (h *host) Now() int64     { return h.now }
 func (h *host) Random() uint64 { return 1 << 63 }

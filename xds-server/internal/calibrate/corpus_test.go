@@ -19,6 +19,7 @@ import (
 	"github.com/weirmesh/weir/filter/policy/bucket"
 	"github.com/weirmesh/weir/filter/policy/engine"
 	"github.com/weirmesh/weir/filter/policy/hold"
+	"github.com/weirmesh/weir/filter/policy/redact"
 	"github.com/weirmesh/weir/filter/policy/spec"
 	"github.com/weirmesh/weir/xds-server/internal/calibrate"
 )
@@ -185,6 +186,7 @@ func (g *gateway) Now() int64             { return 1 }
 func (g *gateway) Random() uint64         { return 1 }
 func (g *gateway) Peer() []byte           { return nil }
 func (g *gateway) Property(string) []byte { return nil }
+func (g *gateway) Keys() *redact.Keys     { return nil }
 
 // line is what the access log says of a request.
 func (g *gateway) line(a *api, parts []string) string {

@@ -6,9 +6,14 @@ import (
 	"github.com/weirmesh/weir/filter/policy/bucket"
 	"github.com/weirmesh/weir/filter/policy/engine"
 	"github.com/weirmesh/weir/filter/policy/hold"
+	"github.com/weirmesh/weir/filter/policy/redact"
 )
 
 type host struct{ *bucket.Memory }
+
+var keys redact.Keys
+
+func (host) Keys() *redact.Keys { return &keys }
 
 func (host) Now() int64     { return 0 }
 func (host) Random() uint64 { return 0 }

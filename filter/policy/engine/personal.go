@@ -1,0 +1,46 @@
+package engine
+
+import (
+	"github.com/weirmesh/weir/filter/policy/jsonscan"
+	"github.com/weirmesh/weir/filter/policy/redact"
+	"github.com/weirmesh/weir/filter/policy/spec"
+)
+
+// Codes of the answers to requests whose personal data may not go through.
+const (
+	CodePersonalData  = "personal_data"
+	CodeTooManyValues = "too_many_values"
+)
+
+var (
+	personalData  = refusal{403, typeRequest, CodePersonalData, "weir_personal_data"}
+	tooManyValues = refusal{413, typeRequest, CodeTooManyValues, "weir_too_many_values"}
+)
+
+// clean refuses a request with values that a rule does not let through. It says what
+// kinds they are and how many, and never a value.
+func (s *Stream) clean() bool {
+	session := &s.out.session
+	if !session.Blocked() {
+		return true
+	}
+	if s.replied {
+		return false
+	}
+	const direction = spec.DirectionRequest
+	b := append(s.scratch.open(), "The request holds personal data that may not be sent:"...)
+	comma := false
+	for kind := range spec.EntityKind(redact.Kinds) {
+		n := session.Count(direction, kind)
+		if n == 0 || session.Mode(direction, kind) != spec.RedactBlock {
+			continue
+		}
+		if comma {
+			b = append(b, ',')
+		}
+		comma = true
+		b = jsonscan.AppendInt(append(b, ' '), int64(n))
+		b = append(append(b, ' '), kind.String()...)
+	}
+	return s.refuse(&personalData, "", view(s.scratch.close(append(b, '.'))))
+}
