@@ -131,7 +131,7 @@ func matchSlackToken(w *window, i int) (span, uint8, bool) {
 // least 20 characters of base64url, some of them digits, and 16 letters and digits
 // in a row or such a word: names of CSS classes and packages have neither.
 func matchOpenAIKey(w *window, i int) (span, uint8, bool) {
-	if !w.literal(i, "sk-") {
+	if !w.literal(i, "sk-") || w.literal(i-3, "sk-") {
 		return miss()
 	}
 	end := w.while(i+3, 60, isKey)

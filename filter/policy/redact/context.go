@@ -6,9 +6,6 @@ import (
 	"github.com/weirmesh/weir/filter/policy/spec"
 )
 
-// kindSet is a set of kinds.
-type kindSet uint32
-
 const (
 	contextChars = 30  // characters before a match in which a context word counts
 	contextBytes = 192 // bytes that they may take
@@ -35,59 +32,67 @@ func (p *past) add(b []byte) {
 // inContext returns the score of a match at unit at, given that of its form, with the
 // words before it and in the name of the string's key.
 func (r *Redactor) inContext(src []byte, at int, kind spec.EntityKind, score uint8) uint8 {
-	set := kindSet(1) << kind
-	if score < r.rules.threshold && score+contextScore >= r.rules.threshold {
-		if (r.words|r.wordsBefore(src, int(r.w.start[at])))&set != 0 {
-			return score + contextScore
-		}
+	set := wordSet(1) << kind
+	weak := score < r.rules.threshold && score+contextScore >= r.rules.threshold
+	if !weak && set&against == 0 {
+		return score
+	}
+	if offset := int(r.w.start[at]); r.wordsAt != offset {
+		r.wordsAt, r.near = offset, r.wordsBefore(src, offset)
+	}
+	switch words := r.words | r.near; {
+	case words>>againstShift&set != 0:
+		return score - min(score, contextScore)
+	case weak && words&set != 0:
+		return score + contextScore
 	}
 	return score
+}
+
+// wordsBefore returns the context words before offset at of src, which may be
+// negative: a part of what is looked at may be of the past.
+func (r *Redactor) wordsBefore(src []byte, at int) wordSet {
+	if at >= contextBytes {
+		return behind(src[at-contextBytes : at]).words(contextChars)
+	}
+	var b [contextBytes]byte
+	now := max(at, 0)
+	before := r.past.b[:r.past.n+at-now]
+	before = before[max(0, len(before)+now-contextBytes):]
+	n := copy(b[:], before)
+	n += copy(b[n:], src[:now])
+	return behind(b[:n]).words(contextChars)
+}
+
+// wordsIn returns the context words in a name.
+func wordsIn(name []byte) wordSet {
+	return behind(name[max(0, len(name)-contextBytes):]).words(contextBytes)
 }
 
 // firstHan is the first of the ideographs.
 const firstHan = 0x3400
 
-// behind reads characters backwards.
-type behind struct {
-	src, past []byte // past stands before src
-	left      int    // bytes that may still be read
-}
+// behind is what stands before a place; it is read backwards.
+type behind []byte
 
-// at returns the i-th byte before the place, from 1 on, or 0.
-func (b *behind) at(i int) byte {
-	switch n := len(b.src); {
-	case i > b.left:
-		return 0
-	case i <= n:
-		return b.src[n-i]
-	default:
-		return b.past[len(b.past)+n-i]
-	}
-}
-
-// skip goes n bytes back.
-func (b *behind) skip(n int) {
-	b.left -= n
-	k := min(n, len(b.src))
-	b.src = b.src[:len(b.src)-k]
-	b.past = b.past[:len(b.past)-(n-k)]
-}
-
-// char returns the character before the place and goes there: a letter, folded from
-// full width, an ideograph, or a space for any other; 0 if there is none.
+// char returns the last character and goes before it: a letter, folded from full
+// width, an ideograph, or a space for any other; 0 if there is none.
 func (b *behind) char() uint32 {
-	for b.left > 0 {
+	for len(*b) > 0 {
 		c, n := b.decode()
-		b.skip(min(n, b.left))
+		*b = (*b)[:len(*b)-n]
 		switch {
-		case c >= 0x80 && foldAny(c) == codeIgnore:
-			continue
-		case c >= 0xFF01 && c <= 0xFF5E:
-			c -= 0xFEE0
-		case c >= 0x80 && c < firstHan:
+		case c|0x20-'a' < 26:
+			return c
+		case c < 0x80:
 			return ' '
 		}
-		if c|0x20-'a' < 26 || c >= firstHan {
+		switch f := foldAny(c); {
+		case f == codeIgnore:
+			continue
+		case props[f]&isLetter != 0:
+			return uint32(f)
+		case c >= firstHan:
 			return c
 		}
 		return ' '
@@ -95,41 +100,28 @@ func (b *behind) char() uint32 {
 	return 0
 }
 
-// decode reads the character before the place, as itself or as an escape.
-func (b *behind) decode() (c uint32, n int) {
-	if last := b.at(1); last < 0x80 {
-		if b.at(5) == 'u' && b.at(6) == '\\' {
-			if c, ok := b.hex(); ok {
-				return c, 6
+// decode reads the last character, as itself or as an escape.
+func (b behind) decode() (c uint32, size int) {
+	n := len(b)
+	last := b[n-1]
+	if last >= 0x80 {
+		for k := n - 1; k >= max(0, n-4); k-- {
+			if b[k] >= 0xC0 {
+				if r, size := utf8.DecodeRune(b[k:]); size == n-k {
+					return uint32(r), size
+				}
+				break
 			}
 		}
-		if b.at(2) == '\\' {
-			return ' ', 2
-		}
-		return uint32(last), 1
+		return ' ', 1
 	}
-	var s [4]byte
-	for n = 1; n <= 4 && n <= b.left; n++ {
-		s[4-n] = b.at(n)
-		if s[4-n] >= 0xC0 {
-			r, size := utf8.DecodeRune(s[4-n:])
-			if size == n {
-				return uint32(r), n
-			}
-			break
+	if n >= 2 && b[n-2] == '\\' {
+		return ' ', 2
+	}
+	if n >= 6 && b[n-5] == 'u' && b[n-6] == '\\' {
+		if c, size := hex4(b[n-6:]); size == 6 {
+			return c, 6
 		}
 	}
-	return ' ', 1
-}
-
-// hex returns the four digits before the place as a number.
-func (b *behind) hex() (c uint32, ok bool) {
-	for i := 4; i > 0; i-- {
-		v := hexValue[b.at(i)]
-		if v > 15 {
-			return 0, false
-		}
-		c = c<<4 | uint32(v)
-	}
-	return c, true
+	return uint32(last), 1
 }

@@ -21,7 +21,23 @@ type detector struct {
 	// It may look at lookBehind units before i, and at maxMatch units from i on and a
 	// few behind the match.
 	find func(w *window, i int) (m span, score uint8, ok bool)
+	// build is what the letters and digits at unit i and what is behind them must be
+	// like, so that find is worth a call.
+	build build
 }
+
+// build is what tokens are like.
+type build uint8
+
+const (
+	anyBuild  build = iota
+	dotBuild        // with a dot or a colon behind
+	pairBuild       // with a colon, a hyphen or a dot behind
+	rowBuild        // not one more in a row of groups as long
+	vinBuild        // like rowBuild; with a separator behind, or in one piece of tokenLength
+	longBuild       // with '+' or '/' behind, or in one piece of longLength
+	builds
+)
 
 // boundary is what must stand before a match.
 type boundary uint8
@@ -29,7 +45,9 @@ type boundary uint8
 const (
 	afterNonDigit boundary = iota // no digit: "tel13812345678" holds a number
 	afterNonAlnum                 // no digit and no letter
+	afterPlus                     // a plus sign
 	anywhere
+	serial // as afterNonAlnum, and if it begins with letters a digit follows three at the latest
 )
 
 // Codes with which matches begin.
@@ -46,36 +64,36 @@ const certain = 100
 // two matches that overlap the certain one wins, then the longer one, then the
 // one whose detector stands first.
 var detectors = [...]detector{
-	{spec.EntityResidentID, decimals, afterNonDigit, lengths(6, 14, 17, 18), 17, matchResidentID},
-	{spec.EntityUSCC, decimals + uppers + lowers, afterNonAlnum, 0, 6, matchUSCC},
-	{spec.EntityIBAN, uppers + lowers, afterNonAlnum, 0, 6, matchIBAN},
-	{spec.EntityBankCard, decimals, afterNonDigit, lengths(4, 6, 8) | from(13), 13, matchBankCard},
-	{spec.EntityPermit, decimals, afterNonDigit, lengths(8, 10, 17, 18), 8, matchPermitNumber},
-	{spec.EntityVIN, decimals + uppers, afterNonAlnum, 0, 0, matchVIN}, // the search knows 17 characters
-	{spec.EntityIMEI, decimals, afterNonDigit, lengths(2, 6, 8, 15), 15, matchIMEI},
-	{spec.EntityHKID, uppers + lowers, afterNonAlnum, 0, 6, matchHongKongID},
-	{spec.EntityTWID, uppers + lowers, afterNonAlnum, 0, 8, matchTaiwanID},
-	{spec.EntityPhone, decimals, afterNonDigit, lengths(2, 3, 4, 5, 7, 9, 11, 13, 15), 11, matchPhone},
-	{spec.EntityPhoneUS, decimals, afterNonDigit, lengths(1, 3, 6, 10, 11), 10, matchPhoneUS},
-	{spec.EntityPhoneIntl, decimals, afterNonDigit, 0, 8, matchPhoneIntl},
-	{spec.EntityLandline, decimals, afterNonDigit, lengths(3, 4, 7, 8, 10, 11, 12), 10, matchLandline},
-	{spec.EntitySSN, decimals, afterNonDigit, lengths(3, 9), 9, matchSSN},
-	{spec.EntityPlate, string(rune(codePlate)), anywhere, 0, 0, matchPlate},    // the search knows its province
-	{spec.EntityMAC, decimals + "ABCDEFabcdef", afterNonAlnum, 0, 0, matchMAC}, // the search knows its marks
-	{spec.EntityIP, decimals + "ABCDEFabcdef:", afterNonAlnum, lengths(1, 2, 3, 4), 0, matchIP},
-	{spec.EntityPassport, uppers + lowers + "1", afterNonAlnum, lengths(9), 7, matchPassport},
-	{spec.EntityPermit, uppers + lowers, afterNonAlnum, 0, 7, matchPermit},
-	{spec.EntityResidentID, decimals, afterNonDigit, lengths(15), 15, matchResidentOld},
-	{spec.EntityPrivateKey, "-", anywhere, 0, 0, matchPrivateKey},
-	{spec.EntityURLPassword, ":", anywhere, 0, 0, matchURLPassword},
-	{spec.EntityJWT, "e", afterNonAlnum, 0, 0, matchJWT},
-	{spec.EntityGitHubToken, "g", afterNonAlnum, 0, 0, matchGitHubToken},
-	{spec.EntitySlackToken, "x", afterNonAlnum, 0, 0, matchSlackToken},
-	{spec.EntityOpenAIKey, "s", afterNonAlnum, 0, 0, matchOpenAIKey},
-	{spec.EntityGoogleKey, "A", afterNonAlnum, 0, 0, matchGoogleKey},
-	{spec.EntityAWSKey, "A", afterNonAlnum, 0, 0, matchAWSKey},
-	{spec.EntityAWSKey, decimals + uppers + lowers, afterNonAlnum, 0, 0, matchAWSSecret},
-	{spec.EntityBearer, "Bb", afterNonAlnum, 0, 0, matchBearer},
+	{spec.EntityResidentID, decimals, afterNonDigit, lengths(6, 14, 17, 18), 17, matchResidentID, anyBuild},
+	{spec.EntityUSCC, decimals + uppers + lowers, serial, 0, 6, matchUSCC, rowBuild},
+	{spec.EntityIBAN, uppers + lowers, serial, 0, 6, matchIBAN, anyBuild},
+	{spec.EntityBankCard, decimals, afterNonDigit, lengths(4, 6, 8) | from(13), 13, matchBankCard, anyBuild},
+	{spec.EntityPermit, decimals, afterNonDigit, lengths(8, 10, 17, 18), 8, matchPermitNumber, anyBuild},
+	{spec.EntityVIN, decimals + uppers, afterNonAlnum, 0, 0, matchVIN, vinBuild}, // the search knows 17 characters
+	{spec.EntityIMEI, decimals, afterNonDigit, lengths(2, 6, 8, 15), 15, matchIMEI, rowBuild},
+	{spec.EntityHKID, uppers + lowers, serial, 0, 6, matchHongKongID, anyBuild},
+	{spec.EntityTWID, uppers + lowers, serial, 0, 8, matchTaiwanID, anyBuild},
+	{spec.EntityPhone, decimals, afterNonDigit, lengths(2, 3, 4, 5, 7, 9, 11, 13, 15), 11, matchPhone, anyBuild},
+	{spec.EntityPhoneUS, decimals, afterNonDigit, lengths(1, 3, 6, 10, 11), 10, matchPhoneUS, anyBuild},
+	{spec.EntityPhoneIntl, decimals, afterPlus, 0, 8, matchPhoneIntl, anyBuild},
+	{spec.EntityLandline, decimals, afterNonDigit, lengths(3, 4, 7, 8, 10, 11, 12), 10, matchLandline, anyBuild},
+	{spec.EntitySSN, decimals, afterNonDigit, lengths(3, 9), 9, matchSSN, anyBuild},
+	{spec.EntityPlate, string(rune(codePlate)), anywhere, 0, 0, matchPlate, anyBuild},     // the search knows its province
+	{spec.EntityMAC, decimals + "ABCDEFabcdef", afterNonAlnum, 0, 0, matchMAC, pairBuild}, // the search knows its marks
+	{spec.EntityIP, decimals + "ABCDEFabcdef:", afterNonAlnum, lengths(1, 2, 3, 4), 0, matchIP, dotBuild},
+	{spec.EntityPassport, uppers + lowers + "1", serial, lengths(9), 7, matchPassport, anyBuild},
+	{spec.EntityPermit, uppers + lowers, serial, 0, 7, matchPermit, anyBuild},
+	{spec.EntityResidentID, decimals, afterNonDigit, lengths(15), 15, matchResidentOld, anyBuild},
+	{spec.EntityPrivateKey, "-", anywhere, 0, 0, matchPrivateKey, anyBuild},
+	{spec.EntityURLPassword, ":", anywhere, 0, 0, matchURLPassword, anyBuild},
+	{spec.EntityJWT, "e", afterNonAlnum, 0, 0, matchJWT, anyBuild},
+	{spec.EntityGitHubToken, "g", afterNonAlnum, 0, 0, matchGitHubToken, anyBuild},
+	{spec.EntitySlackToken, "x", afterNonAlnum, 0, 0, matchSlackToken, anyBuild},
+	{spec.EntityOpenAIKey, "s", afterNonAlnum, 0, 0, matchOpenAIKey, anyBuild},
+	{spec.EntityGoogleKey, "A", afterNonAlnum, 0, 0, matchGoogleKey, anyBuild},
+	{spec.EntityAWSKey, "A", afterNonAlnum, 0, 0, matchAWSKey, anyBuild},
+	{spec.EntityAWSKey, decimals + uppers + lowers, afterNonAlnum, 0, 0, matchAWSSecret, longBuild},
+	{spec.EntityBearer, "Bb", afterNonAlnum, 0, 0, matchBearer, anyBuild},
 }
 
 // lengths makes the set of detector.lengths.

@@ -9,8 +9,11 @@ func matchIP(w *window, i int) (span, uint8, bool) {
 	if w.at(i+4) == ':' || w.at(i+3) == ':' || w.at(i+2) == ':' || w.at(i+1) == ':' || w.at(i) == ':' {
 		return matchIPv6(w, i)
 	}
+	if w.fraction(i) {
+		return miss()
+	}
 	end, octets := w.dottedQuad(i)
-	if end == 0 || w.alnumAt(i-1) || w.fraction(i) || w.at(end) == '.' && w.digitAt(end+1) {
+	if end == 0 || w.alnumAt(i-1) || w.at(end) == '.' && w.digitAt(end+1) {
 		return miss()
 	}
 	first := octets[0]

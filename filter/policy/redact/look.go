@@ -24,6 +24,24 @@ func (w *window) skipSep(i int) int {
 	return i
 }
 
+// inRow says whether the letters and digits at i are one more group in a row of such
+// as long, with the same gap between them. What is spelled in groups begins with the
+// first of a row.
+func (w *window) inRow(i int) bool {
+	gap := i
+	for gap > 0 && i-gap < maxSeps && props[w.code[gap-1]]&isSep != 0 {
+		gap--
+	}
+	if gap == i {
+		return false
+	}
+	n, first := 0, i-lookBehind
+	for gap-1-n >= first && w.alnumAt(i+n) && w.alnumAt(gap-1-n) {
+		n++
+	}
+	return n > 0 && gap-1-n >= first && !w.alnumAt(i+n) && !w.alnumAt(gap-1-n)
+}
+
 // groupEnd returns the unit behind the digits at i.
 func (w *window) groupEnd(i int) int {
 	for w.digitAt(i) {

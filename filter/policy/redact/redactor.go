@@ -17,11 +17,14 @@ type Redactor struct {
 	long   long
 	room   [64]byte // of what is written in place of a value
 
-	words  kindSet // kinds with a context word in the name of the string's key
-	next   kindSet // the same of the next string
+	words  wordSet // kinds with a context word in the name of the string's key
+	next   wordSet // the same of the next string
+	near   wordSet // those with one before offset wordsAt of the source
 	rest   rest    // what is swallowed: a match that goes on
 	ending pemEnd  // of a PEM block
 	past   past    // what stands before the source
+
+	wordsAt int
 
 	open  bool // a run goes on
 	held  int  // bytes in carry

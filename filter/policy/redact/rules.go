@@ -22,9 +22,11 @@ type Rules struct {
 	// byLength holds those that do not begin with a digit, or may begin with a group
 	// of as many.
 	byLength [32]detectorSet
-	// behind holds those that may begin behind a unit, by whether that is a letter or
-	// a digit.
-	behind [isDigit | isLetter + 1]detectorSet
+	// behind holds those that may begin behind a unit, by what that is.
+	behind [afterKinds]detectorSet
+	// serial holds those that a digit follows soon; formed those of each build.
+	serial detectorSet
+	formed [builds]detectorSet
 	// minDigits is the least number of digits by which the search knows a match.
 	minDigits int
 	// literals are in the order of their anchors; literalOf holds, by raw byte, one
@@ -34,6 +36,12 @@ type Rules struct {
 	literalCount int
 	literalOf    [256]uint8
 }
+
+// What a unit is that stands before a match: besides these, isDigit and isLetter.
+const (
+	afterSign  = 3 // '+'
+	afterKinds = 4
+)
 
 // Compile makes rules of the entities of a redaction, which spec has validated, that
 // apply in a direction. It returns nil if there are none.
@@ -69,12 +77,26 @@ func (r *Rules) add(d *detector, bit detectorSet) {
 			r.byLength[n] |= bit
 		}
 	}
-	r.behind[0] |= bit
-	if d.where != afterNonAlnum {
-		r.behind[isLetter] |= bit
+	for after := range r.behind {
+		switch d.where {
+		case afterNonDigit:
+			if after == int(isDigit) {
+				continue
+			}
+		case afterNonAlnum, serial:
+			if after == int(isDigit) || after == int(isLetter) {
+				continue
+			}
+		case afterPlus:
+			if after != afterSign {
+				continue
+			}
+		}
+		r.behind[after] |= bit
 	}
-	if d.where == anywhere {
-		r.behind[isDigit] |= bit
+	r.formed[d.build] |= bit
+	if d.where == serial {
+		r.serial |= bit
 	}
 	if d.digits > 0 {
 		r.minDigits = min(r.minDigits, int(d.digits))

@@ -23,6 +23,7 @@ func (r *Redactor) scan(src []byte, limit int) {
 		r.swallowUnits(src)
 	}
 	mail := r.nextEmail(limit)
+	r.wordsAt = -1
 	for i := w.floor; i < limit; i++ {
 		if i >= mail.start {
 			r.found(src, match{span{start: mail.start, end: mail.end}, spec.EntityEmail, certain})
@@ -46,12 +47,66 @@ func (r *Redactor) asked(i int) detectorSet {
 	w := &r.w
 	set := r.rules.begin[w.code[i]&127]
 	if i > 0 {
-		set &= r.rules.behind[props[w.code[i-1]]&(isDigit|isLetter)]
+		before := w.code[i-1]
+		after := props[before] & (isDigit | isLetter)
+		if before == '+' {
+			after = afterSign
+		}
+		set &= r.rules.behind[after]
 	}
-	if set != 0 && props[w.code[i]]&isDigit != 0 {
-		set &= r.rules.byLength[min(w.groupEnd(i)-i, 31)]
+	if set == 0 {
+		return 0
+	}
+	end := i
+	switch p := props[w.code[i]]; {
+	case p&isDigit != 0:
+		end = w.groupEnd(i)
+		set &= r.rules.byLength[min(end-i, 31)]
+	case p&isLetter == 0:
+		return set
+	case !w.serial(i):
+		set &^= r.rules.serial
+	}
+	if set&^r.rules.formed[anyBuild] != 0 {
+		set &^= r.misshapen(i, end)
 	}
 	return set
+}
+
+// misshapen returns the detectors whose build the letters and digits at unit i do not
+// have, of which end is behind the first ones.
+func (r *Redactor) misshapen(i, end int) (set detectorSet) {
+	w := &r.w
+	for end < w.n && end-i <= longLength && props[w.code[end]]&(isDigit|isLetter) != 0 {
+		end++
+	}
+	length, next, formed := end-i, w.at(end), &r.rules.formed
+	if next != '.' && next != ':' {
+		set |= formed[dotBuild]
+		if next != '-' {
+			set |= formed[pairBuild]
+		}
+	}
+	if next != '+' && next != '/' && length != longLength {
+		set |= formed[longBuild]
+	}
+	if length != tokenLength && props[next]&isSep == 0 {
+		set |= formed[vinBuild]
+	}
+	if w.has(i-1, isSep) && w.inRow(i) {
+		set |= formed[rowBuild] | formed[vinBuild]
+	}
+	return set
+}
+
+// serial says whether a digit follows the letters at unit i, of which there are at most
+// three, perhaps behind a separator.
+func (w *window) serial(i int) bool {
+	end := min(i+4, w.n)
+	for i < end && props[w.code[i]]&isLetter != 0 {
+		i++
+	}
+	return i < end && props[w.code[i]]&(isDigit|isSep) != 0
 }
 
 // best asks the detectors of set about a match that begins with unit i. Where only

@@ -22,7 +22,7 @@ const (
 	maxPartRaw  = 256 // raw bytes of each part of an address
 	maxSeps     = 3   // separators in a row
 
-	lookBehind = 6 // decided units kept for the look at what stands before
+	lookBehind = 8 // decided units kept for the look at what stands before
 )
 
 // window is the end of a run: codes of its last units and where their raw

@@ -9,11 +9,28 @@ import (
 // contextWord is a word by which weak forms are known.
 type contextWord struct {
 	word  string // an English word in lower case, or two Han characters
-	kinds kindSet
+	kinds wordSet
 }
 
+// wordSet is a set of kinds that context words speak for, and behind those, shifted,
+// of kinds that they speak against.
+type wordSet uint64
+
+const againstShift = 32
+
+// not makes a set of what words speak against.
+func not(all ...spec.EntityKind) wordSet { return kinds(all...) << againstShift }
+
+// against holds the kinds against which a word speaks.
+var against = func() (set wordSet) {
+	for _, w := range contextWords {
+		set |= w.kinds >> againstShift
+	}
+	return set
+}()
+
 // kinds makes a set.
-func kinds(all ...spec.EntityKind) (set kindSet) {
+func kinds(all ...spec.EntityKind) (set wordSet) {
 	for _, k := range all {
 		set |= 1 << k
 	}
@@ -48,6 +65,7 @@ var contextWords = [...]contextWord{
 	{"imei", kinds(spec.EntityIMEI)}, {"device", kinds(spec.EntityIMEI)}, {"串号", kinds(spec.EntityIMEI)},
 	{"vin", kinds(spec.EntityVIN)}, {"chassis", kinds(spec.EntityVIN)}, {"车架", kinds(spec.EntityVIN)}, {"识别", kinds(spec.EntityVIN)},
 	{"key", secrets}, {"secret", secrets}, {"token", secrets}, {"aws", kinds(spec.EntityAWSKey)}, {"github", kinds(spec.EntityGitHubToken)}, {"密钥", secrets}, {"令牌", secrets},
+	{"version", not(spec.EntityIP)}, {"release", not(spec.EntityIP)}, {"firmware", not(spec.EntityIP)}, {"版本", not(spec.EntityIP)}, {"固件", not(spec.EntityIP)},
 	{"authorization", kinds(spec.EntityBearer)}, {"auth", kinds(spec.EntityBearer)}, {"认证", kinds(spec.EntityBearer)},
 }
 
@@ -56,7 +74,7 @@ const wordSlots = 256 // a power of two, more than twice the number of words
 // wordTable holds the words by their hashes.
 var wordTable = func() (t [wordSlots]struct {
 	hash  uint32
-	kinds kindSet
+	kinds wordSet
 }) {
 	for _, w := range contextWords {
 		var h wordHash
@@ -81,7 +99,7 @@ type wordHash uint32
 func (h *wordHash) add(c uint32) { *h = (*h ^ wordHash(c) + 1) * 0x9E3779B1 }
 
 // kinds returns those with the word.
-func (h wordHash) kinds() kindSet {
+func (h wordHash) kinds() wordSet {
 	for slot := h % wordSlots; wordTable[slot].hash != 0; slot = (slot + 1) % wordSlots {
 		if wordTable[slot].hash == uint32(h) {
 			return wordTable[slot].kinds
@@ -90,21 +108,8 @@ func (h wordHash) kinds() kindSet {
 	return 0
 }
 
-// wordsBefore returns the kinds with a context word before offset at of src.
-func (r *Redactor) wordsBefore(src []byte, at int) kindSet {
-	b := behind{src: src[:max(at, 0)], past: r.past.b[:r.past.n+min(at, 0)]}
-	b.left = min(contextBytes, len(b.src)+len(b.past))
-	return b.words(contextChars)
-}
-
-// wordsIn returns the kinds with a context word in a name.
-func wordsIn(name []byte) kindSet {
-	b := behind{src: name, left: min(contextBytes, len(name))}
-	return b.words(contextBytes)
-}
-
 // words reads so many characters back and looks up each word among them.
-func (b *behind) words(most int) (set kindSet) {
+func (b behind) words(most int) (set wordSet) {
 	var word wordHash
 	next := uint32(0) // the character behind
 	for ; most >= 0; most-- {
@@ -117,7 +122,7 @@ func (b *behind) words(most int) (set kindSet) {
 			lower += 0x20
 		}
 		switch {
-		case c == 0 && b.left == 0:
+		case c == 0:
 			most = 0
 			fallthrough
 		case lower-'a' >= 26:
