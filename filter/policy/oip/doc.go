@@ -8,6 +8,11 @@
 // what is named and short. It is stricter than a parser must be: a name or parameter
 // that stands in a message twice is refused, because it would be a way around what
 // the first one says, and groups, which no version of the protocol has, are refused.
+//
+// A message that was read can be rewritten: read once more, with all its bytes let out
+// but for texts and strings, which the sink lets out as it likes. All lengths around
+// them are corrected. Those come out one byte wider than they were, because they come
+// out before what they count: varints may have leading zeros.
 package oip
 
 // Service begins the paths of the protocol's methods.
@@ -32,6 +37,7 @@ const (
 	Model   Field = iota // name of the model
 	Version              // its version
 	Text                 // an element of a BYTES tensor
+	Param                // the string of a parameter; only while a message is rewritten
 )
 
 // Sink receives what a Scanner finds. An error ends the scan. Spans are valid only
@@ -88,12 +94,13 @@ const (
 	ErrTag                         // a field of number 0 or of a type that there is not
 	ErrLength                      // a field that is longer than what it stands in
 	ErrTwice                       // a name or parameter stands there twice
+	ErrTensors                     // more tensors than a message that is rewritten may have
 )
 
 var reasons = [...]string{
 	"", "the frame begins with neither 0 nor 1", "the frame is compressed", "it ends too early", "there is none",
 	"more bytes follow it", "a number is too long", "a field has no valid type", "a field is longer than what it stands in",
-	"a field that may stand there once stands there twice",
+	"a field that may stand there once stands there twice", "it has more than 64 tensors",
 }
 
 // Error is the reason as a part of a sentence about the message.

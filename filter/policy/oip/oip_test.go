@@ -128,8 +128,10 @@ func TestScanner(t *testing.T) {
 		{"a raw element that is too long", oip.Request, framed(join(lengthed(5, lengthed(2, "BYTES")), lengthed(7, "\xFF\xFF\xFF\xFFabc"))), []string{`text "abc"`}, nil},
 		{"a raw content without a whole length", oip.Request, framed(join(lengthed(5, lengthed(2, "BYTES")), lengthed(7, "ab"))), nil, nil},
 		{"answer", oip.Answer, framed(join(
-			lengthed(1, "chat"), parameter("completion_tokens", varint(2, 3)), lengthed(5, join(lengthed(2, "BYTES"), lengthed(4, "x"))), lengthed(6, raw("hi")))),
+			lengthed(1, "chat"), parameter("completion_tokens", varint(2, 3)), lengthed(5, join(lengthed(2, "BYTES"), lengthed(9, "x"))), lengthed(6, raw("hi")))),
 			[]string{"completion_tokens = 3", `text "hi"`}, nil},
+		{"parameters of tensors", oip.Request, framed(join(
+			lengthed(5, join(parameter("max_tokens", varint(2, 7)), lengthed(2, "BYTES"), lengthed(5, lengthed(8, "hi")))), lengthed(6, parameter("n", varint(2, 7))))), []string{`text "hi"`}, nil},
 		{"fields of the wrong type are skipped", oip.Request, framed(join(varint(1, 5), fixed64(4, 1), tag(5, 5), []byte("abcd"))), nil, nil},
 
 		{"nothing", oip.Request, nil, nil, oip.ErrMissing},
@@ -164,7 +166,7 @@ func TestScanner(t *testing.T) {
 }
 
 func TestErrorsSayWhy(t *testing.T) {
-	for e := oip.ErrFlag; e <= oip.ErrTwice; e++ {
+	for e := oip.ErrFlag; e <= oip.ErrTensors; e++ {
 		if e.Error() == "" {
 			t.Errorf("error %d says nothing", e)
 		}

@@ -8,18 +8,20 @@ import "encoding/binary"
 // counted.
 
 // enterRaw begins to read the raw content of the next tensor.
-func (s *Scanner) enterRaw(sink Sink) {
+func (s *Scanner) enterRaw(sink Sink) error {
 	i := s.raws
 	s.raws++
-	known := i < s.tensors && i < maxTensors
+	known := i < s.known && i < maxTensors
 	if known && s.texts>>i&1 == 0 {
 		s.state = inSkipped
-		return
+		return s.announce(false)
 	}
 	s.state, s.plain, s.element, s.held = inRaw, !known, 0, 0
+	err := s.announce(true)
 	if s.plain {
 		sink.Start(Text)
 	}
+	return err
 }
 
 // readRaw reads a part of a raw content: p ends with it at the latest.
@@ -31,10 +33,7 @@ func (s *Scanner) readRaw(p []byte, sink Sink) (int, error) {
 	if s.element == 0 {
 		n := copy(s.frame[s.held:4], p)
 		if s.held += uint8(n); s.held == 4 {
-			at := s.at + uint64(n)
-			s.element, s.held = min(at+uint64(binary.LittleEndian.Uint32(s.frame[:])), s.end), 0
-			sink.Start(Text)
-			return n, s.endElement(at, sink)
+			return n, s.startElement(s.at+uint64(n), sink)
 		}
 		return n, nil
 	}
@@ -43,11 +42,42 @@ func (s *Scanner) readRaw(p []byte, sink Sink) (int, error) {
 	return len(p), s.endElement(s.at+uint64(len(p)), sink)
 }
 
+// startElement begins the element that begins at this offset. One that claims to be
+// longer than its tensor ends with that.
+func (s *Scanner) startElement(at uint64, sink Sink) error {
+	end := at + uint64(binary.LittleEndian.Uint32(s.frame[:]))
+	s.element, s.held = min(end, s.end), 0
+	s.sound = end <= s.end
+	var err error
+	if s.sound {
+		err = s.open(littleEndian, 4)
+	} else {
+		err = s.write(s.frame[:4])
+	}
+	if err != nil {
+		return err
+	}
+	sink.Start(Text)
+	return s.endElement(at, sink)
+}
+
+// endRaw ends a raw content.
+func (s *Scanner) endRaw(sink Sink) error {
+	var err error
+	if s.plain {
+		err = sink.End()
+	} else {
+		err = s.write(s.frame[:s.held]) // of a length that ends within itself
+	}
+	s.shut()
+	return err
+}
+
 // endElement ends the element that ends at this offset.
 func (s *Scanner) endElement(at uint64, sink Sink) error {
 	if at < s.element {
 		return nil
 	}
 	s.element = 0
-	return sink.End()
+	return s.endText(sink, s.sound)
 }

@@ -30,7 +30,7 @@ const (
 
 const (
 	frameBytes = 5
-	maxLevels  = 3 // message, tensor, contents; message, entry, value
+	maxLevels  = 4 // message, tensor, entry, value
 	maxTensors = 64
 )
 
@@ -60,8 +60,10 @@ type Scanner struct {
 	// many raw contents.
 	texts   uint64
 	tensors uint32
+	known   uint32 // tensors whose type is known: all of a message that is rewritten
 	raws    uint32
 	plain   bool   // the raw content that is being read is one text
+	sound   bool   // the raw element that is being read ends within its tensor
 	element uint64 // offset of the end of the raw element that is being read, 0 before its length
 
 	name   [maxName]byte
@@ -69,12 +71,18 @@ type Scanner struct {
 	value  Value
 	text   [MaxText]byte
 	texted uint16
+
+	out     Output // of a message that is rewritten
+	opens   [maxOpens]length
+	opened  uint8
+	written [binary.MaxVarintLen64]byte // a length that is let out
 }
 
 // Reset makes s ready for a message.
 func (s *Scanner) Reset(kind Kind) {
 	s.kind, s.state, s.held, s.at = kind, inFrame, 0, 0
-	s.texts, s.tensors, s.raws = 0, 0, 0
+	s.texts, s.tensors, s.known, s.raws = 0, 0, 0, 0
+	s.out = nil
 }
 
 // Offset returns how many bytes were read.
@@ -83,8 +91,12 @@ func (s *Scanner) Offset() int64 { return int64(s.at) }
 // Scan reads the next piece.
 func (s *Scanner) Scan(p []byte, sink Sink) error {
 	for len(p) > 0 {
+		before := s.state
 		n, err := s.step(p, sink)
 		s.at += uint64(n)
+		if err == nil {
+			err = s.copied(before, p[:n])
+		}
 		if err != nil {
 			return err
 		}
@@ -126,6 +138,10 @@ func (s *Scanner) step(p []byte, sink Sink) (int, error) {
 	case inKey:
 		s.named += uint8(copy(s.name[s.named:], p))
 	case inString:
+		if s.out != nil {
+			sink.Bytes(p)
+			break
+		}
 		n := copy(s.text[s.texted:], p)
 		s.texted += uint16(n)
 		s.value.Over = s.value.Over || n < len(p)
@@ -152,7 +168,10 @@ func (s *Scanner) readFrame(p []byte) (int, error) {
 	s.depth = 0
 	s.levels[0] = level{message: messages[s.kind], end: frameBytes + uint64(binary.BigEndian.Uint32(s.frame[1:]))}
 	s.begin(inTag)
-	return n, nil
+	if err := s.write(s.frame[:1]); err != nil {
+		return n, err
+	}
+	return n, s.open(bigEndian, frameBytes-1)
 }
 
 // begin goes to a state that reads a varint.
@@ -256,8 +275,14 @@ func (s *Scanner) take(n uint64) {
 
 // enter begins to read bytes up to s.end.
 func (s *Scanner) enter(sink Sink) error {
+	if s.action == readRaw {
+		return s.enterRaw(sink)
+	}
+	if err := s.announce(s.action >= enterEntry || s.action == readText || s.action == readString); err != nil {
+		return err
+	}
 	switch s.action {
-	case enterEntry, enterValue, enterTensor, enterContents:
+	case enterEntry, enterValue, enterTensor, enterContents, enterWanted:
 		return s.descend()
 	case readModel, readVersion, readText:
 		s.state = inText
@@ -267,10 +292,11 @@ func (s *Scanner) enter(sink Sink) error {
 	case readString:
 		s.state, s.texted = inString, 0
 		s.value = Value{Kind: String}
+		if s.out != nil {
+			sink.Start(Param)
+		}
 	case readType:
 		s.state, s.held = inType, 0
-	case readRaw:
-		s.enterRaw(sink)
 	default:
 		s.state = inSkipped
 	}
@@ -284,6 +310,7 @@ func (s *Scanner) descend() error {
 		s.named, s.value = 0, Value{}
 	case enterTensor:
 		s.tensors++
+		s.known = max(s.known, s.tensors)
 	}
 	s.depth++
 	s.levels[s.depth] = level{message: inner[s.action-enterEntry], end: s.end}
@@ -303,7 +330,7 @@ func (s *Scanner) leave(sink Sink) error {
 		s.begin(inTag)
 	}
 	for s.state == inTag && s.shift == 0 && s.at == s.levels[s.depth].end {
-		if s.levels[s.depth].message == entry {
+		if s.levels[s.depth].message == entry && s.depth == 1 {
 			s.value.Text = s.text[:s.texted]
 			if s.value.Kind != String {
 				s.value.Text = nil
@@ -312,6 +339,7 @@ func (s *Scanner) leave(sink Sink) error {
 				return err
 			}
 		}
+		s.shut()
 		if s.depth == 0 {
 			s.state = ended
 			return nil
@@ -325,15 +353,17 @@ func (s *Scanner) leave(sink Sink) error {
 func (s *Scanner) endBytes(sink Sink) error {
 	switch s.state {
 	case inText:
-		return sink.End()
+		return s.endText(sink, s.action == readText)
+	case inString:
+		if s.out != nil {
+			return s.endText(sink, true)
+		}
 	case inType:
 		if string(s.frame[:s.held]) == "BYTES" && s.tensors <= maxTensors {
 			s.texts |= 1 << (s.tensors - 1)
 		}
 	case inRaw:
-		if s.plain {
-			return sink.End()
-		}
+		return s.endRaw(sink)
 	}
 	return nil
 }

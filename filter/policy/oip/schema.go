@@ -13,6 +13,7 @@ const (
 	value    // InferParameter
 	tensor   // InferInputTensor, InferOutputTensor
 	contents // InferTensorContents
+	wanted   // InferRequestedOutputTensor
 )
 
 // messages by Kind.
@@ -45,10 +46,11 @@ const (
 	enterValue
 	enterTensor
 	enterContents
+	enterWanted
 )
 
 // inner are the messages that are entered.
-var inner = [...]message{entry, value, tensor, contents}
+var inner = [...]message{entry, value, tensor, contents, wanted}
 
 // rule says what is done with a field of a message; once is a bit for those that may
 // stand there once: they are not repeated, or of one another's place (oneof).
@@ -69,6 +71,7 @@ var rules = [...]rule{
 	{request, 2, wireBytes, readVersion, 2},
 	{request, 4, wireBytes, enterEntry, 0},
 	{request, 5, wireBytes, enterTensor, 0},
+	{request, 6, wireBytes, enterWanted, 0},
 	{request, 7, wireBytes, readRaw, 0},
 	{answer, 4, wireBytes, enterEntry, 0},
 	{answer, 5, wireBytes, enterTensor, 0},
@@ -81,7 +84,9 @@ var rules = [...]rule{
 	{value, 4, wireFixed64, takeDouble, 1},
 	{value, 5, wireVarint, takeUint, 1},
 	{tensor, 2, wireBytes, readType, 1},
+	{tensor, 4, wireBytes, enterEntry, 0},
 	{tensor, 5, wireBytes, enterContents, 0},
+	{wanted, 2, wireBytes, enterEntry, 0},
 	{contents, 8, wireBytes, readText, 0},
 }
 
