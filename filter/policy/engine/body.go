@@ -109,7 +109,7 @@ func (s *Stream) read(p []byte, end bool) bool {
 // overflow goes over to streaming at the hold limit: the headers are decided with
 // what was read up to there.
 func (s *Stream) overflow() bool {
-	if s.program.doc.Settings.Overflow == spec.OverflowRefuse || s.model < 0 || s.named() {
+	if s.program.doc.Settings.Overflow == spec.OverflowRefuse || s.model < 0 || s.named() || s.rewritesRPC() {
 		return s.refuseLarge()
 	}
 	if !s.clean() || !s.admitRPC() || !s.decide() {
@@ -127,7 +127,7 @@ func (s *Stream) finish(whole bool) Action {
 		s.refuse(&noModel, "model", "The request names no model.")
 		return s.done()
 	}
-	if !s.clean() {
+	if !s.redactRPC() || !s.clean() {
 		return s.done()
 	}
 	if s.phase != phaseStream {

@@ -159,8 +159,8 @@ func (s *Stream) anyModel() {
 	}
 }
 
-// admitRPC refuses a gRPC request whose model is not served over gRPC, or is to be
-// redacted: that needs text.
+// admitRPC refuses a gRPC request whose model is not served over gRPC, or whose answer is
+// to be rewritten.
 func (s *Stream) admitRPC() bool {
 	if !s.isRPC() {
 		return true
@@ -169,13 +169,20 @@ func (s *Stream) admitRPC() bool {
 	if !m.GRPC {
 		return s.refuse(&notServed, "model", "The model `", m.Name, "` is not served over gRPC.")
 	}
-	if r := s.redaction(); r != nil && s.route.inference && s.body != bodyNone {
-		if r.OnFailure == spec.FailClosed {
-			return s.refuse(&badMedia, "", "The policy ", r.Name, " cannot redact gRPC messages: send JSON over HTTP.")
-		}
-		s.unscanned = true
+	if r := s.redaction(); r != nil && s.route.inference && r.OnFailure == spec.FailClosed && rewritesAnswers(r) {
+		return s.refuse(&badMedia, "", "The policy ", r.Name, " cannot redact answers over gRPC: send JSON over HTTP.")
 	}
 	return true
+}
+
+// rewritesAnswers says whether a redaction has something to do with answers.
+func rewritesAnswers(r *spec.Redaction) bool {
+	for i := range r.Entities {
+		if e := &r.Entities[i]; e.Applies(spec.DirectionResponse) || e.Mode == spec.RedactToken {
+			return true
+		}
+	}
+	return false
 }
 
 // refuseMessage answers a message that cannot be read.

@@ -43,6 +43,7 @@ type Stream struct {
 	received int64
 	in       inspector
 	rpc      rpc
+	rpcBody  rpcBody
 	out      pipe
 
 	// What was decided.

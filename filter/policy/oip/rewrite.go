@@ -23,6 +23,9 @@ func (s *Scanner) Rewrite(out Output) error {
 	return nil
 }
 
+// Rewrote ends the rewriting: s forgets the output.
+func (s *Scanner) Rewrote() { s.out = nil }
+
 // Name returns the name of the parameter that is being read.
 func (s *Scanner) Name() []byte { return s.name[:s.named] }
 

@@ -92,8 +92,9 @@ type Forward struct {
 	Absent   []string          `json:"absent,omitempty"`  // none of these
 	Body     *string           `json:"body,omitempty"`    // nil, with Repeat nil: as it was sent
 	Repeat   *Repeat           `json:"repeat,omitempty"`
-	Response map[string]string `json:"response,omitempty"` // headers added to the response
-	Answer   *string           `json:"answer,omitempty"`   // body of the response; nil: as upstream sent it
+	Base64   string            `json:"bodyBase64,omitempty"` // Body, if it is no text
+	Response map[string]string `json:"response,omitempty"`   // headers added to the response
+	Answer   *string           `json:"answer,omitempty"`     // body of the response; nil: as upstream sent it
 }
 
 // Reply is what the client gets instead.
@@ -173,13 +174,17 @@ func (v *Vector) Body() []byte {
 	case v.Request.Repeat != nil:
 		return v.Request.Repeat.bytes()
 	case v.Request.BodyBase64 != "":
-		body, err := base64.StdEncoding.DecodeString(v.Request.BodyBase64)
-		if err != nil {
-			panic(fmt.Sprintf("policytest: %s: %v", v.Name, err))
-		}
-		return body
+		return decoded(v.Name, v.Request.BodyBase64)
 	}
 	return []byte(v.Request.Body)
+}
+
+func decoded(name, text string) []byte {
+	body, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		panic(fmt.Sprintf("policytest: %s: %v", name, err))
+	}
+	return body
 }
 
 // Check returns what is wrong with an outcome, one sentence each.
@@ -202,6 +207,8 @@ func (v *Vector) checkForward(f *Forward, o *Outcome) []string {
 		want = f.Repeat.bytes()
 	case f.Body != nil:
 		want = []byte(*f.Body)
+	case f.Base64 != "":
+		want = decoded(v.Name, f.Base64)
 	}
 	if !bytes.Equal(o.Body, want) {
 		problems = append(problems, fmt.Sprintf("upstream got %d bytes %.200s, want %d bytes %.200s", len(o.Body), o.Body, len(want), want))

@@ -1,0 +1,96 @@
+package engine
+
+import (
+	"github.com/weirmesh/weir/filter/policy/hold"
+	"github.com/weirmesh/weir/filter/policy/oip"
+	"github.com/weirmesh/weir/filter/policy/redact"
+)
+
+// rpcBody lets a message of the Open Inference Protocol out with its texts and strings
+// redacted. It is the sink of the scanner that reads the message once more.
+type rpcBody struct {
+	redactor *redact.Redactor
+	scanner  *oip.Scanner
+	out      *hold.Buffer
+	field    oip.Field
+	err      error
+}
+
+// Write is what the redactor lets out.
+func (b *rpcBody) Write(p []byte) error { return b.out.Append(p) }
+
+// Start is part of oip.Sink, like the methods below.
+func (b *rpcBody) Start(f oip.Field) {
+	b.field = f
+	if f == oip.Text || f == oip.Param {
+		name := b.scanner.Name()
+		if f == oip.Text {
+			name = nil
+		}
+		b.redactor.Key(name)
+		b.redactor.StringStart()
+	}
+}
+
+// Bytes redacts texts and lets names through.
+func (b *rpcBody) Bytes(p []byte) {
+	err := b.err
+	switch {
+	case err != nil:
+	case b.field == oip.Text || b.field == oip.Param:
+		err = b.redactor.Bytes(p)
+	default:
+		err = b.out.Append(p)
+	}
+	b.err = err
+}
+
+// End ends a text.
+func (b *rpcBody) End() error {
+	if b.err == nil && (b.field == oip.Text || b.field == oip.Param) {
+		b.err = b.redactor.StringEnd()
+	}
+	return b.err
+}
+
+// Parameter has been read before.
+func (b *rpcBody) Parameter([]byte, *oip.Value) error { return nil }
+
+// rewritesRPC says whether the request's message is to be redacted, for which it has to be
+// held whole: its begin says how long it is.
+func (s *Stream) rewritesRPC() bool {
+	return s.body == bodyGRPC && s.route.inference && s.modelRules() != nil
+}
+
+// redactRPC redacts a message that is held whole, if rules ask for it.
+func (s *Stream) redactRPC() bool {
+	if !s.rewritesRPC() {
+		return true
+	}
+	p, rules := &s.out, s.modelRules()
+	p.redact(rules)
+	b := &s.rpcBody
+	*b = rpcBody{redactor: &p.redactor, scanner: &s.rpc.scanner, out: &p.raw}
+	p.redactor.Reset(rules.values, &p.session, b)
+	err := b.read(&p.held, p.chunk[p.from:p.to])
+	if err == nil && p.redactor.Edited() {
+		p.held, p.raw = p.raw, p.held
+		p.chunk, p.from, p.to, p.taken = nil, 0, 0, true
+		p.written = int64(p.held.Len())
+	}
+	p.raw.Release()
+	return err == nil || s.refuseBody(err)
+}
+
+// read reads the message once more.
+func (b *rpcBody) read(held *hold.Buffer, rest []byte) error {
+	err := b.scanner.Rewrite(b.out)
+	for i := 0; err == nil && i < held.Blocks(); i++ {
+		err = b.scanner.Scan(held.Block(i), b)
+	}
+	if err == nil {
+		err = b.scanner.Scan(rest, b)
+	}
+	b.scanner.Rewrote()
+	return err
+}
