@@ -39,8 +39,15 @@ func (s *stream) readResponseHeaders(end bool) {
 		s.complain("read response headers", st)
 		return
 	}
+	if s.engine.MayBeOverruled() {
+		if details, st := getProperty(&smallBlock, codeDetails); st == statusOK {
+			s.engine.Overruled(view(details))
+		}
+	}
 	s.engine.ResponseHeaders(end)
 }
+
+const codeDetails = "response\x00code_details"
 
 // readResponseMap shows headers or trailers of the response to the engine.
 //
@@ -171,7 +178,7 @@ func (s *stream) cause() engine.Cause {
 	if !s.engine.Reads() {
 		return engine.CauseEnd
 	}
-	details, st := getProperty(&smallBlock, "response\x00code_details")
+	details, st := getProperty(&smallBlock, codeDetails)
 	if st == statusOK && brokeOff(view(details)) {
 		return engine.CauseUpstream
 	}

@@ -183,6 +183,9 @@ func (s *stream) OnHttpRequestTrailers(int) types.Action {
 func (s *stream) OnHttpStreamDone() {
 	if s.phase != fresh {
 		s.engine.Finish(s.cause())
+		if st := s.tell((*engine.Stream).Cost); st != statusOK {
+			s.complain("tell the ratelimit filter what it cost", st)
+		}
 		s.publish()
 		s.count()
 		s.engine.Release()

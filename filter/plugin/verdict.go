@@ -101,10 +101,29 @@ func (s *stream) forward() types.Action {
 			return s.fail("edit request headers", st)
 		}
 	}
+	if st := s.tell((*engine.Stream).Question); st != statusOK {
+		return s.fail("tell the ratelimit filter", st)
+	}
 	if st := clearRouteCache(); st != statusOK {
 		return s.fail("clear route cache", st)
 	}
 	return types.ActionContinue
+}
+
+// tell leaves for Envoy's ratelimit filter what the engine has to say to it.
+func (s *stream) tell(of func(s *engine.Stream, i int) (property string, value []byte, more bool)) status {
+	for i := 0; ; i++ {
+		property, value, more := of(s.engine, i)
+		if !more {
+			return statusOK
+		}
+		if property == "" {
+			continue
+		}
+		if st := setProperty(property, value); st != statusOK {
+			return st
+		}
+	}
 }
 
 func edit(kind uint32, e *engine.Edit) status {

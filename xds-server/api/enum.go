@@ -41,8 +41,25 @@ func (f *Failure) ParseString(text string) (err error) {
 type Scope struct{ spec.Scope }
 
 // ParseString reads local or shared.
-func (s *Scope) ParseString(text string) (err error) {
-	s.Scope, err = spec.ParseScope(text)
+func (s *Scope) ParseString(text string) error {
+	i, err := choose("a scope", text, []string{spec.ScopeLocal.String(), spec.ScopeShared.String()})
+	s.Scope = spec.Scope(i)
+	return err
+}
+
+// Backend is what keeps a budget.
+type Backend int
+
+// Backends.
+const (
+	BackendWeir      Backend = iota // weir: the filter, in Envoy's memory
+	BackendRateLimit                // ratelimit: the service of the Gateway's rateLimit
+)
+
+// ParseString reads weir or ratelimit.
+func (b *Backend) ParseString(text string) error {
+	i, err := choose("a backend", text, []string{"weir", "ratelimit"})
+	*b = Backend(i)
 	return err
 }
 

@@ -16,6 +16,24 @@ type GatewaySpec struct {
 	Filter    *Filter `yaml:"filter,optional"`
 	// Canary lets some of the Envoys try each new configuration before the others; default: none.
 	Canary *Canary `yaml:"canary,optional"`
+	// RateLimit is the service that keeps the budgets of TokenLimits with backend:
+	// ratelimit; default: none.
+	RateLimit *RateLimitService `yaml:"rateLimit,optional"`
+}
+
+// RateLimitService is an envoyproxy/ratelimit, or another server of Envoy's rate limit
+// protocol v3 (envoy.service.ratelimit.v3) over gRPC.
+type RateLimitService struct {
+	// Endpoints are host:port; addresses are used as they are, names are looked up in DNS by Envoy.
+	Endpoints []Endpoint `yaml:"endpoints"`
+	// TLS is mutual TLS with SVIDs. Either it is set, or Insecure is true.
+	TLS *UpstreamTLS `yaml:"tls,optional"`
+	// Insecure sends plaintext.
+	Insecure bool `yaml:"insecure,optional"`
+	// Domain is the part of the service's configuration that the budgets belong to; default weir.
+	Domain *RateLimitDomain `yaml:"domain,optional"`
+	// Timeout bounds each question; default 100ms. After it the TokenLimit's onFailure holds.
+	Timeout *Duration `yaml:"timeout,optional"`
 }
 
 // Canary says which Envoys get a new configuration first, and when the others

@@ -45,6 +45,21 @@ func (v *VersionName) ParseString(text string) error {
 // String is the version.
 func (v VersionName) String() string { return v.text }
 
+// RateLimitDomain is the name of a part of a rate limit service's configuration.
+type RateLimitDomain struct{ text string }
+
+// ParseString reads the domain.
+func (d *RateLimitDomain) ParseString(text string) error {
+	if !aliasSyntax.MatchString(text) {
+		return fmt.Errorf("%q is not the domain of a rate limit service: use 1 to 128 letters, digits and . _ : / + - with a letter or digit first", text)
+	}
+	d.text = text
+	return nil
+}
+
+// String is the domain as it is written.
+func (d RateLimitDomain) String() string { return d.text }
+
 // Alias is a name by which clients ask for a model, such as meta-llama/Llama-3.
 type Alias struct{ text string }
 

@@ -24,6 +24,11 @@ type TokenLimitSpec struct {
 	// Scope is local, the default: each Envoy has the whole budget. With shared, all
 	// Envoys of the xds-server together have it; see docs/LIMITS.md.
 	Scope *Scope `yaml:"scope,optional"`
+	// Backend is what keeps the budget: weir, the default, or ratelimit, the service that
+	// the Gateways name in rateLimit. That counts Tokens and Requests alone, in windows of
+	// the second, minute, hour or day that they name; without a rate its own configuration
+	// says how much there is. See docs/LIMITS.md.
+	Backend *Backend `yaml:"backend,optional"`
 	// Shortage is what is done where the budget is too small for the answer; default
 	// nothing: requests that may cost more than is left are refused, and what an
 	// answer costs beyond its reservation is owed.

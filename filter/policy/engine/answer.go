@@ -31,7 +31,7 @@ func (s *Stream) Reads() bool {
 		return false
 	}
 	for i := range s.charges.count {
-		if s.charges.state[i] == chargeTaken && s.limit(i).tokens() {
+		if s.charges.state[i] == chargeTaken && s.limit(i).tokens() || s.charges.state[i] == chargeAsked {
 			return true
 		}
 	}

@@ -109,7 +109,7 @@ func (s *Stream) read(p []byte, end bool) bool {
 // overflow goes over to streaming at the hold limit: the headers are decided with
 // what was read up to there.
 func (s *Stream) overflow() bool {
-	if s.program.doc.Settings.Overflow == spec.OverflowRefuse || s.model < 0 || s.named() || s.rewritesRPC() {
+	if s.program.doc.Settings.Overflow == spec.OverflowRefuse || s.model < 0 || s.named() || s.rewritesRPC() || s.program.models[s.model].served {
 		return s.refuseLarge()
 	}
 	if !s.clean() || !s.admitRPC() || !s.decide() {

@@ -117,7 +117,7 @@ func (s *Stream) refusalHeaders(i int) {
 	for j := range s.program.modelLimits(s.model) {
 		l := &s.program.limits[s.program.modelLimits(s.model)[j].index]
 		switch {
-		case l.mode == spec.LimitInFlight || l.tokens() == s.limit(i).tokens() && j != i:
+		case l.served() || l.mode == spec.LimitInFlight || l.tokens() == s.limit(i).tokens() && j != i:
 		case l.tokens() && (tokens == none) && s.peek(j, i):
 			tokens = j
 		case !l.tokens() && (requests == none) && s.peek(j, i):

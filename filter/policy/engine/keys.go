@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"unicode/utf8"
+
 	"github.com/weirmesh/weir/filter/policy/bucket"
 	"github.com/weirmesh/weir/filter/policy/sha256"
 	"github.com/weirmesh/weir/filter/policy/spec"
@@ -11,6 +13,8 @@ import (
 type keyPart struct {
 	spec.KeyPart
 	property string // path of the property that holds it, if one does
+	told     string // property by which Envoy's ratelimit filter is told of it, if it is
+	plain    bool   // a service has to be told of it, in whatever way
 }
 
 // maxParts bounds the parts of a program's limits: the sources without a name once
@@ -35,7 +39,8 @@ func (p *Program) collectParts() {
 	p.parts, p.readsKeys = nil, false
 	for i := range p.doc.Limits {
 		for _, k := range p.doc.Limits[i].Key {
-			if p.findPart(k) != none {
+			if n := p.findPart(k); n != none {
+				p.parts[n].serve(p.doc.Limits[i].Scope)
 				continue
 			}
 			part := keyPart{KeyPart: k}
@@ -47,6 +52,7 @@ func (p *Program) collectParts() {
 			case spec.KeyHeader, spec.KeyAPIKey:
 				p.readsKeys = true
 			}
+			part.serve(p.doc.Limits[i].Scope)
 			p.parts = append(p.parts, part)
 		}
 	}
@@ -75,6 +81,8 @@ func (s *Stream) keyHeader(name string, value []byte) {
 	for i := range s.program.parts {
 		part := &s.program.parts[i]
 		switch {
+		case len(value) == 0 && part.plain && part.Source == spec.KeyHeader && part.Name == name:
+			s.refuseParameter(name, "is empty") // Envoy would take it for a value
 		case len(value) == 0:
 		case part.Source == spec.KeyHeader && part.Name == name:
 			s.keyValue(i, name, value)
@@ -114,8 +122,13 @@ func bearer(value []byte) []byte {
 // keyValue remembers the value of a part. Of two different ones, upstream may believe
 // the one that is not counted, so that is 400.
 func (s *Stream) keyValue(i int, what string, value []byte) {
-	hash := bucket.PartOf(value)
-	if s.keys.known&(1<<i) != 0 && s.keys.hash[i] != hash {
+	hash, plain := bucket.PartOf(value), s.program.parts[i].plain
+	if plain && !utf8.Valid(value) {
+		s.refuseParameter(what, notText)
+		return
+	}
+	// Envoy would tell a service of a value that stands there twice as of another one.
+	if s.keys.known&(1<<i) != 0 && (s.keys.hash[i] != hash || plain) {
 		s.refuseParameter(what, "has two values")
 		return
 	}

@@ -16,11 +16,13 @@ const (
 	chargeGivenBack             // taken, and undone because a later limit refused
 	chargeSettled               // taken, and made what the request really cost
 	chargeKept                  // taken, and left so because the store failed in the end
+	chargeAsked                 // left to the service that keeps the budget
+	chargeReported              // asked, and it is known what the service is to be told that it cost
 )
 
 // chargeStates are the names of the states. One that is settled was taken: what it
 // was settled to says that it is.
-var chargeStates = [...]string{"taken", "refused", "failed", "skipped", "givenBack", "taken", "kept"}
+var chargeStates = [...]string{"taken", "refused", "failed", "skipped", "givenBack", "taken", "kept", "asked", "asked"}
 
 // charges is what the limits wanted of a request and what came of it.
 type charges struct {
@@ -61,6 +63,14 @@ func (s *Stream) charge() bool {
 		s.charges.charge[i].Key, s.charges.charge[i].AtNs = key, now
 		if s.program.limits[m.index].mode != spec.LimitSemantic {
 			s.program.override(&s.charges.charge[i])
+		}
+		if s.program.limits[m.index].served() {
+			s.charges.state[i] = chargeAsked
+			if !s.presentable(&s.program.limits[m.index]) {
+				s.giveBack(i, now)
+				return false
+			}
+			continue
 		}
 		if !s.take(i, now) {
 			return false
@@ -121,6 +131,9 @@ func (s *Stream) take(i int, now int64) bool {
 // tokens: they flow back with time.
 func (s *Stream) giveBack(i int, now int64) {
 	for j := range i {
+		if s.charges.state[j] == chargeAsked {
+			s.charges.state[j] = chargeGivenBack
+		}
 		if s.charges.state[j] != chargeTaken {
 			continue
 		}

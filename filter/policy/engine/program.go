@@ -45,6 +45,7 @@ type model struct {
 	choices   uint8 // of Program.choices, from choice on
 	limits    uint8 // of Program.counted, from limit on, in the order of charging
 	metered   bool  // a limit of it counts tokens
+	served    bool  // a service keeps the budget of a limit of it
 	choice    int32
 	limit     int32
 }
@@ -73,6 +74,9 @@ type limit struct {
 	shared        bool            // one budget over all Envoys
 	params        bucket.Params   // of models without an entry, without x-max-tokens
 	sized         []bucket.Params // by index in the entries of semantic models
+	// Properties by which Envoy's ratelimit filter is told what it asks its service for,
+	// and what that is told in the end; empty unless a service keeps the budget.
+	asks, costs string
 }
 
 // modelLimit is a limit that counts a model.
@@ -198,6 +202,9 @@ func (p *Program) newLimit(l *spec.Limit) limit {
 		c.parts = append(c.parts, uint8(p.findPart(k)))
 	}
 	c.leastOutput, c.stop = l.Shortage.LeastOutput, l.Shortage.Stop
+	if l.Scope == spec.ScopeService {
+		c.asks, c.costs = PropertyLimit+l.Name, PropertyCost+l.Name
+	}
 	switch l.Mode {
 	case spec.LimitTokens:
 		c.defaultOutput = l.Tokens.DefaultOutput
@@ -274,6 +281,7 @@ func (p *Program) assignLimits() {
 			p.counted[m.limit+int32(m.limits)] = modelLimit{int16(i), entries[n]}
 			m.limits++
 			m.metered = m.metered || p.limits[i].tokens()
+			m.served = m.served || p.limits[i].served()
 		})
 	}
 }

@@ -17,6 +17,7 @@ import (
 //	 "redactions":{"phone":1},"unscanned":true}
 //
 // askedTokens is the output cap before it was lowered to outputTokens.
+// The state of a limit whose budget a service keeps is asked, and its capacity 0.
 // stopped says that the stream was ended because the budget did not cover more.
 // outcome is forward or the code of the reply. remainingMicro is what was left after
 // the reservation. counts is what the prompt's estimate rests on, by the text class of
@@ -83,7 +84,7 @@ func (s *Stream) recordCharges(r *recorder) {
 		item.number("costMicro", c.charge[i].CostMicro)
 		item.number("capacityMicro", c.charge[i].Params.CapacityMicro)
 		item.number("remainingMicro", c.result[i].RemainingMicro)
-		if c.state[i] == chargeSettled {
+		if c.state[i] == chargeSettled || c.state[i] == chargeReported {
 			item.number("settledMicro", c.actual[i])
 		}
 		r.b = append(item.b, '}')

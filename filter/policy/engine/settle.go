@@ -62,7 +62,7 @@ func (s *Stream) Settlement() Settlement { return s.settlement }
 func (s *Stream) Finish(cause Cause) {
 	open := false
 	for i := range s.charges.count {
-		open = open || s.charges.state[i] == chargeTaken
+		open = open || s.charges.state[i] == chargeTaken || s.charges.state[i] == chargeAsked
 	}
 	if !open {
 		return
@@ -73,7 +73,7 @@ func (s *Stream) Finish(cause Cause) {
 	keep := s.weigh(cause)
 	now := s.host.Now()
 	for i := range s.charges.count {
-		if s.charges.state[i] == chargeTaken {
+		if s.charges.state[i] == chargeTaken || s.charges.state[i] == chargeAsked {
 			s.settle(i, cause, keep, now)
 		}
 	}
@@ -123,6 +123,10 @@ func (s *Stream) settle(i int, cause Cause, keep bool, now int64) {
 		actual = s.cost(s.program.modelLimits(s.model)[i], t.Input, t.Cached, t.Output)
 	}
 	s.charges.actual[i] = actual
+	if l.served() {
+		s.charges.state[i] = chargeReported
+		return
+	}
 	unpaid, err := s.host.Settle(c, actual, now)
 	if err != nil {
 		s.charges.state[i] = chargeKept

@@ -33,11 +33,11 @@ func (s *Stream) Tally(i int) Tally {
 		t.Admission = AdmissionLimited
 	case chargeFailed, chargeSkipped:
 		t.Admission = AdmissionFailed
-	case chargeSettled, chargeTaken, chargeKept:
+	case chargeSettled, chargeTaken, chargeKept, chargeAsked, chargeReported:
 		t.Admission = AdmissionAllowed
 		t.Reserved = l.inTokens(c.CostMicro)
 		t.Settled = t.Reserved
-		if s.charges.state[i] == chargeSettled {
+		if s.charges.state[i] == chargeSettled || s.charges.state[i] == chargeReported {
 			t.Settled = l.inTokens(s.charges.actual[i])
 		}
 	}

@@ -104,13 +104,16 @@ type Shortage struct {
 	GraceMs int64 // milliseconds; with Stop alone
 }
 
-// Scope says how many Envoys a budget is for.
+// Scope says how many Envoys a budget is for, and who keeps it.
 type Scope uint8
 
 // Scopes.
 const (
 	ScopeLocal  Scope = iota // each Envoy has it whole
 	ScopeShared              // all Envoys together have it, see package lease
+	// ScopeService: the service has it that Envoy's ratelimit filter asks, and the
+	// numbers of it too. Of LimitTokens and LimitRequests alone.
+	ScopeService
 )
 
 // KeyPart is one part of a bucket's key.

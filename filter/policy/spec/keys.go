@@ -140,13 +140,14 @@ func (v *validator) numbers(l *Limit) {
 		v.failIn("inFlight", problem)
 	}
 	v.in(l.Mode.String())
+	if rate := l.rate(); l.Scope != ScopeService && (l.Mode == LimitTokens || l.Mode == LimitRequests) {
+		v.rate(&rate)
+	}
 	switch l.Mode {
 	case LimitSemantic:
 		v.semantic(l)
 	case LimitTokens:
 		v.tokens(&l.Tokens)
-	case LimitRequests:
-		v.rate(&l.Requests)
 	case LimitInFlight:
 		v.within("capacity", l.InFlight.Capacity, 1, MaxInFlight)
 		v.within("lease", l.InFlight.Lease, 1, MaxLease)

@@ -7,7 +7,7 @@ var (
 	missingNames   = []string{"share", "refuse"}
 	limitNames     = []string{"semantic", "tokens", "requests", "inFlight"}
 	failureNames   = []string{"closed", "open"}
-	scopeNames     = []string{"local", "shared"}
+	scopeNames     = []string{"local", "shared", "ratelimit"}
 	encodingsNames = []string{"identity", "refuse"}
 	directionNames = []string{"request", "response"}
 	entityNames    = []string{
@@ -41,7 +41,7 @@ func (m LimitMode) String() string { return nameOf(limitNames, m) }
 // String returns closed or open.
 func (f Failure) String() string { return nameOf(failureNames, f) }
 
-// String returns local or shared.
+// String returns local, shared or ratelimit.
 func (s Scope) String() string { return nameOf(scopeNames, s) }
 
 // String returns identity or refuse.

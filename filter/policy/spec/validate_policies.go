@@ -93,14 +93,38 @@ func (v *validator) limit(l *Limit) {
 	v.each("key", len(l.Key), MaxKeyParts, func(i int) { v.keyPart(l.Key, i) })
 	v.known("onFailure", uint8(l.OnFailure), uint8(FailOpen))
 	v.shortage(&l.Shortage)
-	v.known("scope", uint8(l.Scope), uint8(ScopeShared))
+	v.known("scope", uint8(l.Scope), uint8(ScopeService))
 	if l.Scope == ScopeShared && (l.Mode == LimitInFlight || l.Requests.Window > 0 || l.Tokens.Window > 0) {
 		v.failIn("scope", "what does not flow in cannot be shared")
+	}
+	if l.Scope == ScopeService {
+		v.service(l)
 	}
 	v.known("missing", uint8(l.Missing), uint8(MissingRefuse))
 	if v.known("mode", uint8(l.Mode), uint8(LimitInFlight)); v.err == nil {
 		v.numbers(l)
 	}
+}
+
+// service checks a limit whose budget a service keeps: of that the filter knows
+// neither how much there is nor whether there is enough.
+func (v *validator) service(l *Limit) {
+	if l.Mode != LimitTokens && l.Mode != LimitRequests || l.Shortage != (Shortage{}) || l.rate() != (Rate{}) {
+		v.failIn("scope", "a service counts tokens or requests, and alone knows how many there are")
+	}
+	for _, k := range l.Key {
+		if k.Source == KeyAPIKey {
+			v.failIn("key", "no service is told of an apiKey")
+		}
+	}
+}
+
+// rate is how much there is of tokens or requests.
+func (l *Limit) rate() Rate {
+	if t := &l.Tokens; l.Mode == LimitTokens {
+		return Rate{t.Capacity, t.RefillMilli, t.Per, t.Window}
+	}
+	return l.Requests
 }
 
 func (v *validator) shortage(s *Shortage) {
@@ -137,7 +161,6 @@ func (v *validator) semantic(l *Limit) {
 }
 
 func (v *validator) tokens(t *Tokens) {
-	v.rate(&Rate{t.Capacity, t.RefillMilli, t.Per, t.Window})
 	v.within("defaultOutput", t.DefaultOutput, 0, MaxTokenNumber)
 	v.within("inputMilli", t.InputMilli, 0, MaxTokenMilli)
 	v.within("cachedMilli", t.CachedMilli, 0, MaxTokenMilli)

@@ -38,7 +38,16 @@ type Catalog struct {
 type Limit struct {
 	spec.Limit
 	Overrides []spec.Override // sorted by Key
-	Origin    string          // of the TokenLimit: "document:line"
+	// Window is how much there is, where a service keeps the budget; zero: the service's
+	// own configuration says it.
+	Window Window
+	Origin string // of the TokenLimit: "document:line"
+}
+
+// Window is an amount for a time. What is left of it is gone when the next one begins.
+type Window struct {
+	Hits    uint32 // tokens or requests
+	Seconds int64  // 1, 60, 3,600 or 86,400
 }
 
 // Redaction is a rule set for personal data.
@@ -80,7 +89,17 @@ type Gateway struct {
 	// sent with the configuration.
 	ModuleFile string
 	Canary     *Canary // nil: every Envoy gets a new configuration at once
-	Origin     string  // of the Gateway: "document:line"
+	// RateLimit keeps the budgets of the limits with spec.ScopeService; nil: there is no such limit.
+	RateLimit *RateLimitService
+	Origin    string // of the Gateway: "document:line"
+}
+
+// RateLimitService keeps budgets, and is asked by Envoy.
+type RateLimitService struct {
+	Endpoints []api.Endpoint // at least one
+	Peer      spiffeid.ID    // what the endpoints prove; zero: plaintext
+	Domain    string
+	Timeout   time.Duration // above 0
 }
 
 // Canary says which Envoys get a new configuration first.

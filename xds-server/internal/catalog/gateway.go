@@ -42,6 +42,7 @@ func (c *checker) gateways() []*Gateway {
 		gateway.AccessLog = e.value.Spec.AccessLog != nil && *e.value.Spec.AccessLog
 		gateway.ModuleFile = c.moduleFile(e)
 		gateway.Canary = c.canary(e)
+		gateway.RateLimit = c.rateLimit(e.unit, e.value.Spec.RateLimit)
 		c.sockets(e, gateway, gateways)
 		gateways = append(gateways, gateway)
 	}

@@ -34,7 +34,12 @@ var knownModels = []spec.SemanticModel{
 func (c *checker) limits() []*Limit {
 	var limits []*Limit
 	for _, u := range c.all(api.KindTokenLimit) {
-		limits = append(limits, c.limit(as[api.TokenLimit](u))...)
+		e := as[api.TokenLimit](u)
+		if b := e.value.Spec.Backend; b != nil && *b == api.BackendRateLimit {
+			limits = append(limits, c.servedLimits(e)...)
+			continue
+		}
+		limits = append(limits, c.limit(e)...)
 	}
 	return limits
 }
@@ -84,17 +89,8 @@ const (
 // limit builds the limits of one TokenLimit.
 func (c *checker) limit(e entry[api.TokenLimit]) []*Limit {
 	written := &e.value.Spec
-	shared := spec.Limit{Models: c.modelRefs(e.unit, "spec.models", written.Models), Key: c.key(e)}
+	shared := c.counted(e)
 	shortage := c.shortage(e.unit, written.Shortage)
-	if written.Missing != nil {
-		shared.Missing = written.Missing.Missing
-		if len(written.Key) == 0 {
-			c.at(e.unit, "spec.missing", "there is no key that a request could miss a part of", "remove it, or set key")
-		}
-	}
-	if written.OnFailure != nil {
-		shared.OnFailure = written.OnFailure.Failure
-	}
 	var limits []*Limit
 	add := func(suffix string, mode spec.LimitMode) *Limit {
 		l := &Limit{Limit: shared, Origin: e.origin()}
@@ -144,6 +140,23 @@ func (c *checker) limit(e entry[api.TokenLimit]) []*Limit {
 	}
 	c.overrides(e, limits)
 	return limits
+}
+
+// counted is what all limits of a TokenLimit have in common: whom they count, and
+// what happens to requests that they cannot count.
+func (c *checker) counted(e entry[api.TokenLimit]) spec.Limit {
+	written := &e.value.Spec
+	shared := spec.Limit{Models: c.modelRefs(e.unit, "spec.models", written.Models), Key: c.key(e)}
+	if written.Missing != nil {
+		shared.Missing = written.Missing.Missing
+		if len(written.Key) == 0 {
+			c.at(e.unit, "spec.missing", "there is no key that a request could miss a part of", "remove it, or set key")
+		}
+	}
+	if written.OnFailure != nil {
+		shared.OnFailure = written.OnFailure.Failure
+	}
+	return shared
 }
 
 // key builds the bucket's key. A part that some gateway never fills would
@@ -244,18 +257,23 @@ func (c *checker) semanticModels(e entry[api.TokenLimit], written *api.SemanticB
 
 func (c *checker) tokens(u *unit, written *api.TokenBudget) spec.Tokens {
 	const field = "spec.tokens"
+	rate := c.rate(u, field, written.Rate())
+	t := c.weights(u, written)
+	t.Capacity, t.RefillMilli, t.Per = rate.Capacity, rate.RefillMilli, rate.Per
+	return t
+}
+
+// weights are what tokens cost, without how many there are.
+func (c *checker) weights(u *unit, written *api.TokenBudget) spec.Tokens {
+	const field = "spec.tokens"
 	weights := written.Weights
 	if weights == nil {
 		weights = &api.TokenWeights{}
 	}
-	rate := c.rate(u, field, written.Rate())
 	return spec.Tokens{
 		InputMilli:    c.weight(u, field+".weights.input", weights.Input),
 		CachedMilli:   c.weight(u, field+".weights.cached", weights.Cached),
 		OutputMilli:   c.weight(u, field+".weights.output", weights.Output),
-		Capacity:      rate.Capacity,
-		RefillMilli:   rate.RefillMilli,
-		Per:           rate.Per,
 		DefaultOutput: int64(c.inRange(u, field+".defaultOutput", written.DefaultOutput, defaultOutput, 0, maxTokenCount)),
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+
 	"github.com/weirmesh/weir/xds-server/api"
 )
 
@@ -85,18 +87,24 @@ func (c *checker) versions(e entry[api.Model]) []Version {
 				c.at(e.unit, field+".upstreamModel", "names in gRPC messages are not replaced", "give the Model the name that its servers know, or an alias, and remove upstreamModel")
 			}
 		}
-		switch {
-		case written.TLS != nil && written.Insecure:
-			c.at(e.unit, field+".insecure", "tls and insecure are both set", "remove one of the two")
-		case written.TLS != nil:
-			version.Peer = written.TLS.SPIFFEID.ID()
-			c.member(e.unit, field+".tls.spiffeID", version.Peer)
-		case !written.Insecure && !e.doc.Failed(field+".insecure"):
-			c.at(e.unit, field+".tls", "neither tls nor insecure is set", "set tls.spiffeID to the identity that the endpoints prove, or insecure: true for plaintext")
-		}
+		version.Peer = c.peer(e.unit, field, written.TLS, written.Insecure)
 		versions = append(versions, version)
 	}
 	return versions
+}
+
+// peer is what endpoints have to prove; zero: they are spoken to in plaintext.
+func (c *checker) peer(u *unit, field string, tls *api.UpstreamTLS, insecure bool) spiffeid.ID {
+	switch {
+	case tls != nil && insecure:
+		c.at(u, field+".insecure", "tls and insecure are both set", "remove one of the two")
+	case tls != nil:
+		c.member(u, field+".tls.spiffeID", tls.SPIFFEID.ID())
+		return tls.SPIFFEID.ID()
+	case !insecure && !u.doc.Failed(field+".insecure"):
+		c.at(u, field+".tls", "neither tls nor insecure is set", "set tls.spiffeID to the identity that the endpoints prove, or insecure: true for plaintext")
+	}
+	return spiffeid.ID{}
 }
 
 func (c *checker) endpoints(u *unit, field string, written []api.Endpoint) []api.Endpoint {

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/weirmesh/weir/filter/policy/spec"
@@ -11,22 +12,28 @@ import (
 // defaultLease is how long a request is counted as in flight whose end is never seen.
 const defaultLease = 10 * time.Minute
 
-// rate builds what flows in and how much there is room for.
-func (c *checker) rate(u *unit, field string, written *api.Rate) spec.Rate {
-	type period struct {
-		name    string
-		amount  *api.Decimal
-		seconds int64
-	}
-	var set []period
-	for _, p := range []period{
+// period is an amount for a time, as it is written.
+type period struct {
+	name    string
+	amount  *api.Decimal
+	seconds int64 // 0 stands for 1
+}
+
+// periods are those that a rate names; it should be one.
+func (c *checker) periods(u *unit, field string, written *api.Rate) []period {
+	set := slices.DeleteFunc([]period{
 		{"perSecond", written.PerSecond, 0}, {"perMinute", written.PerMinute, 60},
 		{"perHour", written.PerHour, 3600}, {"perDay", written.PerDay, 86_400},
-	} {
-		if p.amount != nil {
-			set = append(set, p)
-		}
+	}, func(p period) bool { return p.amount == nil })
+	if len(set) > 1 {
+		c.at(u, field+"."+set[1].name, set[0].name+" and "+set[1].name+" are both set", "remove one of the two")
 	}
+	return set
+}
+
+// rate builds what flows in and how much there is room for.
+func (c *checker) rate(u *unit, field string, written *api.Rate) spec.Rate {
+	set := c.periods(u, field, written)
 	if len(set) == 0 {
 		if !u.doc.Failed(field+".perSecond") && !u.doc.Failed(field+".perMinute") && !u.doc.Failed(field+".perHour") && !u.doc.Failed(field+".perDay") {
 			c.at(u, field, "nothing flows in", "set one of perSecond, perMinute, perHour and perDay")
@@ -34,9 +41,6 @@ func (c *checker) rate(u *unit, field string, written *api.Rate) spec.Rate {
 		return spec.Rate{Capacity: 1}
 	}
 	p := set[0]
-	if len(set) > 1 {
-		c.at(u, field+"."+set[1].name, p.name+" and "+set[1].name+" are both set", "remove one of the two")
-	}
 	amount := p.amount.Milli()
 	if amount == 0 {
 		c.at(u, field+"."+p.name, "a bucket that never refills refuses every request once it is empty", "use a number above 0, or a quota")

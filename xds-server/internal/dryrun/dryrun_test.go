@@ -163,6 +163,22 @@ func FuzzParseRequest(f *testing.F) {
 	})
 }
 
+// TestCheckServedLimits: who keeps a budget is said, and what that means.
+func TestCheckServedLimits(t *testing.T) {
+	report, err := dryrun.Check(t.Context(), folder("testdata/resources"), module(t))
+	if err != nil || len(report.Problems) > 0 {
+		t.Fatal(report, err)
+	}
+	for _, want := range []string{
+		"TokenLimit by-service (all.yaml:", "kept by the rate limit service of Gateway/local, domain models, which lets requests through while it does not answer; before a request",
+		"TokenLimit by-service/requests (all.yaml:", "it counts requests when they come, refused ones too",
+	} {
+		if text := report.Format(); !strings.Contains(text, want) {
+			t.Errorf("report is\n%s\nwithout %q", text, want)
+		}
+	}
+}
+
 // TestCheckLargeBodies: what has no fallback is said.
 func TestCheckLargeBodies(t *testing.T) {
 	report, err := dryrun.Check(t.Context(), folder("testdata/resources"), module(t))

@@ -50,7 +50,7 @@ type Record struct {
 type Charge struct {
 	Name           string `json:"name"`
 	Key            string `json:"key"`   // hash of the bucket's name
-	State          string `json:"state"` // taken, refused, failed, skipped or givenBack
+	State          string `json:"state"` // taken, refused, failed, skipped, givenBack or asked
 	CostMicro      int64  `json:"costMicro"`
 	CapacityMicro  int64  `json:"capacityMicro"`
 	RemainingMicro int64  `json:"remainingMicro"`
@@ -77,6 +77,10 @@ type Explanation struct {
 	Estimate spec.Estimate
 	// Redaction names the policy that applies to the model; empty: none.
 	Redaction string
+	// Service keeps the budgets of the limits that it is asked for; nil: there is none.
+	Service *catalog.RateLimitService
+	// Windows is how much there is of each of those limits.
+	Windows map[string]catalog.Window
 	// Keys are what the buckets of each limit are kept by, in words.
 	Keys map[string]string
 	// Reply is the filter's answer; nil: the request goes on.
@@ -123,6 +127,8 @@ func Explain(ctx context.Context, c *catalog.Catalog, module []byte, sample Samp
 		Keys:         keysOf(c),
 		Shared:       shared(c),
 		Tokens:       gateway.Tokens != nil,
+		Service:      gateway.RateLimit,
+		Windows:      windows(c),
 		Rule:         ruleOf(c, decision, sample.Request),
 		Estimate:     estimateOf(c, decision.Model),
 	}
@@ -144,13 +150,26 @@ func shared(c *catalog.Catalog) []string {
 	return names
 }
 
-// whole are the limits with each budget for one Envoy.
+// windows is how much there is of each limit whose budget a service keeps.
+func windows(c *catalog.Catalog) map[string]catalog.Window {
+	all := make(map[string]catalog.Window)
+	for _, l := range c.Limits {
+		if l.Scope == spec.ScopeService {
+			all[l.Name] = l.Window
+		}
+	}
+	return all
+}
+
+// whole are the limits with each shared budget for one Envoy.
 func whole(limits []*catalog.Limit) []*catalog.Limit {
 	all := slices.Clone(limits)
 	for i, l := range all {
-		local := *l
-		local.Scope = spec.ScopeLocal
-		all[i] = &local
+		if l.Scope == spec.ScopeShared {
+			local := *l
+			local.Scope = spec.ScopeLocal
+			all[i] = &local
+		}
 	}
 	return all
 }

@@ -71,6 +71,10 @@ func (e *Explanation) formatLimits(t *table) {
 	}
 	e.formatEstimate(t)
 	for _, c := range e.Record.Limits {
+		if w, served := e.Windows[c.Name]; served {
+			t.row("limit", fmt.Sprintf("%s, %s: %s", c.Name, e.Keys[c.Name], e.question(w, c.CostMicro)))
+			continue
+		}
 		left := ""
 		if c.State == "taken" || c.State == "refused" {
 			left = ", " + decimal(c.RemainingMicro, micro) + " left"
@@ -81,6 +85,19 @@ func (e *Explanation) formatLimits(t *table) {
 		t.row("limit", fmt.Sprintf("%s, bucket %s %s: costs %s of %s: %s%s", c.Name, c.Key, e.Keys[c.Name],
 			decimal(c.CostMicro, micro), decimal(c.CapacityMicro, micro), chargeWords[c.State], left))
 	}
+}
+
+// question is what Envoy asks the service that keeps a budget.
+func (e *Explanation) question(w catalog.Window, costMicro int64) string {
+	var at []string
+	for _, endpoint := range e.Service.Endpoints {
+		at = append(at, endpoint.String())
+	}
+	budget := "what its configuration says"
+	if w != (catalog.Window{}) {
+		budget = fmt.Sprintf("%d per %s", w.Hits, map[int64]string{1: "second", 60: "minute", 3600: "hour", 86_400: "day"}[w.Seconds])
+	}
+	return fmt.Sprintf("costs at most %s of %s; Envoy asks the rate limit service at %s, domain %s", decimal(costMicro, micro), budget, strings.Join(at, ", "), e.Service.Domain)
 }
 
 // chargeWords says what became of a charge.

@@ -35,6 +35,33 @@ func largeBodies(c *catalog.Catalog) []string {
 	return notes
 }
 
+// servedLimits are the limits whose budgets a service keeps, and what follows from that.
+func servedLimits(c *catalog.Catalog) []string {
+	var notes []string
+	for _, l := range c.Limits {
+		if l.Scope != spec.ScopeService {
+			continue
+		}
+		when := "before a request it is asked whether the budget is exceeded, and after it told the cost: what is under way at the same time may exceed it"
+		if l.Mode == spec.LimitRequests {
+			when = "it counts requests when they come, refused ones too"
+		}
+		for _, gateway := range c.Gateways {
+			unsure := "refuses requests while it does not answer"
+			if l.OnFailure == spec.FailOpen {
+				unsure = "lets requests through while it does not answer"
+			}
+			notes = append(notes, fmt.Sprintf("TokenLimit %s (%s): kept by the rate limit service of Gateway/%s, domain %s, which %s; %s",
+				l.Name, l.Origin, gateway.Name, gateway.RateLimit.Domain, unsure, when))
+			if gateway.Settings.Overflow == spec.OverflowStream {
+				notes = append(notes, fmt.Sprintf("TokenLimit %s: bodies above the holdLimit of Gateway/%s are refused, not streamed: their cost would not be known when the service is asked",
+					l.Name, gateway.Name))
+			}
+		}
+	}
+	return notes
+}
+
 // heldBodies are the gateways that would stream what has to be held.
 func heldBodies(c *catalog.Catalog, model *catalog.Model) []string {
 	var notes []string

@@ -11,6 +11,7 @@ import (
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	jwtv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/jwt_authn/v3"
+	ratelimitv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ratelimit/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	groupv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/router/cluster_specifiers/priority_group/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
@@ -81,13 +82,21 @@ func (f *finder) cluster(c *clusterv3.Cluster) error {
 	return nil
 }
 
-// extension finds the clusters that keys of tokens are fetched from.
+// extension finds the clusters that filters use by themselves.
 func (f *finder) extension(e *corev3.TypedExtensionConfig) error {
+	if err := f.asks(e.GetTypedConfig()); err != nil {
+		return err
+	}
+	return f.keys(e.GetTypedConfig())
+}
+
+// keys finds the clusters that keys of tokens are fetched from.
+func (f *finder) keys(filter *anypb.Any) error {
 	tokens := &jwtv3.JwtAuthentication{}
-	if !e.GetTypedConfig().MessageIs(tokens) {
+	if !filter.MessageIs(tokens) {
 		return nil
 	}
-	if err := e.GetTypedConfig().UnmarshalTo(tokens); err != nil {
+	if err := filter.UnmarshalTo(tokens); err != nil {
 		return fmt.Errorf("decode the providers of tokens: %w", err)
 	}
 	for _, provider := range tokens.GetProviders() {
@@ -95,6 +104,19 @@ func (f *finder) extension(e *corev3.TypedExtensionConfig) error {
 			f.need(clusterKind, name)
 		}
 	}
+	return nil
+}
+
+// asks finds the service that a filter asks.
+func (f *finder) asks(filter *anypb.Any) error {
+	asking := &ratelimitv3.RateLimit{}
+	if !filter.MessageIs(asking) {
+		return nil
+	}
+	if err := filter.UnmarshalTo(asking); err != nil {
+		return fmt.Errorf("decode the rate limit filter: %w", err)
+	}
+	f.need(clusterKind, asking.GetRateLimitService().GetGrpcService().GetEnvoyGrpc().GetClusterName())
 	return nil
 }
 

@@ -121,13 +121,7 @@ func protocolOptions(model *catalog.Model, version *catalog.Version) *anypb.Any 
 	}
 	switch {
 	case version.GRPC:
-		options.UpstreamProtocolOptions = &upstreamv3.HttpProtocolOptions_ExplicitHttpConfig_{
-			ExplicitHttpConfig: &upstreamv3.HttpProtocolOptions_ExplicitHttpConfig{
-				ProtocolConfig: &upstreamv3.HttpProtocolOptions_ExplicitHttpConfig_Http2ProtocolOptions{
-					Http2ProtocolOptions: &corev3.Http2ProtocolOptions{},
-				},
-			},
-		}
+		options.UpstreamProtocolOptions = http2Alone()
 	case version.Peer.IsZero():
 		options.UpstreamProtocolOptions = &upstreamv3.HttpProtocolOptions_ExplicitHttpConfig_{
 			ExplicitHttpConfig: &upstreamv3.HttpProtocolOptions_ExplicitHttpConfig{
@@ -142,6 +136,16 @@ func protocolOptions(model *catalog.Model, version *catalog.Version) *anypb.Any 
 		}
 	}
 	return pack(options)
+}
+
+func http2Alone() *upstreamv3.HttpProtocolOptions_ExplicitHttpConfig_ {
+	return &upstreamv3.HttpProtocolOptions_ExplicitHttpConfig_{
+		ExplicitHttpConfig: &upstreamv3.HttpProtocolOptions_ExplicitHttpConfig{
+			ProtocolConfig: &upstreamv3.HttpProtocolOptions_ExplicitHttpConfig_Http2ProtocolOptions{
+				Http2ProtocolOptions: &corev3.Http2ProtocolOptions{},
+			},
+		},
+	}
 }
 
 func healthCheck(version *catalog.Version) *corev3.HealthCheck {

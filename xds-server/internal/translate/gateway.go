@@ -20,7 +20,9 @@ type gatewayResources struct {
 	filter   *snapshot.Resource
 	secrets  []*snapshot.Resource
 	tokens   []*snapshot.Resource // what verifies tokens, and the clusters of its keys
-	// listeners are by Envoy, made when one needs them.
+	asking   []*snapshot.Resource // filters that ask a rate limit service
+	// listeners are by Envoy, made when one needs them, and with them the cluster of a
+	// rate limit service.
 	listeners map[spiffeid.ID][]*snapshot.Resource
 }
 
@@ -54,6 +56,9 @@ func (n *translation) gateway(gateway *catalog.Gateway, old *gatewayResources) (
 		if next.tokens, err = tokens(gateway, old.tokens); err != nil {
 			return nil, err
 		}
+	}
+	if next.asking, err = rateLimitFilters(gateway, n.catalog.Limits, old.asking); err != nil {
+		return nil, err
 	}
 	sameModule := old.gateway.ModuleFile == gateway.ModuleFile && (gateway.ModuleFile != "" || bytes.Equal(old.module, n.module))
 	if old.filter != nil && sameModule && bytes.Equal(old.document, document) {
@@ -90,7 +95,15 @@ func (r *gatewayResources) forEnvoy(envoy spiffeid.ID) ([]*snapshot.Resource, er
 			}
 			r.listeners[envoy] = append(r.listeners[envoy], made)
 		}
+		if service := r.gateway.RateLimit; service != nil {
+			name := RateLimitCluster(r.gateway.Name)
+			made, err := resource(nil, name, rateLimitCluster(name, service, envoy), r.gateway.Origin)
+			if err != nil {
+				return nil, err
+			}
+			r.listeners[envoy] = append(r.listeners[envoy], made)
+		}
 	}
-	all := slices.Concat([]*snapshot.Resource{r.filter}, r.secrets, r.tokens)
+	all := slices.Concat([]*snapshot.Resource{r.filter}, r.asking, r.secrets, r.tokens)
 	return append(all, r.listeners[envoy]...), nil
 }

@@ -48,7 +48,7 @@ func manager(gateway *catalog.Gateway, l *catalog.Listener) *hcmv3.HttpConnectio
 		RouteSpecifier:      &hcmv3.HttpConnectionManager_ScopedRoutes{ScopedRoutes: scopedRoutes()},
 		HttpFilters:         httpFilters(gateway),
 		MaxRequestHeadersKb: wrapperspb.UInt32(l.MaxRequestHeadersKB),
-		LocalReplyConfig:    localReplies(gateway.Tokens != nil),
+		LocalReplyConfig:    localReplies(gateway),
 		GenerateRequestId:   wrapperspb.Bool(true),
 		// The id that a client gives its request is kept as it is, and said in the answer.
 		PreserveExternalRequestId:    true,
@@ -100,19 +100,24 @@ func scopedRoutes() *hcmv3.ScopedRoutes {
 }
 
 // httpFilters are those that look at a request: at its token, if anybody does, the
-// filter, and the router. The first two get their configuration on its own, so that a
-// change of policy or of keys drains no connection.
+// filter, those that ask a rate limit service what the filter tells them to, and the
+// router. All but that get their configuration on its own, so that a change of policy
+// or of keys drains no connection.
 func httpFilters(gateway *catalog.Gateway) []*hcmv3.HttpFilter {
 	var filters []*hcmv3.HttpFilter
 	if gateway.Tokens != nil {
 		filters = append(filters, discovered(TokensName(gateway.Name), "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication"))
 	}
-	return append(filters,
-		discovered(FilterName(gateway.Name), "envoy.extensions.filters.http.wasm.v3.Wasm"),
-		httpFilter("envoy.filters.http.router", &routerv3.Router{
-			SuppressEnvoyHeaders: true, // upstreams and clients need not know
-			UpstreamHttpFilters:  upstreamFilters(true),
-		}))
+	filters = append(filters, discovered(FilterName(gateway.Name), "envoy.extensions.filters.http.wasm.v3.Wasm"))
+	if gateway.RateLimit != nil {
+		for _, onFailure := range failures {
+			filters = append(filters, discovered(RateLimitFilter(gateway.Name, onFailure), "envoy.extensions.filters.http.ratelimit.v3.RateLimit"))
+		}
+	}
+	return append(filters, httpFilter("envoy.filters.http.router", &routerv3.Router{
+		SuppressEnvoyHeaders: true, // upstreams and clients need not know
+		UpstreamHttpFilters:  upstreamFilters(true),
+	}))
 }
 
 // discovered is a filter whose configuration, a message of the type, is a resource of

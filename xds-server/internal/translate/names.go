@@ -5,6 +5,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 
+	"github.com/weirmesh/weir/filter/policy/spec"
 	"github.com/weirmesh/weir/xds-server/internal/catalog"
 )
 
@@ -39,6 +40,15 @@ func AssignmentName(model string, version *catalog.Version) string {
 
 // ListenerName names a gateway's listener.
 func ListenerName(gateway, listener string) string { return gateway + "/" + listener }
+
+// RateLimitCluster names the cluster of the service that keeps budgets for a gateway.
+func RateLimitCluster(gateway string) string { return "weir-ratelimit/" + gateway }
+
+// RateLimitFilter names the configuration of the filter that asks that service, for
+// the limits that refuse while it cannot be asked (spec.FailClosed), or those that do not.
+func RateLimitFilter(gateway string, onFailure spec.Failure) string {
+	return "weir-ratelimit-" + onFailure.String() + "/" + gateway
+}
 
 // FilterName names the filter configuration of a gateway.
 func FilterName(gateway string) string { return "weir-filter/" + gateway }

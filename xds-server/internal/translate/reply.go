@@ -12,6 +12,8 @@ import (
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/weirmesh/weir/xds-server/internal/catalog"
 )
 
 // requestHeadersTimeout bounds how long a client may take to send headers: they
@@ -58,11 +60,14 @@ var envoyReplies = []envoyReply{
 
 // localReplies gives Envoy's own replies the shape that OpenAI clients read, and gRPC
 // clients a message: of the status Envoy makes one of gRPC's. Replies of the filter have it already and carry the mark of the filter.
-// tokens says that there is a filter that refuses tokens.
-func localReplies(tokens bool) *hcmv3.LocalReplyConfig {
+// Tokens and budgets may be refused by filters of their own.
+func localReplies(gateway *catalog.Gateway) *hcmv3.LocalReplyConfig {
 	config := &hcmv3.LocalReplyConfig{}
-	if tokens {
+	if gateway.Tokens != nil {
 		config.Mappers = tokenReplies()
+	}
+	if gateway.RateLimit != nil {
+		config.Mappers = append(config.Mappers, serviceReplies()...)
 	}
 	config.Mappers = append(config.Mappers,
 		&hcmv3.ResponseMapper{

@@ -32,7 +32,7 @@ func tokenReplies() []*hcmv3.ResponseMapper {
 			body  *corev3.SubstitutionFormatString
 		}{
 			{grpcClient(), plainText(tokenRefused + envoysWords)},
-			{pathBegins("/v1/messages"), anthropicTokenError()},
+			{pathBegins("/v1/messages"), anthropicError("authentication_error", tokenRefused+localBody)},
 			{pathBegins("/v2/"), jsonBody(map[string]*structpb.Value{"error": structpb.NewStringValue(tokenRefused + localBody)})},
 			{nil, openAIError(envoyReply{kind: "invalid_request_error", code: details, message: tokenRefused + localBody})},
 		} {
@@ -46,12 +46,12 @@ func tokenReplies() []*hcmv3.ResponseMapper {
 	return mappers
 }
 
-func anthropicTokenError() *corev3.SubstitutionFormatString {
+func anthropicError(kind, message string) *corev3.SubstitutionFormatString {
 	return jsonBody(map[string]*structpb.Value{
 		"type": structpb.NewStringValue("error"),
 		"error": structpb.NewStructValue(object(map[string]*structpb.Value{
-			"type":    structpb.NewStringValue("authentication_error"),
-			"message": structpb.NewStringValue(tokenRefused + localBody),
+			"type":    structpb.NewStringValue(kind),
+			"message": structpb.NewStringValue(message),
 		})),
 	})
 }

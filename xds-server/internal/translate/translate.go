@@ -143,7 +143,8 @@ func (n *translation) audienceOf(id spiffeid.ID) audience {
 			continue
 		}
 		names.WriteString(gateway.Name + "\x00")
-		if slices.ContainsFunc(gateway.Listeners, func(l catalog.Listener) bool { return l.TLS != nil }) {
+		if slices.ContainsFunc(gateway.Listeners, func(l catalog.Listener) bool { return l.TLS != nil }) ||
+			gateway.RateLimit != nil && !gateway.RateLimit.Peer.IsZero() {
 			a.envoy = id
 		}
 	}
