@@ -1,11 +1,36 @@
 package redact
 
 // Sets of characters that keys are made of.
-func isAlnum(c byte) bool  { return props[c]&(isDigit|isLetter) != 0 }
-func isKey(c byte) bool    { return isAlnum(c) || c == '-' || c == '_' }              // RFC 4648, 5: base64url
-func isBase64(c byte) bool { return isAlnum(c) || c == '+' || c == '/' || c == '=' }  // RFC 4648, 4
-func isBase32(c byte) bool { return c >= 'A' && c <= 'Z' || c >= '2' && c <= '7' }    // RFC 4648, 6
-func isToken(c byte) bool  { return isKey(c) || isBase64(c) || c == '.' || c == '~' } // RFC 9110, 11.2: token68
+const (
+	inWord   uint8 = 1 << iota // letters and digits
+	inBase32                   // RFC 4648, 6
+	inBase64                   // RFC 4648, 4, with its padding
+	inKey                      // RFC 4648, 5: base64url
+	inToken                    // RFC 9110, 11.2: token68
+	inLabel                    // RFC 7468, 3: the label of a PEM block in capitals
+)
+
+// keyChars holds the sets of each code.
+var keyChars = func() (t [256]uint8) {
+	for c := range t {
+		if props[c]&(isDigit|isLetter) != 0 {
+			t[c] = inWord | inBase64 | inKey | inToken
+		}
+		if c >= 'A' && c <= 'Z' {
+			t[c] |= inBase32 | inLabel
+		}
+	}
+	for c := '0'; c <= '9'; c++ {
+		t[c] |= inLabel
+	}
+	for c := '2'; c <= '7'; c++ {
+		t[c] |= inBase32
+	}
+	t['+'], t['/'], t['='] = inBase64|inToken, inBase64|inToken, inBase64|inToken
+	t['-'], t['_'] = inKey|inToken, inKey|inToken
+	t['.'], t['~'], t[' '] = inToken, inToken, inLabel
+	return t
+}()
 
 // kinds of characters in a stretch of units.
 type mixture struct {
@@ -40,7 +65,7 @@ func matchAWSKey(w *window, i int) (span, uint8, bool) {
 	if !w.literal(i, "AKIA") && !w.literal(i, "ASIA") {
 		return miss()
 	}
-	if end := w.while(i+4, 16, isBase32); end == i+20 && !w.alnumAt(end) {
+	if end := w.while(i+4, 16, inBase32); end == i+20 && !w.alnumAt(end) {
 		return hit(i, end, 95)
 	}
 	return miss()
@@ -52,10 +77,13 @@ func matchAWSSecret(w *window, i int) (span, uint8, bool) {
 	for k := 0; k < 2 && i > w.floor && (w.at(i-1) == '/' || w.at(i-1) == '+'); k++ {
 		i-- // base64, too, though no letter
 	}
-	if isBase64(w.at(i-1)) && w.at(i-1) != '=' {
+	if keyChars[w.at(i-1)]&inBase64 != 0 && w.at(i-1) != '=' {
 		return miss()
 	}
-	if end := w.while(i, 41, isBase64); end == i+40 {
+	if keyChars[w.at(i+20)]&keyChars[w.at(i+39)]&inBase64 == 0 {
+		return miss() // most words
+	}
+	if end := w.while(i, 41, inBase64); end == i+40 {
 		if m := w.mixture(i, end); m.digits > 0 && m.lower > 0 && m.upper > 0 {
 			return hit(i, end, 20)
 		}
@@ -69,8 +97,8 @@ func matchAWSSecret(w *window, i int) (span, uint8, bool) {
 // word where it is wrong; or github_pat_, 22 characters, "_" and 59 characters.
 func matchGitHubToken(w *window, i int) (span, uint8, bool) {
 	if w.literal(i, "github_pat_") {
-		middle := w.while(i+11, 23, isAlnum)
-		if end := w.while(middle+1, 16, isAlnum); middle == i+33 && w.at(middle) == '_' && end == middle+17 {
+		middle := w.while(i+11, 23, inWord)
+		if end := w.while(middle+1, 16, inWord); middle == i+33 && w.at(middle) == '_' && end == middle+17 {
 			return hitRest(i, end, 95, restKey)
 		}
 		return miss()
@@ -78,7 +106,7 @@ func matchGitHubToken(w *window, i int) (span, uint8, bool) {
 	if !w.literal(i, "gh") || indexOf("pousr", w.at(i+2)) < 0 || w.at(i+3) != '_' {
 		return miss()
 	}
-	end := w.while(i+4, 37, isAlnum)
+	end := w.while(i+4, 37, inWord)
 	if end != i+40 {
 		return miss()
 	}
@@ -119,7 +147,7 @@ func matchSlackToken(w *window, i int) (span, uint8, bool) {
 	if w.at(body-1) != '-' || !w.digitAt(body) && w.at(i+3) != 'd' {
 		return miss()
 	}
-	end := w.while(body, 16, isKey)
+	end := w.while(body, 16, inKey)
 	if end < body+16 {
 		return miss()
 	}
@@ -134,7 +162,7 @@ func matchOpenAIKey(w *window, i int) (span, uint8, bool) {
 	if !w.literal(i, "sk-") || w.literal(i-3, "sk-") {
 		return miss()
 	}
-	end := w.while(i+3, 60, isKey)
+	end := w.while(i+3, 60, inKey)
 	if end < i+23 {
 		return miss()
 	}
@@ -148,7 +176,7 @@ func matchOpenAIKey(w *window, i int) (span, uint8, bool) {
 
 // matchGoogleKey finds an API key of Google: AIza and 35 characters of base64url.
 func matchGoogleKey(w *window, i int) (span, uint8, bool) {
-	if !w.literal(i, "AIza") || w.while(i+4, 36, isKey) != i+39 {
+	if !w.literal(i, "AIza") || w.while(i+4, 36, inKey) != i+39 {
 		return miss()
 	}
 	return hit(i, i+39, 95)

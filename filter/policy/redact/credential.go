@@ -8,17 +8,17 @@ const maxHeader = 120
 // both JSON objects in base64url and so beginning with eyJ, or an encrypted one
 // (RFC 7516), whose second part may be anything.
 func matchJWT(w *window, i int) (span, uint8, bool) {
-	if !w.literal(i, "eyJ") || isKey(w.at(i-1)) {
+	if !w.literal(i, "eyJ") || keyChars[w.at(i-1)]&inKey != 0 {
 		return miss()
 	}
-	dot := w.while(i+3, maxHeader, isKey)
+	dot := w.while(i+3, maxHeader, inKey)
 	switch {
 	case dot == i+3+maxHeader:
 		return hitRest(i, dot, 80, restJWT)
 	case dot < i+12 || w.at(dot) != '.':
 		return miss()
 	}
-	end := w.while(dot+1, 16, isKey)
+	end := w.while(dot+1, 16, inKey)
 	switch {
 	case end < dot+9:
 		return miss()
@@ -36,7 +36,7 @@ func matchPrivateKey(w *window, i int) (span, uint8, bool) {
 	if w.at(i-1) == '-' || !w.literal(i, "-----BEGIN ") {
 		return miss()
 	}
-	end := w.while(i+11, 40, func(c byte) bool { return c >= 'A' && c <= 'Z' || c == ' ' || props[c]&isDigit != 0 })
+	end := w.while(i+11, 40, inLabel)
 	if !w.literal(end, "-----") || !w.literal(end-11, "PRIVATE KEY") && !w.literal(end-17, "PRIVATE KEY BLOCK") {
 		return miss()
 	}
@@ -65,7 +65,7 @@ func matchBearer(w *window, i int) (span, uint8, bool) {
 		return miss()
 	}
 	body = w.skipGap(body)
-	end := w.while(body, 120, isToken)
+	end := w.while(body, 120, inToken)
 	switch {
 	case basic && w.userAndPassword(body, end):
 		return hitRest(body, end, 90, restToken)

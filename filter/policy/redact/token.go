@@ -68,10 +68,12 @@ func (w *window) isolated(start, end int) bool {
 	return !w.gapAt(end) || !w.digitAt(end+1)
 }
 
-// while returns the unit behind the units at i that ok accepts, at most most.
-func (w *window) while(i, most int, ok func(c byte) bool) int {
+// while returns the unit behind the units at i that are in a set, at most most.
+//
+//go:noinline
+func (w *window) while(i, most int, set uint8) int {
 	end := min(i+most, w.n)
-	for i < end && ok(w.code[i]) {
+	for i < end && keyChars[w.code[i]]&set != 0 {
 		i++
 	}
 	return i
