@@ -1,36 +1,41 @@
 package redact
 
-// Sets of characters that keys are made of.
+// charset is a set of characters that keys are made of.
+type charset uint8
+
 const (
-	inWord   uint8 = 1 << iota // letters and digits
-	inBase32                   // RFC 4648, 6
-	inBase64                   // RFC 4648, 4, with its padding
-	inKey                      // RFC 4648, 5: base64url
-	inToken                    // RFC 9110, 11.2: token68
-	inLabel                    // RFC 7468, 3: the label of a PEM block in capitals
+	inWord   charset = iota // letters and digits
+	inBase32                // RFC 4648, 6
+	inLabel                 // RFC 7468, 3: the label of a PEM block in capitals
+	inBase64                // RFC 4648, 4, with its padding
+	inKey                   // RFC 4648, 5: base64url
+	inToken                 // RFC 9110, 11.2: token68
 )
 
-// keyChars holds the sets of each code.
-var keyChars = func() (t [256]uint8) {
-	for c := range t {
-		if props[c]&(isDigit|isLetter) != 0 {
-			t[c] = inWord | inBase64 | inKey | inToken
-		}
-		if c >= 'A' && c <= 'Z' {
-			t[c] |= inBase32 | inLabel
-		}
+// holds says whether the set has a code.
+func (s charset) holds(code byte) bool {
+	p := props[code]
+	switch {
+	case p&(isDigit|isLetter) == 0:
+	case s == inBase32:
+		return p&isUpper != 0 || code >= '2' && code <= '7'
+	case s == inLabel:
+		return p&(isUpper|isDigit) != 0
+	default:
+		return true
 	}
-	for c := '0'; c <= '9'; c++ {
-		t[c] |= inLabel
+	switch code {
+	case '+', '/', '=':
+		return s == inBase64 || s == inToken
+	case '-', '_':
+		return s >= inKey
+	case '.', '~':
+		return s == inToken
+	case ' ':
+		return s == inLabel
 	}
-	for c := '2'; c <= '7'; c++ {
-		t[c] |= inBase32
-	}
-	t['+'], t['/'], t['='] = inBase64|inToken, inBase64|inToken, inBase64|inToken
-	t['-'], t['_'] = inKey|inToken, inKey|inToken
-	t['.'], t['~'], t[' '] = inToken, inToken, inLabel
-	return t
-}()
+	return false
+}
 
 // kinds of characters in a stretch of units.
 type mixture struct {
@@ -77,10 +82,10 @@ func matchAWSSecret(w *window, i int) (span, uint8, bool) {
 	for k := 0; k < 2 && i > w.floor && (w.at(i-1) == '/' || w.at(i-1) == '+'); k++ {
 		i-- // base64, too, though no letter
 	}
-	if keyChars[w.at(i-1)]&inBase64 != 0 && w.at(i-1) != '=' {
+	if inBase64.holds(w.at(i-1)) && w.at(i-1) != '=' {
 		return miss()
 	}
-	if keyChars[w.at(i+20)]&keyChars[w.at(i+39)]&inBase64 == 0 {
+	if !inBase64.holds(w.at(i+20)) || !inBase64.holds(w.at(i+39)) {
 		return miss() // most words
 	}
 	if end := w.while(i, 41, inBase64); end == i+40 {
@@ -156,8 +161,8 @@ func matchSlackToken(w *window, i int) (span, uint8, bool) {
 
 // matchOpenAIKey finds a secret key as OpenAI and those who follow it issue them:
 // sk-, perhaps a word for its kind (proj-, svcacct-, admin-, ant-api03-), and at
-// least 20 characters of base64url, some of them digits, and 16 letters and digits
-// in a row or such a word: names of CSS classes and packages have neither.
+// least 20 characters of base64url that are no name of a CSS class or a package:
+// letters of both cases behind such a word, or 16 letters and digits in a row.
 func matchOpenAIKey(w *window, i int) (span, uint8, bool) {
 	if !w.literal(i, "sk-") || w.literal(i-3, "sk-") {
 		return miss()
@@ -168,10 +173,13 @@ func matchOpenAIKey(w *window, i int) (span, uint8, bool) {
 	}
 	named := w.literal(i+3, "proj-") || w.literal(i+3, "ant-") || w.literal(i+3, "svcacct-") || w.literal(i+3, "admin-")
 	m := w.mixture(i+3, end)
-	if m.digits < 2 || m.lower+m.upper < 2 || m.stretch < 16 && (!named || m.upper < 2) {
-		return miss()
+	switch {
+	case named && m.upper >= 2 && m.lower >= 2 && (m.stretch >= 16 || m.digits >= 2):
+		return hitRest(i, end, 90, restKey)
+	case m.stretch >= 16 && m.digits >= 2 && m.lower+m.upper >= 2, m.stretch >= 40 && m.upper >= 4 && m.lower >= 4:
+		return hitRest(i, end, 90, restKey)
 	}
-	return hitRest(i, end, 90, restKey)
+	return miss()
 }
 
 // matchGoogleKey finds an API key of Google: AIza and 35 characters of base64url.

@@ -8,7 +8,7 @@ const maxHeader = 120
 // both JSON objects in base64url and so beginning with eyJ, or an encrypted one
 // (RFC 7516), whose second part may be anything.
 func matchJWT(w *window, i int) (span, uint8, bool) {
-	if !w.literal(i, "eyJ") || keyChars[w.at(i-1)]&inKey != 0 {
+	if !w.literal(i, "eyJ") || inKey.holds(w.at(i-1)) {
 		return miss()
 	}
 	dot := w.while(i+3, maxHeader, inKey)

@@ -65,12 +65,13 @@ const certain = 100
 // one whose detector stands first.
 var detectors = [...]detector{
 	{spec.EntityResidentID, decimals, afterNonDigit, lengths(6, 14, 17, 18), 17, matchResidentID, anyBuild},
+	{spec.EntityResidentID, decimals, afterNonDigit, ^lengths(6, 14, 17, 18), 17, matchResidentID, rowBuild},
 	{spec.EntityUSCC, decimals + uppers + lowers, serial, 0, 6, matchUSCC, rowBuild},
 	{spec.EntityIBAN, uppers + lowers, serial, 0, 6, matchIBAN, anyBuild},
 	{spec.EntityBankCard, decimals, afterNonDigit, lengths(4, 6, 8) | from(13), 13, matchBankCard, anyBuild},
-	{spec.EntityPermit, decimals, afterNonDigit, lengths(8, 10, 17, 18), 8, matchPermitNumber, anyBuild},
+	{spec.EntityPermit, decimals, afterNonDigit, lengths(6, 8, 10, 17, 18), 8, matchPermitNumber, anyBuild},
 	{spec.EntityVIN, decimals + uppers, afterNonAlnum, 0, 0, matchVIN, vinBuild}, // the search knows 17 characters
-	{spec.EntityIMEI, decimals, afterNonDigit, lengths(2, 6, 8, 15), 15, matchIMEI, rowBuild},
+	{spec.EntityIMEI, decimals, afterNonDigit, lengths(1, 2, 3, 4, 5, 6, 8, 15), 15, matchIMEI, rowBuild},
 	{spec.EntityHKID, uppers + lowers, serial, 0, 6, matchHongKongID, anyBuild},
 	{spec.EntityTWID, uppers + lowers, serial, 0, 8, matchTaiwanID, anyBuild},
 	{spec.EntityPhone, decimals, afterNonDigit, lengths(2, 3, 4, 5, 7, 9, 11, 13, 15), 11, matchPhone, anyBuild},

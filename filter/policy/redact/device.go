@@ -42,7 +42,7 @@ func matchVIN(w *window, i int) (span, uint8, bool) {
 		return miss()
 	}
 	for k := i; k < t.end; k++ {
-		if lower(w.code[k]) || w.code[k] == ' ' {
+		if lower(w.code[k]) || w.code[k] == ' ' && !t.even {
 			return miss()
 		}
 	}

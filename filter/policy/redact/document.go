@@ -81,15 +81,16 @@ func matchPermit(w *window, i int) (span, uint8, bool) {
 
 // matchPermitNumber finds a permit of digits: of Taiwan residents for the mainland
 // (eight digits that are no date, or ten and perhaps "(B)"), which asks for a
-// context word, and permanent residence cards of foreigners since 2023.
+// context word, and permanent residence cards of foreigners since 2023: numbers of
+// GB 11643 with a 9 and three digits of nationality in the region.
 func matchPermitNumber(w *window, i int) (span, uint8, bool) {
 	n := 0
 	for n < 18 && w.digitAt(i+n) {
 		n++
 	}
 	switch {
-	case n >= 17 && w.code[i] == '9':
-		return w.permanentResident(i)
+	case w.code[i] == '9' && (n == 6 || n >= 17):
+		return w.resident(i, 1)
 	case !w.clear(i, i+n) || !w.isolated(i, i+n):
 		return miss()
 	case n == 8 && !validDate(w.value(i, 4), w.value(i+4, 2), w.value(i+6, 2)):
@@ -100,24 +101,4 @@ func matchPermitNumber(w *window, i int) (span, uint8, bool) {
 		return hit(i, i+10, 10)
 	}
 	return miss()
-}
-
-// permanentResident finds a permanent residence card of a foreigner as issued
-// since 2023: 9, a province, three digits of nationality, and the date, sequence
-// and check character of a resident ID.
-func (w *window) permanentResident(i int) (span, uint8, bool) {
-	if !w.digits(i, 17) || !provinces[w.value(i+1, 2)] || w.digitAt(i+18) {
-		return miss()
-	}
-	if !validDate(w.value(i+6, 4), w.value(i+10, 2), w.value(i+12, 2)) {
-		return miss()
-	}
-	sum := 0
-	for k, weight := range residentWeights {
-		sum += int(w.code[i+k]-'0') * weight
-	}
-	if w.upperAt(i+17) != residentCheck[sum%11] {
-		return miss()
-	}
-	return hit(i, i+18, 100)
 }

@@ -18,7 +18,7 @@ func matchIP(w *window, i int) (span, uint8, bool) {
 	}
 	first := octets[0]
 	switch after := w.at(end); {
-	case first == 0 || first == 127 || first == 255:
+	case first == 0 || first == 255, w.literal(i, "127.0.0.1") && end == i+9:
 		return miss()
 	case w.alnumAt(end) || after == '_' || after == '+', after == '-' && w.letterAt(end+1):
 		return miss() // a version: 1.2.3.4-rc1

@@ -2,39 +2,34 @@ package redact
 
 // matchResidentID finds a resident identity number of GB 11643: six digits of
 // region, the date of birth, three digits of sequence and a check character,
-// in one piece or in groups of 6, 8 and 4. The province, the date (1900 to
-// 2099) and the check character must be right. The first three and the last
-// two characters stay.
+// in one piece or in groups. The province, the date (1900 to 2099) and the check
+// character must be right.
 func matchResidentID(w *window, i int) (span, uint8, bool) {
-	if !w.digits(i, 6) || !provinces[w.value(i, 2)] {
-		return span{}, 0, false
+	return w.resident(i, 0)
+}
+
+// resident finds a number of GB 11643 whose province begins with the given
+// digit.
+func (w *window) resident(i, province int) (span, uint8, bool) {
+	if w.code[i] == '0' {
+		return miss()
 	}
-	date := w.skipSep(i + 6)
-	if !w.digits(date, 8) || !validDate(w.value(date, 4), w.value(date+4, 2), w.value(date+6, 2)) {
-		return span{}, 0, false
+	var t token
+	t.read(w, i, 18)
+	if t.n < 18 || t.digits < 18 && (t.digits < 17 || t.char[17] != 'X') || w.digitAt(t.end) || !provinces[max(t.number(province, 2), 0)] {
+		return miss()
 	}
-	tail := w.skipSep(date + 8)
-	if !w.digits(tail, 3) || tail+4 > w.n || w.digitAt(tail+4) {
-		return span{}, 0, false
+	if !validDate(t.number(6, 4), t.number(10, 2), t.number(12, 2)) {
+		return miss()
 	}
 	sum := 0
 	for k, weight := range residentWeights {
-		at := i + k
-		if k >= 14 {
-			at = tail + k - 14
-		} else if k >= 6 {
-			at = date + k - 6
-		}
-		sum += int(w.code[at]-'0') * weight
+		sum += int(t.char[k]-'0') * weight
 	}
-	check := w.code[tail+3]
-	if check == 'x' {
-		check = 'X'
+	if t.char[17] != residentCheck[sum%11] {
+		return miss()
 	}
-	if check != residentCheck[sum%11] {
-		return span{}, 0, false
-	}
-	return span{start: i, end: tail + 4}, certain, true
+	return hit(i, t.end, certain)
 }
 
 // provinces holds the two-digit province codes of GB/T 2260, and those of the

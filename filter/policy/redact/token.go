@@ -71,9 +71,9 @@ func (w *window) isolated(start, end int) bool {
 // while returns the unit behind the units at i that are in a set, at most most.
 //
 //go:noinline
-func (w *window) while(i, most int, set uint8) int {
+func (w *window) while(i, most int, set charset) int {
 	end := min(i+most, w.n)
-	for i < end && keyChars[w.code[i]]&set != 0 {
+	for i < end && set.holds(w.code[i]) {
 		i++
 	}
 	return i
