@@ -324,9 +324,6 @@ func (s *Stream) refuseOverload() bool {
 
 // refuseBody answers an error of reading or holding the body.
 func (s *Stream) refuseBody(err error) bool {
-	if err == redact.ErrVaultFull {
-		return s.refuse(&tooManyValues, "", "The request holds more personal data than the gateway can put back into the answer.")
-	}
 	switch err := err.(type) {
 	case jsonscan.Error:
 		at := view(s.scratch.integer(s.in.scanner.Offset()))
@@ -337,6 +334,8 @@ func (s *Stream) refuseBody(err error) bool {
 		return s.refuse(&badJSON, "", "The body is not valid JSON: ", err.Error(), " at byte ", at, ".")
 	case oip.Error:
 		return s.refuseMessage(err)
+	case redact.Error:
+		return s.refuse(&tooManyValues, "", "The request holds more personal data than the gateway can put back into the answer.")
 	case hold.Error:
 		if err == hold.ErrPoolExhausted {
 			return s.refuseOverload()

@@ -29,19 +29,22 @@ func (r *Rules) setModes(redaction *spec.Redaction, d spec.Direction) bool {
 		}
 	}
 	if format {
-		r.probe = probeOf(redaction, d)
+		r.probe = new(Rules)
 	}
 	return found
 }
 
-// probeOf returns rules that only look, wherever a context word might stand.
-func probeOf(redaction *spec.Redaction, d spec.Direction) *Rules {
-	probe := spec.Redaction{Threshold: 1}
-	if score := redaction.MinScore(); score > contextScore {
-		probe.Threshold = score - contextScore
+// addProbe makes the probe of rules that are compiled: the same, but for what is done
+// with values, wherever a context word might stand.
+func (r *Rules) addProbe() {
+	if r.probe == nil {
+		return
 	}
-	for _, e := range redaction.Entities {
-		probe.Entities = append(probe.Entities, spec.Entity{Kind: e.Kind, Mode: spec.RedactDetect, Directions: e.Directions})
+	probe := r.probe
+	*probe = *r
+	probe.probe = nil
+	probe.threshold -= min(contextScore, probe.threshold-1)
+	for kind := range probe.mode {
+		probe.mode[kind] = spec.RedactDetect
 	}
-	return Compile(&probe, d)
 }

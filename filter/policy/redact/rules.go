@@ -51,6 +51,7 @@ func Compile(redaction *spec.Redaction, d spec.Direction) *Rules {
 		return nil
 	}
 	r.compile()
+	r.addProbe()
 	return r
 }
 

@@ -9,13 +9,14 @@ const (
 	codeLetters   = 8
 )
 
+// Error is a reason why redaction cannot go on.
+type Error uint8
+
 // ErrVaultFull is returned where a request has more values for mode token than a
 // session keeps, or one that cannot be restored.
-var ErrVaultFull error = vaultError{}
+const ErrVaultFull Error = 1
 
-type vaultError struct{}
-
-func (vaultError) Error() string { return "too many values to be restored" }
+func (Error) Error() string { return "too many values to be restored" }
 
 // vault keeps the values that tokens stand for, of one request.
 type vault struct {
