@@ -91,10 +91,11 @@ e2e: build build/filter-trapdrill.wasm tools models ## Run the end-to-end tests 
 
 # One at a time, whatever -j says: Envoy Gateway is large.
 .PHONY: test-components
-test-components: build/xds-server build/filter.wasm $(STAMPS)/envoy ## Build etcd and Envoy Gateway, and run the tests that need them
+test-components: build/xds-server build/filter.wasm $(STAMPS)/envoy ## Build etcd, Envoy Gateway and envoyproxy/ratelimit, and run the tests that need them
 	@tools/etcd.sh
 	@tools/envoy-gateway.sh
-	WEIR_ETCD="$(CURDIR)/.tools/bin/etcd" WEIR_ENVOY_GATEWAY="$(CURDIR)/.tools/bin/envoy-gateway" $(ARTEFACTS) \
+	@tools/ratelimit.sh
+	WEIR_RATELIMIT="$(CURDIR)/.tools/bin/ratelimit" WEIR_ETCD="$(CURDIR)/.tools/bin/etcd" WEIR_ENVOY_GATEWAY="$(CURDIR)/.tools/bin/envoy-gateway" $(ARTEFACTS) \
 		go test -count=1 -v -timeout 20m ./xds-server/components/...
 
 .PHONY: race

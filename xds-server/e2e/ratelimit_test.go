@@ -21,6 +21,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/weirmesh/weir/xds-server/internal/artefact"
 	"github.com/weirmesh/weir/xds-server/internal/inference"
 )
 
@@ -300,4 +301,57 @@ func wantAnthropic(t *testing.T, a answer, status int, kind string) {
 	if err := json.Unmarshal(a.body, &body); err != nil || a.status != status || body.Type != "error" || body.Error.Type != kind || body.Error.Message == "" {
 		t.Errorf("%d: %s, want %d with %s (%v)", a.status, a.body, status, kind, err)
 	}
+}
+
+// TestTrapTellsService makes the filter trap while a stream is under way: its service is
+// told of all that was reserved, because nobody knows any more what it has cost.
+func TestTrapTellsService(t *testing.T) {
+	service, finish := startLedger(t), make(chan struct{})
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("content-type", "text/event-stream")
+		_, _ = io.WriteString(w, `data: {"choices":[{"index":0,"delta":{"content":"word"}}]}`+"\n\n")
+		w.(http.Flusher).Flush()
+		select {
+		case <-finish:
+		case <-r.Context().Done():
+		}
+	}))
+	t.Cleanup(upstream.Close)
+	p := startPlane(t, func(p *plane) {
+		p.node.Concurrency = 1
+		p.gatewayHas(t, "", fmt.Sprintf("  rateLimit: {endpoints: [%q], insecure: true, timeout: 2s}\n", service.address))
+		p.write(t, "models.yaml", sole("chat", strings.TrimPrefix(upstream.URL, "http://"))+
+			"---\napiVersion: weir.dev/v1alpha1\nkind: TokenLimit\nmetadata: {name: all}\nspec: {backend: ratelimit, tokens: {perDay: 100000}}\n")
+	}, "--filter-module", artefact.Built(t, "filter-trapdrill.wasm"))
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	post := func(trap bool) (*http.Response, error) {
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+loopback(p.gateway)+"/v1/chat/completions",
+			strings.NewReader(`{"model":"chat","max_tokens":1000,"stream":true}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("content-type", "application/json")
+		if trap {
+			req.Header.Set("x-weir-trap", "now")
+		}
+		return plain.Do(req)
+	}
+	running, err := post(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer running.Body.Close()
+	if _, err := io.ReadFull(running.Body, make([]byte, 20)); err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := post(true); err == nil {
+		_ = resp.Body.Close()
+	}
+	close(finish)
+	if _, err := io.Copy(io.Discard, running.Body); err == nil {
+		t.Error("the stream was not cut")
+	}
+	service.await(t, map[string]uint64{"/limit=all": 1000})
 }
