@@ -137,6 +137,10 @@ func (b behind) words(most int) (set wordSet) {
 				set |= pair.kinds()
 			}
 		default:
+			if c == lower && next-'A' < 26 { // hostIP
+				set |= word.kinds()
+				word = 0
+			}
 			word.add(lower)
 			if c != lower && next-'a' < 26 { // phoneNumber
 				set |= word.kinds()
