@@ -55,7 +55,7 @@ func (r *Redactor) wordsBefore(src []byte, at int) wordSet {
 	if at >= contextBytes {
 		return behind(src[at-contextBytes : at]).words(contextChars)
 	}
-	var b [contextBytes]byte
+	b := &r.around // not on the stack: TinyGo would take it from the heap
 	now := max(at, 0)
 	before := r.past.b[:r.past.n+at-now]
 	before = before[max(0, len(before)+now-contextBytes):]

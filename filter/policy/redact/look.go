@@ -52,7 +52,15 @@ func (w *window) groupEnd(i int) int {
 
 // literal says whether text stands at i, in the same case.
 func (w *window) literal(i int, text string) bool {
-	return i >= 0 && i+len(text) <= w.n && string(w.code[i:i+len(text)]) == text
+	if i < 0 || i+len(text) > w.n {
+		return false
+	}
+	for k := range len(text) {
+		if w.code[i+k] != text[k] {
+			return false
+		}
+	}
+	return true
 }
 
 // clear says whether the characters around units [start, end) let them be a

@@ -25,6 +25,7 @@ type Redactor struct {
 	past   past    // what stands before the source
 
 	wordsAt int
+	around  [contextBytes]byte // of wordsBefore
 
 	open  bool // a run goes on
 	held  int  // bytes in carry
