@@ -33,11 +33,15 @@ func (s *Stream) readable() bool {
 	if s.model < 0 {
 		return s.refuseMedia()
 	}
-	if r := s.redaction(); r != nil {
-		if r.OnFailure == spec.FailClosed {
+	if rules := s.modelRules(); rules != nil {
+		switch {
+		case s.facts.readsPlain():
+			s.plain.start(rules)
+		case s.redaction().OnFailure == spec.FailClosed:
 			return s.refuseMedia()
+		default:
+			s.unscanned = true
 		}
-		s.unscanned = true
 	}
 	if s.facts.encoded && s.metered() {
 		return s.refuseMedia()
@@ -98,7 +102,11 @@ func (s *Stream) read(p []byte, end bool) bool {
 	case bodyGRPC:
 		err = s.readRPC(p, end)
 	default:
-		err = s.out.Write(p)
+		if s.plain.on {
+			err = s.plain.read(p, end)
+		} else {
+			err = s.out.Write(p)
+		}
 	}
 	if err == nil && !end {
 		err = s.out.end(false)
@@ -106,10 +114,15 @@ func (s *Stream) read(p []byte, end bool) bool {
 	return err == nil || s.refuseBody(err)
 }
 
+// heldWhole says whether the request cannot be streamed on.
+func (s *Stream) heldWhole() bool {
+	return s.model < 0 || s.named() || s.rewritesRPC() || s.rewritesForm() || s.program.models[s.model].served
+}
+
 // overflow goes over to streaming at the hold limit: the headers are decided with
 // what was read up to there.
 func (s *Stream) overflow() bool {
-	if s.program.doc.Settings.Overflow == spec.OverflowRefuse || s.model < 0 || s.named() || s.rewritesRPC() || s.program.models[s.model].served {
+	if s.program.doc.Settings.Overflow == spec.OverflowRefuse || s.heldWhole() {
 		return s.refuseLarge()
 	}
 	if !s.clean() || !s.admitRPC() || !s.decide() {
@@ -127,7 +140,7 @@ func (s *Stream) finish(whole bool) Action {
 		s.refuse(&noModel, "model", "The request names no model.")
 		return s.done()
 	}
-	if !s.redactRPC() || !s.clean() {
+	if !s.redactRPC() || !s.redactForm() || !s.clean() {
 		return s.done()
 	}
 	if s.phase != phaseStream {

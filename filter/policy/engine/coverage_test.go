@@ -94,3 +94,44 @@ func TestSkip(t *testing.T) {
 		}
 	}
 }
+
+// Bodies that are no JSON are redacted without an allocation, too.
+func TestNoAllocationOfOtherBodies(t *testing.T) {
+	const service = "/inference.GRPCInferenceService/ModelInfer"
+	message := "\n\x05gpt-4*\x1a\x12\x05BYTES*\x11B\x0f13800138000 abc"
+	d := tagging()
+	d.Models[0].GRPC = true
+	for i := range d.Redactions[0].Entities {
+		d.Redactions[0].Entities[i].Directions = spec.DirectionRequest
+	}
+	p, s, h := compile(t, d), newStream(), newHost()
+	for _, c := range []struct{ path, contentType, body string }{
+		{service, "application/grpc", "\x00\x00\x00\x00" + string(rune(len(message))) + message},
+		{"/v2/models/gpt-4/generate", "text/plain", "call 13800138000"},
+		{"/v2/models/gpt-4/generate", "application/x-www-form-urlencoded", "a=13800138000&b=alice%40example.com"},
+		{"/v2/models/gpt-4/generate", "multipart/form-data; boundary=b", "--b\r\n\r\n13800138000\r\n--b\r\nContent-Type: application/json\r\n\r\n[\"alice@example.com\"]\r\n--b--"},
+	} {
+		whole := []byte(c.body)
+		headers := [][2][]byte{{[]byte(":method"), []byte("POST")}, {[]byte(":path"), []byte(c.path)}, {[]byte("content-type"), []byte(c.contentType)}}
+		for _, size := range []int{1000, 3} {
+			if n := testing.AllocsPerRun(20, func() {
+				s.Reset(p, h)
+				for _, header := range headers {
+					s.Header(header[0], header[1])
+				}
+				action, body := s.Headers(false), whole
+				for len(body) > 0 && action == engine.Hold {
+					n := min(size, len(body))
+					action = s.Body(body[:n], n == len(body))
+					body = body[n:]
+				}
+				if action != engine.Forward || s.Counts()[spec.EntityPhone] != 1 {
+					t.Fatalf("%s: action %d, %s", c.contentType, action, s.Reply().Body)
+				}
+				s.Release()
+			}); n != 0 {
+				t.Errorf("%s in pieces of %d: %v allocations", c.contentType, size, n)
+			}
+		}
+	}
+}

@@ -53,6 +53,9 @@ const (
 	mediaGRPC      // with protocol buffers in it
 	mediaGRPCOther // with something else
 	mediaOther
+	mediaText  // in UTF-8
+	mediaForm  // application/x-www-form-urlencoded, in UTF-8
+	mediaParts // multipart/form-data
 )
 
 // maxTokenCount bounds the token numbers that a request may name.
@@ -96,6 +99,9 @@ func (s *Stream) ownHeader(name string, value []byte) {
 		f.setPath(value)
 	case "content-type":
 		f.mediaType = parseMediaType(view(value))
+		if f.mediaType == mediaParts && !s.plain.parts.Reset(bytesOf(mediaParameter(view(value), "boundary"))) {
+			f.mediaType = mediaOther
+		}
 	case "content-length":
 		f.length = none
 		if n, ok := parseCount(value, 1<<62); ok {
@@ -192,7 +198,7 @@ func parseMethod(name string) method {
 // parseMediaType says whether a content-type is gRPC's, as Envoy tells it, or JSON's:
 // application/json or anything with the suffix +json (RFC 6839), with any parameters.
 func parseMediaType(value string) mediaType {
-	end := 0
+	whole, end := value, 0
 	for end < len(value) && value[end] != ';' {
 		end++
 	}
@@ -212,8 +218,16 @@ func parseMediaType(value string) mediaType {
 	if equalFold(value, "application/json") || len(value) > len(suffix) && equalFold(value[len(value)-len(suffix):], suffix) {
 		return mediaJSON
 	}
-	if value == "" {
+	switch {
+	case value == "":
 		return mediaAbsent
+	case equalFold(value, "multipart/form-data"):
+		return mediaParts
+	case !inUTF8(whole):
+	case len(value) > len("text/") && equalFold(value[:len("text/")], "text/"):
+		return mediaText
+	case equalFold(value, "application/x-www-form-urlencoded"):
+		return mediaForm
 	}
 	return mediaOther
 }

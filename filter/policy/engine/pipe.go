@@ -178,6 +178,30 @@ func (p *pipe) redactAgain(rules *bodyRules) error {
 	return p.cover.close() // its quote is not read yet
 }
 
+// reader reads a body once more.
+type reader interface{ read(p []byte) error }
+
+// reread gives all bytes that came out, of a body that is whole, to r, which may put
+// others in their place into raw.
+func (p *pipe) reread(r reader) error {
+	for i := range p.held.Blocks() {
+		if err := r.read(p.held.Block(i)); err != nil {
+			return err
+		}
+	}
+	return r.read(p.chunk[p.from:p.to])
+}
+
+// replaced puts what is in raw in the place of all bytes that came out, or drops it.
+func (p *pipe) replaced(good bool) {
+	if good {
+		p.held, p.raw = p.raw, p.held
+		p.chunk, p.from, p.to, p.taken = nil, 0, 0, true
+		p.written = int64(p.held.Len())
+	}
+	p.raw.Release()
+}
+
 // replay reads bytes again that were inspected before: it only lets them out.
 type replay struct {
 	p        *pipe

@@ -5,6 +5,7 @@ import (
 
 	"github.com/weirmesh/weir/filter/policy/hold"
 	"github.com/weirmesh/weir/filter/policy/jsonscan"
+	"github.com/weirmesh/weir/filter/policy/multipart"
 	"github.com/weirmesh/weir/filter/policy/oip"
 	"github.com/weirmesh/weir/filter/policy/redact"
 )
@@ -336,6 +337,11 @@ func (s *Stream) refuseBody(err error) bool {
 		return s.refuseMessage(err)
 	case redact.Error:
 		return s.refuse(&tooManyValues, "", "The request holds more personal data than the gateway can put back into the answer.")
+	case multipart.Error:
+		at := view(s.scratch.integer(s.plain.parts.Offset()))
+		return s.refuse(&badMedia, "", "The body is not valid multipart/form-data: ", err.Error(), " (at byte ", at, ").")
+	case mediaError:
+		return s.refuse(&badMedia, "", "The body cannot be redacted as the policy ", s.redaction().Name, " asks for: ", err.Error(), ".")
 	case hold.Error:
 		if err == hold.ErrPoolExhausted {
 			return s.refuseOverload()

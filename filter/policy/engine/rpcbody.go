@@ -72,25 +72,14 @@ func (s *Stream) redactRPC() bool {
 	b := &s.rpcBody
 	*b = rpcBody{redactor: &p.redactor, scanner: &s.rpc.scanner, out: &p.raw}
 	p.redactor.Reset(rules.values, &p.session, b)
-	err := b.read(&p.held, p.chunk[p.from:p.to])
-	if err == nil && p.redactor.Edited() {
-		p.held, p.raw = p.raw, p.held
-		p.chunk, p.from, p.to, p.taken = nil, 0, 0, true
-		p.written = int64(p.held.Len())
+	err := b.scanner.Rewrite(b.out)
+	if err == nil {
+		err = p.reread(b)
 	}
-	p.raw.Release()
+	b.scanner.Rewrote()
+	p.replaced(err == nil && p.redactor.Edited())
 	return err == nil || s.refuseBody(err)
 }
 
-// read reads the message once more.
-func (b *rpcBody) read(held *hold.Buffer, rest []byte) error {
-	err := b.scanner.Rewrite(b.out)
-	for i := 0; err == nil && i < held.Blocks(); i++ {
-		err = b.scanner.Scan(held.Block(i), b)
-	}
-	if err == nil {
-		err = b.scanner.Scan(rest, b)
-	}
-	b.scanner.Rewrote()
-	return err
-}
+// read reads a piece of the message once more.
+func (b *rpcBody) read(p []byte) error { return b.scanner.Scan(p, b) }

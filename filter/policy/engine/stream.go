@@ -44,6 +44,7 @@ type Stream struct {
 	in       inspector
 	rpc      rpc
 	rpcBody  rpcBody
+	plain    plainBody
 	out      pipe
 
 	// What was decided.
@@ -78,7 +79,7 @@ func NewStream(pool *hold.Pool) *Stream {
 	s.out.bind(pool)
 	s.in.s = s
 	s.out.replay.caps = &s.in.caps
-	s.rpc.s = s
+	s.rpc.s, s.plain.s = s, s
 	return s
 }
 
@@ -101,6 +102,7 @@ func (s *Stream) Reset(p *Program, h Host) {
 	s.path.Reset()
 	s.keys.known = 0
 	s.received = 0
+	s.plain.on = false
 	s.in.reset()
 	s.out.reset(p.doc.Settings.HoldLimit)
 	s.out.session.Reset(h.Keys(), p.doc.Settings.Record)
@@ -182,7 +184,7 @@ func (s *Stream) Headers(end bool) Action {
 	if !s.readable() {
 		return s.done()
 	}
-	if s.body == bodyOpaque && (s.facts.length > 0 || !s.limited()) {
+	if s.body == bodyOpaque && !s.plain.on && (s.facts.length > 0 || !s.limited()) {
 		s.received = max(s.facts.length, 0)
 		if !s.decide() || !s.charge() {
 			return s.done()

@@ -92,7 +92,7 @@ func TestScaled(t *testing.T) {
 func TestMediaType(t *testing.T) {
 	for value, want := range map[string]mediaType{
 		"": mediaAbsent, "application/json": mediaJSON, "APPLICATION/JSON\t;charset=utf-8": mediaJSON, "application/problem+json": mediaJSON,
-		"+json": mediaOther, "application/jsonl": mediaOther, "text/json": mediaOther, "application/octet-stream": mediaOther,
+		"+json": mediaOther, "application/jsonl": mediaOther, "TEXT/plain": mediaText, "text/": mediaOther, "text/plain; charset=gbk": mediaOther, "text/plain;charset=UTF-8; a": mediaText, "text/json": mediaText, "application/octet-stream": mediaOther,
 	} {
 		if got := parseMediaType(value); got != want {
 			t.Errorf("%q: %d, want %d", value, got, want)

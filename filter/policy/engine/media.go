@@ -1,0 +1,48 @@
+package engine
+
+// mediaParameter returns a parameter of a header such as content-type (RFC 9110 section
+// 5.6.6), empty if it is not there. In quotes it may not have escapes.
+func mediaParameter(value, name string) string {
+	for i := skipText(value, 0); i < len(value); {
+		i++ // the semicolon
+		for i < len(value) && (value[i] == ' ' || value[i] == '\t') {
+			i++
+		}
+		end := skipText(value, i)
+		part := value[i:end]
+		if len(part) > len(name) && part[len(name)] == '=' && equalFold(part[:len(name)], name) {
+			return unquoted(part[len(name)+1:])
+		}
+		i = end
+	}
+	return ""
+}
+
+// skipText returns the offset of the next semicolon that stands outside of quotes, or of
+// the end.
+func skipText(value string, i int) int {
+	for quoted := false; i < len(value) && (quoted || value[i] != ';'); i++ {
+		if value[i] == '"' {
+			quoted = !quoted
+		}
+	}
+	return i
+}
+
+// unquoted returns a value without its quotes and the white space behind it.
+func unquoted(value string) string {
+	for value != "" && (value[len(value)-1] == ' ' || value[len(value)-1] == '\t') {
+		value = value[:len(value)-1]
+	}
+	if len(value) > 1 && value[0] == '"' && value[len(value)-1] == '"' {
+		return value[1 : len(value)-1]
+	}
+	return value
+}
+
+// inUTF8 says whether text of this content-type is UTF-8: that, its part ASCII, or
+// nothing said.
+func inUTF8(contentType string) bool {
+	charset := mediaParameter(contentType, "charset")
+	return charset == "" || equalFold(charset, "utf-8") || equalFold(charset, "us-ascii")
+}
