@@ -134,8 +134,8 @@ func (f *form) invalid(code byte) byte {
 		first = false
 	case spec.EntityLandline, spec.EntitySSN: // no area begins with 00, none is 000
 		first = first || f.at < 2 || f.at == 2 && f.kind == spec.EntitySSN
-	case spec.EntityPassport, spec.EntityPermit: // X begins none
-		if f.at == 0 {
+	case spec.EntityPassport, spec.EntityPermit: // X begins none, and eight digits are a permit
+		if f.at == 0 || f.at == f.n/2 {
 			return 'X'
 		}
 	case spec.EntityIBAN: // XX is no country
@@ -150,7 +150,7 @@ func (f *form) invalid(code byte) byte {
 // first digit: no country code, region or card network begins with 0.
 func (f *form) invalidAt(code byte, first bool) byte {
 	switch {
-	case f.kind == spec.EntityPlate && f.at == 0, f.kind == spec.EntityUSCC && f.at == 8:
+	case f.kind == spec.EntityPlate && f.at == 0, f.kind == spec.EntityUSCC && (f.at == 4 || f.at == 8):
 		return 'I'
 	case f.kind == spec.EntityVIN && f.at == 2:
 		return 'Q'
