@@ -31,6 +31,7 @@ var (
 	peerSpace   [2 << 10]byte
 	smallSpace  [max(bucket.PageSize, journal.PageSize)]byte // pages are not asked for twice
 	leaseSpace  [4 << 10]byte
+	recordSpace [8 << 10]byte // a record that is being sealed
 
 	headerBlock = block{space: headerSpace[:]}
 	rangeBlock  = block{space: rangeSpace[:]}

@@ -8,7 +8,7 @@ var replyCodes = [...]string{
 	"invalid_json", "json_too_deep", "duplicate_parameter", "missing_model", "invalid_parameter",
 	"invalid_path", "model_not_found", "version_not_found", "unknown_url", "request_too_large",
 	"overloaded", "unsupported_media_type", "unsupported_content_encoding", "rate_limit_exceeded",
-	"insufficient_quota", "missing_key", "limiter_unavailable", "ok", "length_required",
+	"insufficient_quota", "missing_key", "limiter_unavailable", "evidence_unavailable", "ok", "length_required",
 	"internal_error", "invalid_message", "grpc_not_served", "personal_data",
 	"too_many_values", "other",
 }

@@ -32,7 +32,7 @@ const (
 	leaseCallerName = "weir.l.c" // who calls, and when it last did
 )
 
-// leaseHost is what leases need of Envoy.
+// leaseHost is what leases, and seals, need of Envoy.
 type leaseHost interface {
 	// get returns a value of shared data and its version, or found false. The bytes
 	// are valid until the next get.
@@ -40,7 +40,7 @@ type leaseHost interface {
 	// set writes a value if its version is still the one that get returned, or, with
 	// found false, if there is still none.
 	set(name string, value []byte, version uint32, found bool) (saved bool, err error)
-	// call sends a body to the xds-server; the answer comes to leases.answered.
+	// call sends a body to the xds-server; the answer comes to answered.
 	call(body []byte) error
 }
 
@@ -124,7 +124,7 @@ func (l *leases) renew(nowNs int64) error {
 		return err
 	}
 	message := lease.AppendRequest(l.request[callHeader:callHeader], lease.Table(l.table[:]), lease.Demand(l.all[:]))
-	body := frame(&l.request, len(message))
+	body := frame(l.request[:], len(message))
 	l.callAt = nowNs
 	if err := l.host.call(body); err != nil {
 		l.callAt = 0

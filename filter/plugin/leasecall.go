@@ -12,7 +12,7 @@ import (
 // https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
 const (
 	bytesField = 1<<3 | 2
-	// callHeader is the room before the bytes: they are at most 3,112, so that their
+	// callHeader is the room before the bytes: they are fewer than 16,384, so that their
 	// length takes two bytes, if need be with a needless one.
 	callHeader = 5 + 1 + 2
 )
@@ -20,7 +20,7 @@ const (
 const errAnswer storeError = "the xds-server's answer cannot be read"
 
 // frame puts the header before a message of n bytes that begins at callHeader.
-func frame(b *[callHeader + lease.MaxRequest]byte, n int) []byte {
+func frame(b []byte, n int) []byte {
 	b[0] = 0
 	binary.BigEndian.PutUint32(b[1:], uint32(n+callHeader-5))
 	b[5] = bytesField

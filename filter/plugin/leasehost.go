@@ -10,12 +10,18 @@ const leaseCluster = "xds"
 // httpCallResponseBody is a buffer of the ABI.
 const httpCallResponseBody = 4
 
-// leaseHeaders are the headers of a call in the ABI's form, see pairs.
-const leaseHeaders = "\x06\x00\x00\x00" +
-	"\x07\x00\x00\x00\x04\x00\x00\x00" + "\x07\x00\x00\x00\x05\x00\x00\x00" + "\x0a\x00\x00\x00\x03\x00\x00\x00" +
-	"\x05\x00\x00\x00\x1b\x00\x00\x00" + "\x0c\x00\x00\x00\x10\x00\x00\x00" + "\x02\x00\x00\x00\x08\x00\x00\x00" +
-	":method\x00POST\x00" + ":scheme\x00https\x00" + ":authority\x00xds\x00" +
-	":path\x00/weir.lease.v1.Leases/Renew\x00" + "content-type\x00application/grpc\x00" + "te\x00trailers\x00"
+// Headers of calls in the ABI's form, see pairs, before and behind the path, which has 27
+// bytes.
+const (
+	callBefore = "\x06\x00\x00\x00" +
+		"\x07\x00\x00\x00\x04\x00\x00\x00" + "\x07\x00\x00\x00\x05\x00\x00\x00" + "\x0a\x00\x00\x00\x03\x00\x00\x00" +
+		"\x05\x00\x00\x00\x1b\x00\x00\x00" + "\x0c\x00\x00\x00\x10\x00\x00\x00" + "\x02\x00\x00\x00\x08\x00\x00\x00" +
+		":method\x00POST\x00" + ":scheme\x00https\x00" + ":authority\x00xds\x00" + ":path\x00"
+	callBehind = "\x00" + "content-type\x00application/grpc\x00" + "te\x00trailers\x00"
+
+	leaseHeaders = callBefore + "/weir.lease.v1.Leases/Renew" + callBehind
+	sealHeaders  = callBefore + "/weir.evidence.v1.Keys/Give" + callBehind
+)
 
 // noTrailers is a map of no headers.
 const noTrailers = "\x00\x00\x00\x00"
@@ -50,13 +56,16 @@ func (workerLeases) set(name string, value []byte, version uint32, found bool) (
 	return false, errStoreUnusable
 }
 
-func (workerLeases) call(body []byte) error {
-	s := status(proxyHTTPCall(textPointer(leaseCluster), uint32(len(leaseCluster)), textPointer(leaseHeaders), uint32(len(leaseHeaders)),
+func (workerLeases) call(body []byte) error { return callServer(leaseHeaders, body, leaseAnswered) }
+
+// callServer calls the xds-server.
+func callServer(headers string, body []byte, answered func(headers, size, trailers int)) error {
+	s := status(proxyHTTPCall(textPointer(leaseCluster), uint32(len(leaseCluster)), textPointer(headers), uint32(len(headers)),
 		pointer(body), uint32(len(body)), textPointer(noTrailers), uint32(len(noTrailers)), leaseTimeoutMilliseconds, unsafe.Pointer(&outID)))
 	if s != statusOK {
 		return errNoServer
 	}
-	registerHTTPCallout(outID, leaseAnswered)
+	registerHTTPCallout(outID, answered)
 	return nil
 }
 
@@ -64,9 +73,22 @@ const errNoServer storeError = "the cluster of the xds-server cannot be called"
 
 // leaseAnswered is called for the answer, and for a call that failed.
 func leaseAnswered(_, size, _ int) {
+	worker.host.leases.answered(callBody(size), now())
+}
+
+// callBody is the body of the answer that is being told, nil if there is none.
+func callBody(size int) []byte {
 	body, s := getBuffer(httpCallResponseBody, 0, uint32(max(size, 0)))
 	if s != statusOK {
-		body = nil
+		return nil
 	}
-	worker.host.leases.answered(body, now())
+	return body
 }
+
+// workerSeal is the leaseHost of a seal.
+type workerSeal struct{ workerLeases }
+
+func (workerSeal) call(body []byte) error { return callServer(sealHeaders, body, sealAnswered) }
+
+// sealAnswered is called for the answer, and for a call that failed.
+func sealAnswered(_, size, _ int) { worker.seal.answered(callBody(size)) }

@@ -79,6 +79,9 @@ type metrics struct {
 	stopped         counter // weir.streams_stopped: streams that were ended because nothing was left
 	cutOff          counter // weir.streams_cut_off: of these, those whose upstream went on for longer than the grace
 	unlisted        counter // weir.reservations_unlisted: those that found no room in the list of open ones
+	recordsSealed   counter // weir.records_sealed: records that a key seals
+	recordsUnsealed counter // weir.records_unsealed: those of a chain that no key seals yet
+	keyFailures     counter // weir.record_key_failures: calls of the xds-server for keys that failed
 	orphaned        counter // weir.reservations_orphaned: those of a worker that trapped, settled by another
 	settlements     [len(wayNames)]counter
 	replies         [len(replyCodes)]counter
@@ -110,6 +113,9 @@ func (m *metrics) define() {
 	m.cutOff.metric = defineMetric(metricCounter, "weir.streams_cut_off")
 	m.unlisted.metric = defineMetric(metricCounter, "weir.reservations_unlisted")
 	m.orphaned.metric = defineMetric(metricCounter, "weir.reservations_orphaned")
+	m.recordsSealed.metric = defineMetric(metricCounter, "weir.records_sealed")
+	m.recordsUnsealed.metric = defineMetric(metricCounter, "weir.records_unsealed")
+	m.keyFailures.metric = defineMetric(metricCounter, "weir.record_key_failures")
 	for i, name := range wayNames {
 		m.settlements[i].metric = defineMetric(metricCounter, "weir.settlements."+name)
 	}
@@ -146,6 +152,9 @@ func (m *metrics) flush() {
 	m.flushLimits()
 	m.unlisted.flush()
 	m.orphaned.flush()
+	m.recordsSealed.flush()
+	m.recordsUnsealed.flush()
+	m.keyFailures.flush()
 	for i := range m.settlements {
 		m.settlements[i].flush()
 	}
@@ -162,6 +171,14 @@ func (m *metrics) stored(s *pageStore, l *leases) {
 	m.leaseRenewals.add(int64(l.renewals))
 	m.leaseFailures.add(int64(l.failures))
 	l.renewals, l.failures = 0, 0
+}
+
+// sealed counts what a worker's seal did since it was last asked.
+func (m *metrics) sealed(s *seal) {
+	m.recordsSealed.add(int64(s.sealed))
+	m.recordsUnsealed.add(int64(s.unsealed))
+	m.keyFailures.add(int64(s.failures))
+	s.sealed, s.unsealed, s.failures = 0, 0, 0
 }
 
 // settled counts a settlement.

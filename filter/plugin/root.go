@@ -23,6 +23,7 @@ type vm struct {
 	types.DefaultVMContext
 	host     workerHost
 	metrics  metrics
+	seal     seal       // of records
 	pool     *hold.Pool // bodies of all streams
 	plugins  []*plugin  // configurations that are in use, the latest last
 	compiler engine.Compiler
@@ -39,6 +40,7 @@ var worker = &vm{}
 // OnVMStart runs once a VM, before any configuration.
 func (w *vm) OnVMStart(int) types.OnVMStartStatus {
 	w.host.seed()
+	w.seal.start(workerSeal{}, newEpoch(), recordSpace[:])
 	w.metrics.define()
 	return types.OnVMStartStatusOK
 }
@@ -76,6 +78,7 @@ func (p *plugin) OnPluginStart(size int) types.OnPluginStartStatus {
 	p.limits = worker.metrics.limitMetrics(program)
 	worker.plugins = append(worker.plugins, p)
 	worker.sizePool()
+	p.sealRecords()
 	if st := status(proxySetTickPeriod(tickMilliseconds)); st != statusOK {
 		worker.metrics.hostErrors.add(1)
 		worker.log(levelError, "host call failed: set tick period", statusText(st))
@@ -109,10 +112,19 @@ func (p *plugin) OnTick() {
 	if !p.done && p.program.Shares() {
 		worker.host.leases.tick(now())
 	}
+	p.sealRecords()
 	worker.metrics.stored(&worker.host.store, &worker.host.leases)
+	worker.metrics.sealed(&worker.seal)
 	worker.metrics.flush()
 	worker.keepList()
 	worker.cutOffStopped()
+}
+
+// sealRecords sees to it that records are sealed, if they are to be.
+func (p *plugin) sealRecords() {
+	if !p.done && p.program.Evidence() != spec.EvidenceNone {
+		worker.seal.turn(now())
+	}
 }
 
 // OnPluginDone is called when the last stream of a replaced configuration is gone.

@@ -6,6 +6,7 @@ import (
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/types"
 
 	"github.com/weirmesh/weir/filter/policy/engine"
+	"github.com/weirmesh/weir/filter/policy/spec"
 )
 
 // actionNoBuffer is StopIterationNoBuffer: Envoy buffers nothing, so that its
@@ -77,6 +78,9 @@ func (s *stream) OnHttpRequestHeaders(_ int, end bool) types.Action {
 	}
 	if headers.bad {
 		return s.fail("request headers", statusInvalidMemory)
+	}
+	if s.program.Evidence() == spec.EvidenceClosed && !worker.seal.ready() {
+		return s.answer(s.engine.RefuseEvidence())
 	}
 	switch s.engine.Headers(end) {
 	case engine.Reply:

@@ -6,6 +6,7 @@ import (
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/types"
 
 	"github.com/weirmesh/weir/filter/policy/engine"
+	"github.com/weirmesh/weir/filter/policy/spec"
 )
 
 // States of stream.protocol.
@@ -183,7 +184,9 @@ func (s *stream) answer(r *engine.ReplyMessage) types.Action {
 	s.phase = replied
 	s.gauge(0)
 	s.engine.Finish(engine.CauseReply)
-	s.publish()
+	if s.program.Evidence() == spec.EvidenceNone {
+		s.publish()
+	}
 	if st := setHeader(requestHeaders, repliedHeader, one); st != statusOK {
 		s.complain("mark reply", st)
 	}
@@ -222,15 +225,24 @@ func statusText(st status) string {
 	return string(appendDecimal([]byte(", status "), uint64(st)))
 }
 
-// publish makes the decision visible to access logs, once.
+// publish makes the decision visible to access logs, once. The records of a chain are
+// published when their streams are logged, so that they are logged in their order.
 func (s *stream) publish() {
 	if s.published || !s.program.Record() {
 		return
 	}
 	s.published = true
-	if st := setProperty("weir", s.engine.Record()); st != statusOK {
+	if st := setProperty("weir", s.record()); st != statusOK {
 		s.complain("publish record", st)
 	}
+}
+
+// record is the record, with its place in the worker's chain if it has one.
+func (s *stream) record() []byte {
+	if s.program.Evidence() == spec.EvidenceNone {
+		return s.engine.Record()
+	}
+	return worker.seal.close(s.engine.AppendRecord(worker.seal.open()))
 }
 
 // gaugeStep is how much a stream must hold more before the gauge is told: a host

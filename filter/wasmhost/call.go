@@ -45,7 +45,11 @@ func hostHTTPCall(vm *VM, a []uint64) Status {
 		vm.abort(fmt.Errorf("proxy_http_call: %w", err))
 	}
 	vm.lastCall++
-	vm.calls = append(vm.calls, HTTPCall{Cluster: cluster, Headers: pairs, Body: []byte(body), token: vm.lastCall, root: vm.root})
+	root := vm.root
+	if vm.trying != 0 {
+		root = vm.trying
+	}
+	vm.calls = append(vm.calls, HTTPCall{Cluster: cluster, Headers: pairs, Body: []byte(body), token: vm.lastCall, root: root})
 	if !vm.memory.WriteUint32Le(uint32(a[9]), vm.lastCall) {
 		return StatusInvalidMemoryAccess
 	}

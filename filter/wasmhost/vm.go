@@ -30,6 +30,7 @@ type VM struct {
 
 	lastID  uint32
 	root    uint32 // root context that serves; 0 before the first Configure
+	trying  uint32 // root context that is being configured; 0: none
 	started bool
 	config  []byte             // plugin configuration while proxy_on_configure runs
 	current *Stream            // stream whose callback runs; nil for root contexts
@@ -111,7 +112,9 @@ func (vm *VM) configure(document []byte) error {
 		vm.started = true
 	}
 	vm.config, vm.errors = document, nil
+	vm.trying = root
 	ok, err := vm.call("proxy_on_configure", uint64(root), uint64(len(document)))
+	vm.trying = 0
 	vm.config = nil
 	if err != nil {
 		return err

@@ -12,8 +12,10 @@ type GatewaySpec struct {
 	// Record publishes each decision as filter state wasm.weir; default: as accessLog.
 	Record *bool `yaml:"record,optional"`
 	// AccessLog writes one JSON line per request to Envoy's standard output; default false.
-	AccessLog *bool   `yaml:"accessLog,optional"`
-	Filter    *Filter `yaml:"filter,optional"`
+	AccessLog *bool `yaml:"accessLog,optional"`
+	// Evidence seals each decision and keeps it with the xds-server; default: none is kept.
+	Evidence *Evidence `yaml:"evidence,optional"`
+	Filter   *Filter   `yaml:"filter,optional"`
 	// Canary lets some of the Envoys try each new configuration before the others; default: none.
 	Canary *Canary `yaml:"canary,optional"`
 	// RateLimit is the service that keeps the budgets of TokenLimits with backend:
@@ -103,6 +105,12 @@ type Body struct {
 	Overflow *Overflow `yaml:"overflow,optional"`
 	// MaxDepth is how deep JSON may nest; default 64.
 	MaxDepth *int `yaml:"maxDepth,optional"`
+}
+
+// Evidence says how decisions are sealed.
+type Evidence struct {
+	// OnFailure is what happens to requests while an Envoy has no key to seal with; default closed.
+	OnFailure *Failure `yaml:"onFailure,optional"`
 }
 
 // Filter says where Envoy gets the module from.

@@ -178,6 +178,9 @@ func (p *Program) Shares() bool {
 // Record says whether decisions are to be published.
 func (p *Program) Record() bool { return p.doc.Settings.Record }
 
+// Evidence says whether published decisions are to make a chain.
+func (p *Program) Evidence() spec.Evidence { return p.doc.Settings.Evidence }
+
 // compileRules takes the rules of an earlier redaction, or of prev, that does the same.
 func (p *Program) compileRules(redaction *spec.Redaction, prev *Program) *redact.Rules {
 	for _, from := range [...]*Program{p, prev} {

@@ -25,7 +25,13 @@ import (
 // apply are left out, and settled until the stream has ended. The bytes are valid until
 // the next call of any method.
 func (s *Stream) Record() []byte {
-	r := recorder{b: s.scratch.open()} // behind what edits and reply use
+	return append(s.AppendRecord(s.scratch.open()), '}') // behind what edits and reply use
+}
+
+// AppendRecord appends the record to b, empty memory of the caller's, without its closing
+// bracket: more members may follow.
+func (s *Stream) AppendRecord(b []byte) []byte {
+	r := recorder{b: b}
 	r.text("outcome", s.outcome())
 	if s.model >= 0 {
 		r.text("model", s.program.doc.Models[s.model].Name)
@@ -53,7 +59,6 @@ func (s *Stream) Record() []byte {
 		r.name("unscanned")
 		r.b = append(r.b, "true"...)
 	}
-	r.b = append(r.b, '}')
 	return r.b
 }
 

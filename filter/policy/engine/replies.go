@@ -30,6 +30,7 @@ const (
 	CodeInsufficientQuota   = "insufficient_quota"
 	CodeMissingKey          = "missing_key"
 	CodeLimiterUnavailable  = "limiter_unavailable"
+	CodeEvidenceUnavailable = "evidence_unavailable"
 	CodeLengthRequired      = "length_required"
 	CodeInternalError       = "internal_error"
 	CodeInvalidMessage      = "invalid_message" // gRPC alone, like the next
@@ -71,6 +72,7 @@ var (
 	overRequests    = refusal{429, typeCounted, CodeRateLimitExceeded, "weir_rate_limit_exceeded"}
 	overQuota       = refusal{429, typeQuota, CodeInsufficientQuota, "weir_insufficient_quota"}
 	noKey           = refusal{401, typeRequest, CodeMissingKey, "weir_missing_key"}
+	noEvidence      = refusal{503, typeServer, CodeEvidenceUnavailable, "weir_evidence_unavailable"}
 	noLength        = refusal{411, typeRequest, CodeLengthRequired, "weir_length_required"}
 	internal        = refusal{500, typeServer, CodeInternalError, "weir_internal_error"}
 	badMessage      = refusal{400, typeRequest, CodeInvalidMessage, "weir_invalid_message"}
@@ -175,6 +177,11 @@ func (s *Stream) writeRefusal() {
 // content-length, whatever was decided before.
 func (s *Stream) RefuseLength() *ReplyMessage {
 	return s.insist(&noLength, "A request with trailers needs a content-length here.")
+}
+
+// RefuseEvidence answers a request of which no sealed record could be kept.
+func (s *Stream) RefuseEvidence() *ReplyMessage {
+	return s.insist(&noEvidence, "The gateway cannot keep evidence of requests now.")
 }
 
 // RefuseInternal answers a request that the caller could not do what was decided

@@ -33,7 +33,19 @@ type Settings struct {
 	Overflow        Overflow // what happens to a body above HoldLimit
 	MaxDepth        int      // nesting of JSON that is accepted
 	Record          bool     // publish each decision as filter state wasm.weir
+	Evidence        Evidence // make the records a chain; with Record alone
 }
+
+// Evidence says whether the records of a worker make a chain (package evidence), and
+// what happens while the worker has no key to seal it with.
+type Evidence uint8
+
+// Evidence policies.
+const (
+	EvidenceNone   Evidence = iota // records are no chain
+	EvidenceClosed                 // without a key 503
+	EvidenceOpen                   // without a key records are unsealed
+)
 
 // Overflow says what happens to a request body that exceeds the hold limit.
 type Overflow uint8

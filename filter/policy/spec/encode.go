@@ -92,6 +92,9 @@ func items[T any](w *writer, name string, all []T, item func(w *writer, v *T)) {
 
 func (w *writer) settings(s *Settings) {
 	w.begin('{')
+	if s.Evidence != EvidenceNone {
+		w.string("evidence", s.Evidence.String())
+	}
 	w.integer("holdLimit", int64(s.HoldLimit))
 	w.integer("maxDepth", int64(s.MaxDepth))
 	w.string("overflow", s.Overflow.String())

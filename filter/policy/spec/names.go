@@ -3,6 +3,7 @@ package spec
 // Names of the enumerations as YAML resources and documents write them, by value.
 var (
 	overflowNames  = []string{"refuse", "stream"}
+	evidenceNames  = []string{"none", "closed", "open"}
 	keyNames       = []string{"model", "tenant", "user", "peer", "apiKey", "clientIP", "header", "claim"}
 	missingNames   = []string{"share", "refuse"}
 	limitNames     = []string{"semantic", "tokens", "requests", "inFlight"}
@@ -20,6 +21,9 @@ var (
 
 // String returns refuse or stream.
 func (o Overflow) String() string { return nameOf(overflowNames, o) }
+
+// String returns none, closed or open.
+func (e Evidence) String() string { return nameOf(evidenceNames, e) }
 
 // String returns model, tenant, user, peer, apiKey, clientIP, header or claim.
 func (k KeySource) String() string { return nameOf(keyNames, k) }
@@ -72,6 +76,9 @@ func (s MaskShape) String() string { return nameOf(shapeNames, s) }
 
 // ParseOverflow reads what Overflow.String writes; the error lists the names.
 func ParseOverflow(name string) (Overflow, error) { return valueOf[Overflow](overflowNames, name) }
+
+// ParseEvidence reads what Evidence.String writes; the error lists the names.
+func ParseEvidence(name string) (Evidence, error) { return valueOf[Evidence](evidenceNames, name) }
 
 // ParseKeyPart reads what KeyPart.String writes; the error lists the sources.
 func ParseKeyPart(text string) (KeyPart, error) {

@@ -69,6 +69,8 @@ func (r *reader) settings(s *Settings) {
 			s.MaxDepth = r.size()
 		case "record":
 			s.Record = r.bool()
+		case "evidence":
+			s.Evidence = enum(r, ParseEvidence)
 		default:
 			r.unknown()
 		}

@@ -76,7 +76,7 @@ func (r *reader) expect(c byte, kind string) bool {
 // fields are the names of all fields of a document, so that one is found without
 // memory for its name and seen twice by its index.
 var fields = [...]string{
-	"aliases", "baseMilli", "cachedMilli", "capacity", "defaultKMilli", "defaultOutput", "entities", "estimate", "floorMilli", "graceMs", "grpc", "hash",
+	"aliases", "baseMilli", "cachedMilli", "capacity", "defaultKMilli", "defaultOutput", "entities", "estimate", "evidence", "floorMilli", "graceMs", "grpc", "hash",
 	"header", "holdLimit", "inFlight", "inputMilli", "kMilli", "key", "kind", "lease", "leastOutput", "limits", "maxDepth", "maxTokens", "missing", "mode",
 	"model", "models", "name", "onFailure", "outputMilli", "overflow", "overrides", "per", "record", "redactions", "refillMilli", "renames", "requests",
 	"rules", "salt", "scope", "semantic", "settings", "stop", "tenantHeader", "tokens", "tokensPerUnit", "window",

@@ -22,7 +22,7 @@ func good() *spec.Document {
 			TenantHeader: "x-tenant-id", UserHeader: "x-user-id",
 			TrustedPeers: []string{"spiffe://weir.test/edge"},
 			HoldLimit:    1 << 20, WorkerHoldLimit: 16 << 20,
-			Overflow: spec.OverflowStream, MaxDepth: 64, Record: true,
+			Overflow: spec.OverflowStream, MaxDepth: 64, Record: true, Evidence: spec.EvidenceOpen,
 		},
 		Models: []spec.Model{
 			{
@@ -134,6 +134,8 @@ func TestValidate(t *testing.T) {
 		{func(d *spec.Document) { d.Settings.WorkerHoldLimit = 9 }, `settings.workerHoldLimit: must be from 1048576 to 1073741824`},
 		{func(d *spec.Document) { d.Settings.MaxDepth = 513 }, `settings.maxDepth: must be from 1 to 512`},
 		{func(d *spec.Document) { d.Settings.Overflow = 2 }, `settings.overflow: has no such value`},
+		{func(d *spec.Document) { d.Settings.Evidence = 3 }, `settings.evidence: has no such value`},
+		{func(d *spec.Document) { d.Settings.Record = false }, `settings.evidence: is of records, and there are none`},
 
 		{func(d *spec.Document) { d.Attributes[1] = d.Attributes[0] }, `attributes[1]: attributes are sorted by source and name`},
 		{func(d *spec.Document) { d.Attributes[0].Name = "X-Key" }, `attributes[0]: "X-Key" is no header name`},
@@ -296,6 +298,7 @@ func TestParseRefuses(t *testing.T) {
 		`{"settings":{"holdLimit":4294967297}}`:                                `settings.holdLimit: is too large a number`,
 		`{"settings":{"record":1}}`:                                            `settings.record: must be true or false`,
 		`{"settings":{"overflow":"drop"}}`:                                     `settings.overflow: "drop" is not one of refuse, stream`,
+		`{"settings":{"evidence":"ajar"}}`:                                     `settings.evidence: "ajar" is not one of none, closed, open`,
 		`{"settings":{"trustedPeers":"a"}}`:                                    `settings.trustedPeers: must be a list`,
 		`{"models":[{"name":"a"},{"nam":"b"}]}`:                                `models[1].nam: unknown field`,
 		`{"models":[{"estimate":[1,2]}]}`:                                      `models[0].estimate: must have 11 numbers`,

@@ -129,6 +129,10 @@ func (v *validator) settings(s *Settings) {
 	v.within("workerHoldLimit", int64(s.WorkerHoldLimit), int64(s.HoldLimit), MaxWorkerHoldLimit)
 	v.within("maxDepth", int64(s.MaxDepth), 1, MaxDepthLimit)
 	v.known("overflow", uint8(s.Overflow), uint8(OverflowStream))
+	v.known("evidence", uint8(s.Evidence), uint8(EvidenceOpen))
+	if s.Evidence != EvidenceNone && !s.Record {
+		v.failIn("evidence", "is of records, and there are none: record is not set")
+	}
 }
 
 func (v *validator) models(models []Model) {

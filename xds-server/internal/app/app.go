@@ -15,6 +15,7 @@ import (
 
 	"github.com/weirmesh/weir/xds-server/internal/admin"
 	"github.com/weirmesh/weir/xds-server/internal/deltaxds"
+	"github.com/weirmesh/weir/xds-server/internal/evidence"
 	"github.com/weirmesh/weir/xds-server/internal/history"
 	"github.com/weirmesh/weir/xds-server/internal/lease"
 	"github.com/weirmesh/weir/xds-server/internal/metrics"
@@ -39,6 +40,7 @@ type server struct {
 	clients       *clients
 	xds           *deltaxds.Server
 	leases        *lease.Service
+	evidence      *evidence.Service
 	admin         *admin.Server
 
 	svids   atomic.Pointer[workloadapi.X509Source] // nil until the server has its identity
@@ -96,6 +98,9 @@ func (s *server) assemble(asker *serving.Asker) error {
 		traces: s.traces, metrics: s.metrics, log: s.log, now: time.Now,
 	}
 	s.xds, s.leases = s.newXDS(), s.newLeases()
+	if s.evidence, err = s.newEvidence(); err != nil {
+		return err
+	}
 	s.admin = admin.New(admin.Config{Backend: operate{s}, Metrics: s.metrics.Handler(), Log: s.log, Now: time.Now})
 	s.metrics.Ask(func() metrics.State { return admin.Gauges(operate{s}) })
 	return nil

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/weirmesh/weir/xds-server/internal/deltaxds"
+	"github.com/weirmesh/weir/xds-server/internal/evidence"
 	"github.com/weirmesh/weir/xds-server/internal/serving"
 	"github.com/weirmesh/weir/xds-server/internal/source"
 	"github.com/weirmesh/weir/xds-server/internal/source/sourceflags"
@@ -29,6 +30,7 @@ type Options struct {
 	AdminTLSAddress string          // host:port of the admin interface over mTLS; may be empty
 	StateDir        string          // folder of the development CA and of the history
 	History         int             // revisions to keep
+	EvidenceFiles   int             // files of records of decisions to keep
 	Socket          string          // path of the identity socket
 	IdentityEntries string          // file of further entries; may be empty
 	ForceCA         bool            // development CA for trust domains of the real world
@@ -71,6 +73,7 @@ func ParseOptions(args []string, getenv func(string) string, help io.Writer) (Op
 	flags.StringVar(&o.AdminTLSAddress, "admin-tls-address", "", "`host:port` of the admin API over mTLS, for the operators of the TrustDomain; empty: none")
 	flags.StringVar(&o.StateDir, "state-dir", ".weir/xds-server", "`folder` that keeps the history of configurations and the development CA over restarts")
 	flags.IntVar(&o.History, "history", 100, "`number` of configurations to keep, to go back to and to start with when the resources are bad")
+	flags.IntVar(&o.EvidenceFiles, "evidence-files", evidence.DefaultFiles, "`number` of files of 64 MiB with records of decisions to keep in STATE-DIR/evidence")
 	flags.DurationVar(&o.Drain, "drain", deltaxds.DefaultDrain, "how long an Envoy keeps what is removed after it acknowledged what replaces it; 0: not at all")
 	flags.DurationVar(&o.SendTimeout, "send-timeout", deltaxds.DefaultSendTimeout, "how long an Envoy may take to read one response before its stream is dropped")
 	flags.DurationVar(&o.WarmTimeout, "warm-timeout", warm.Timeout, "longest wait for new clusters with health checks or DNS before their routes are sent, if the Envoy's admin interface can be asked")
@@ -111,6 +114,8 @@ func (o Options) check() error {
 		return errors.New("--svid-ttl and --root-ttl must be above zero")
 	case o.History < 1:
 		return fmt.Errorf("--history %d: keep at least 1", o.History)
+	case o.EvidenceFiles < 2:
+		return fmt.Errorf("--evidence-files %d: keep at least 2", o.EvidenceFiles)
 	case o.Drain < 0 || o.SendTimeout <= 0 || o.WarmTimeout <= 0 || o.WarmWait < 0:
 		return errors.New("--drain and --warm-wait must not be below zero, --send-timeout and --warm-timeout must be above")
 	case o.WorkloadAPI != "" && o.IdentityEntries != "":

@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
+	"path/filepath"
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/workloadapi"
@@ -9,6 +11,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 
 	"github.com/weirmesh/weir/xds-server/internal/deltaxds"
+	"github.com/weirmesh/weir/xds-server/internal/evidence"
 	"github.com/weirmesh/weir/xds-server/internal/identity"
 	"github.com/weirmesh/weir/xds-server/internal/lease"
 )
@@ -48,6 +51,7 @@ func (s *server) startXDS(svids *workloadapi.X509Source) error {
 	)
 	s.xds.Register(grpcServer)
 	s.leases.Register(grpcServer)
+	s.evidence.Register(grpcServer)
 	s.group.run("xDS", func(ctx context.Context) error {
 		// Streams last as long as Envoys: there is no end of them to wait for, and
 		// Envoys serve on without.
@@ -74,6 +78,36 @@ func (s *server) newLeases() *lease.Service {
 func leasePeer(ctx context.Context) (lease.Peer, error) {
 	p, err := identity.PeerFromContext(ctx)
 	return lease.Peer{ID: p.ID, Renew: p.Renew, Leave: p.Leave}, err
+}
+
+// newEvidence makes the service that keeps records of decisions, and starts what forces
+// them to the disk.
+func (s *server) newEvidence() (*evidence.Service, error) {
+	dir := filepath.Join(s.options.StateDir, "evidence")
+	ring, err := evidence.MakeRing(filepath.Join(dir, "keys.json"), rand.Reader, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	kept, err := evidence.OpenLog(dir, s.options.EvidenceFiles, ring.Chain)
+	if err != nil {
+		return nil, err
+	}
+	s.group.run("evidence", func(ctx context.Context) error {
+		kept.Run(ctx, func(err error) {
+			s.metrics.EvidenceLost()
+			s.log.Error("evidence may be lost", "error", err)
+		})
+		return nil
+	})
+	return evidence.NewService(evidence.Config{
+		Peer: evidencePeer, Entitled: s.registry.Entitled, Ring: ring, Log: kept,
+		Observer: s.metrics, Logger: s.log, Now: time.Now,
+	}), nil
+}
+
+func evidencePeer(ctx context.Context) (evidence.Peer, error) {
+	p, err := identity.PeerFromContext(ctx)
+	return evidence.Peer{ID: p.ID, Renew: p.Renew, Leave: p.Leave}, err
 }
 
 func xdsPeer(ctx context.Context) (deltaxds.Peer, error) {

@@ -149,14 +149,29 @@ func (c *checker) settings(e entry[api.Gateway]) spec.Settings {
 	}
 	c.identity(e, &settings)
 	accessLog := written.AccessLog != nil && *written.AccessLog
-	settings.Record = accessLog
+	settings.Evidence = evidencePolicy(written.Evidence)
+	kept := settings.Evidence != spec.EvidenceNone
+	settings.Record = accessLog || kept
 	if written.Record != nil {
 		settings.Record = *written.Record
-		if *written.Record && !accessLog {
-			c.at(e.unit, "spec.record", "records have no reader", "set accessLog: true")
+		switch {
+		case *written.Record && !accessLog && !kept:
+			c.at(e.unit, "spec.record", "records have no reader", "set accessLog: true, or evidence")
+		case !*written.Record && kept:
+			c.at(e.unit, "spec.record", "evidence is made of records", "remove record, or evidence")
 		}
 	}
 	return settings
+}
+
+func evidencePolicy(written *api.Evidence) spec.Evidence {
+	switch {
+	case written == nil:
+		return spec.EvidenceNone
+	case written.OnFailure != nil && written.OnFailure.Failure == spec.FailOpen:
+		return spec.EvidenceOpen
+	}
+	return spec.EvidenceClosed
 }
 
 func (c *checker) identity(e entry[api.Gateway], settings *spec.Settings) {

@@ -45,7 +45,8 @@ type Metrics struct {
 	refused  prometheus.Counter
 	rejected prometheus.Counter
 
-	leases leases
+	leases   leases
+	evidence evidence
 }
 
 // New returns metrics that are all zero.
@@ -77,6 +78,7 @@ func New() *Metrics {
 	m.refused = counter(m, "weir_identity_refusals_total", "Requests for identities that a process has no right to.")
 	m.rejected = counter(m, "weir_identity_secret_nacks_total", "Secrets that an Envoy refused.")
 	m.leases = newLeases(m)
+	m.evidence = newEvidence(m)
 	return m
 }
 

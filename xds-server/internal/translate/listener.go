@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"github.com/weirmesh/weir/filter/policy/spec"
 	"github.com/weirmesh/weir/xds-server/internal/catalog"
 )
 
@@ -71,6 +72,9 @@ func manager(gateway *catalog.Gateway, l *catalog.Listener) *hcmv3.HttpConnectio
 	}
 	if gateway.AccessLog {
 		m.AccessLog = accessLog(gateway.Settings.Record)
+	}
+	if gateway.Settings.Evidence != spec.EvidenceNone {
+		m.AccessLog = append(m.AccessLog, evidenceLog())
 	}
 	return m
 }
