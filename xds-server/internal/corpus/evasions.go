@@ -1,0 +1,119 @@
+package corpus
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/weirmesh/weir/filter/policy/spec"
+)
+
+// Evasion is a way to spell a value so that people and models read it as before.
+type Evasion struct {
+	Name    string
+	applies func(spec.EntityKind) bool
+	spell   func(source, string) string
+}
+
+// Evasions returns all of them; the first one is none.
+func Evasions() []Evasion {
+	all := func(spec.EntityKind) bool { return true }
+	return []Evasion{
+		{"as it is", all, func(_ source, v string) string { return v }},
+		{`\uXXXX`, all, escaped},
+		{"full width", all, fullWidth},
+		{"other digits", numeric, otherDigits},
+		{"zero width", all, zeroWidth},
+		{"separators", Checked, separated},
+		{"dashes", numeric, dashed},
+		{"%40", func(k spec.EntityKind) bool { return k == spec.EntityEmail }, func(_ source, v string) string { return strings.Replace(v, "@", "%40", 1) }},
+	}
+}
+
+// Checked says whether values of a kind have a check digit that leaves little to chance.
+func Checked(k spec.EntityKind) bool {
+	switch k {
+	case spec.EntityResidentID, spec.EntityBankCard, spec.EntityUSCC, spec.EntityHKID, spec.EntityTWID, spec.EntityIBAN, spec.EntityIMEI, spec.EntityVIN:
+		return true
+	}
+	return false
+}
+
+// numeric says whether digits carry a value of the kind.
+func numeric(k spec.EntityKind) bool {
+	return Checked(k) || k <= spec.EntitySSN && k != spec.EntityEmail
+}
+
+// escaped spells about every second character as JSON allows.
+func escaped(s source, v string) string {
+	return each(v, func(c rune) string {
+		if c == '\\' || s.IntN(2) == 0 || c > 0xFFFF {
+			return string(c)
+		}
+		return fmt.Sprintf(`\u%04x`, c)
+	})
+}
+
+func fullWidth(_ source, v string) string {
+	return each(v, func(c rune) string {
+		if c > ' ' && c < 0x7F && c != '\\' {
+			c += 0xFEE0
+		}
+		return string(c)
+	})
+}
+
+// otherDigits uses the digits of one other script.
+func otherDigits(s source, v string) string {
+	zero := []rune{0x0660, 0x06F0, 0x0966, 0x0E50, 0x1D7CE}[s.IntN(5)]
+	return each(v, func(c rune) string {
+		if c >= '0' && c <= '9' {
+			c += zero - '0'
+		}
+		return string(c)
+	})
+}
+
+// zeroWidth puts characters that do not show between those of the value.
+func zeroWidth(s source, v string) string {
+	first := true
+	return each(v, func(c rune) string {
+		hidden := ""
+		if !first && s.IntN(3) == 0 {
+			hidden = s.one("\u200b", "\u200d", "\u00ad", "\u2060", "\ufeff")
+		}
+		first = false
+		return hidden + string(c)
+	})
+}
+
+// separated puts separators between groups of four, except where there are some.
+func separated(s source, v string) string {
+	if strings.ContainsAny(v, " -(") {
+		return v
+	}
+	return grouped(v, s.one(" ", "-", "."))
+}
+
+// dashed uses other dashes for those that are there.
+func dashed(s source, v string) string {
+	return strings.ReplaceAll(v, "-", s.one("\u2010", "\u2011", "\u2013", "\u2212", "\uff0d"))
+}
+
+// each replaces every character but those of an escape, which stands for one already.
+func each(v string, spell func(rune) string) string {
+	var b strings.Builder
+	escape := false
+	for _, c := range v {
+		switch {
+		case escape:
+			b.WriteRune(c)
+			escape = false
+		case c == '\\':
+			b.WriteRune(c)
+			escape = true
+		default:
+			b.WriteString(spell(c))
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,146 @@
+package corpus
+
+import (
+	"strings"
+
+	"github.com/weirmesh/weir/filter/policy/redact"
+	"github.com/weirmesh/weir/filter/policy/spec"
+)
+
+// Score counts what was found of the values of a kind.
+type Score struct {
+	Values int // labels
+	Hidden int // of them, those of which nothing is left
+	Named  int // of these, those that were taken for their own kind
+	Wrong  int // spans that hold nothing of a label, or are of another kind
+}
+
+// Recall is the share of values of which nothing is left.
+func (s Score) Recall() float64 { return ratio(s.Hidden, s.Values) }
+
+// Precision is the share of what was taken for a kind that is of it.
+func (s Score) Precision() float64 { return ratio(s.Named, s.Named+s.Wrong) }
+
+func ratio(a, b int) float64 {
+	if b == 0 {
+		return 1
+	}
+	return float64(a) / float64(b)
+}
+
+// Finder finds values with all kinds on.
+type Finder struct {
+	rules    *redact.Rules
+	session  redact.Session
+	redactor redact.Redactor
+}
+
+// NewFinder compiles the rules.
+func NewFinder() *Finder {
+	redaction := &spec.Redaction{}
+	for k := range spec.EntityKinds {
+		redaction.Entities = append(redaction.Entities, spec.Entity{Kind: spec.EntityKind(k), Mode: spec.RedactTag})
+	}
+	return &Finder{rules: redact.Compile(redaction, spec.DirectionRequest)}
+}
+
+// Find returns the values in the raw content of a JSON string, in order. The text must
+// have no '<', by which it is told from what replaces values.
+func (f *Finder) Find(raw string) ([]Label, error) {
+	var out strings.Builder
+	f.session.Reset(nil, false)
+	f.redactor.Reset(f.rules, &f.session, writer{&out})
+	if err := f.redactor.Bytes([]byte(raw)); err != nil {
+		return nil, err
+	}
+	if err := f.redactor.StringEnd(); err != nil {
+		return nil, err
+	}
+	return align(raw, out.String()), nil
+}
+
+type writer struct{ *strings.Builder }
+
+func (w writer) Write(p []byte) error {
+	_, err := w.Builder.Write(p)
+	return err
+}
+
+// align finds out which spans of raw became the tags of tagged.
+func align(raw, tagged string) (labels []Label) {
+	at := 0 // in raw
+	for {
+		before, rest, found := strings.Cut(tagged, "<")
+		at += len(before)
+		if !found {
+			return labels
+		}
+		tag, after, _ := strings.Cut(rest, ">")
+		next, _, more := strings.Cut(after, "<")
+		end := len(raw) - len(next)
+		if more {
+			end = at + strings.Index(raw[at:], next)
+		}
+		labels = append(labels, Label{Kind: kindOf(tag), From: at, To: end})
+		at, tagged = end, after
+	}
+}
+
+// kindOf returns the kind of a tag's name.
+func kindOf(tag string) spec.EntityKind {
+	name := strings.ReplaceAll(tag, "_", "")
+	for k := range spec.EntityKinds {
+		if kind := spec.EntityKind(k); strings.EqualFold(kind.String(), name) {
+			return kind
+		}
+	}
+	return spec.EntityKinds
+}
+
+// Measure finds what is in texts and compares it with their labels. others counts, by
+// kind, what was found that is no value of a label's kind.
+func (f *Finder) Measure(texts []Text, others *[spec.EntityKinds + 1]int) (score Score, missed []string, err error) {
+	for _, text := range texts {
+		found, err := f.Find(text.Raw)
+		if err != nil {
+			return score, missed, err
+		}
+		for _, label := range text.Labels {
+			score.Values++
+			if !covered(label, found) {
+				missed = append(missed, text.Raw)
+				continue
+			}
+			score.Hidden++
+		}
+		for _, span := range found {
+			switch i := overlapping(span, text.Labels); {
+			case i >= 0 && text.Labels[i].Kind == span.Kind:
+				score.Named++
+			default:
+				others[span.Kind]++
+			}
+		}
+	}
+	return score, missed, nil
+}
+
+// covered says whether nothing of a label is left.
+func covered(label Label, found []Label) bool {
+	at := label.From
+	for _, span := range found {
+		if span.From <= at && at < span.To {
+			at = span.To
+		}
+	}
+	return at >= label.To
+}
+
+func overlapping(span Label, labels []Label) int {
+	for i, label := range labels {
+		if span.From < label.To && label.From < span.To {
+			return i
+		}
+	}
+	return -1
+}
