@@ -8,7 +8,7 @@
 // tuned on other seeds than those that are reported.
 package corpus
 
-import "github.com/weirmesh/weir/filter/policy/spec"
+import "github.com/weirmesh/weir/xds-server/internal/findings"
 
 // Text is the raw content of one JSON string with its labels in order.
 type Text struct {
@@ -16,8 +16,5 @@ type Text struct {
 	Labels []Label
 }
 
-// Label is a value in a text: bytes [From, To) of Raw.
-type Label struct {
-	Kind     spec.EntityKind
-	From, To int
-}
+// Label is a value in a text, as it is written there.
+type Label = findings.Finding

@@ -5,6 +5,7 @@ import (
 
 	"github.com/weirmesh/weir/filter/policy/redact"
 	"github.com/weirmesh/weir/filter/policy/spec"
+	"github.com/weirmesh/weir/xds-server/internal/findings"
 )
 
 // Score counts what was found of the values of a kind.
@@ -44,9 +45,9 @@ func NewFinder() *Finder {
 	return &Finder{rules: redact.Compile(redaction, spec.DirectionRequest)}
 }
 
-// Find returns the values in the raw content of a JSON string, in order. The text must
-// have no '<', by which it is told from what replaces values.
+// Find returns the values in the raw content of a JSON string, in order.
 func (f *Finder) Find(raw string) ([]Label, error) {
+	raw = findings.Plain(raw)
 	var out strings.Builder
 	f.session.Reset(nil, false)
 	f.redactor.Reset(f.rules, &f.session, writer{&out})
@@ -56,7 +57,7 @@ func (f *Finder) Find(raw string) ([]Label, error) {
 	if err := f.redactor.StringEnd(); err != nil {
 		return nil, err
 	}
-	return align(raw, out.String()), nil
+	return findings.Between(raw, out.String()), nil
 }
 
 type writer struct{ *strings.Builder }
@@ -66,40 +67,9 @@ func (w writer) Write(p []byte) error {
 	return err
 }
 
-// align finds out which spans of raw became the tags of tagged.
-func align(raw, tagged string) (labels []Label) {
-	at := 0 // in raw
-	for {
-		before, rest, found := strings.Cut(tagged, "<")
-		at += len(before)
-		if !found {
-			return labels
-		}
-		tag, after, _ := strings.Cut(rest, ">")
-		next, _, more := strings.Cut(after, "<")
-		end := len(raw) - len(next)
-		if more {
-			end = at + strings.Index(raw[at:], next)
-		}
-		labels = append(labels, Label{Kind: kindOf(tag), From: at, To: end})
-		at, tagged = end, after
-	}
-}
-
-// kindOf returns the kind of a tag's name.
-func kindOf(tag string) spec.EntityKind {
-	name := strings.ReplaceAll(tag, "_", "")
-	for k := range spec.EntityKinds {
-		if kind := spec.EntityKind(k); strings.EqualFold(kind.String(), name) {
-			return kind
-		}
-	}
-	return spec.EntityKinds
-}
-
 // Measure finds what is in texts and compares it with their labels. others counts, by
 // kind, what was found that is no value of a label's kind.
-func (f *Finder) Measure(texts []Text, others *[spec.EntityKinds + 1]int) (score Score, missed []string, err error) {
+func (f *Finder) Measure(texts []Text, others *[spec.EntityKinds]int) (score Score, missed []string, err error) {
 	for _, text := range texts {
 		found, err := f.Find(text.Raw)
 		if err != nil {
