@@ -14,13 +14,13 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the tables in docs/REDACTION.md")
 
-// Sizes of what is reported. Seeds below 100 are for tuning.
+// Sizes of what is reported. Seeds below 1,000 are for tuning.
 const (
 	perSeed   = 300
 	noiseSize = 1 << 20
 )
 
-var seeds = []uint64{101, 202, 303}
+var seeds = []uint64{9001, 9002, 9003}
 
 // TestDetection finds values of every kind in every spelling, and writes down how many.
 func TestDetection(t *testing.T) {
