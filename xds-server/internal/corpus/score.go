@@ -87,7 +87,7 @@ func (f *Finder) Measure(texts []Text, others *[spec.EntityKinds]int) (score Sco
 			switch i := overlapping(span, text.Labels); {
 			case i >= 0 && text.Labels[i].Kind == span.Kind:
 				score.Named++
-			default:
+			case span.Kind < findings.Unknown:
 				others[span.Kind]++
 			}
 		}

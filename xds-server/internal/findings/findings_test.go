@@ -17,6 +17,7 @@ func TestBetween(t *testing.T) {
 		{"a 13812345678 b bob@example.com", "a <PHONE> b <EMAIL>", []findings.Finding{{spec.EntityPhone, 2, 13}, {spec.EntityEmail, 16, 31}}},
 		{"13812345678", "<PHONE>", []findings.Finding{{spec.EntityPhone, 0, 11}}},
 		{findings.Plain("<13812345678>"), "{<PHONE>>", []findings.Finding{{spec.EntityPhone, 1, 12}}},
+		{"a b", "a <X>", []findings.Finding{{findings.Unknown, 2, 3}}},
 		{"key AKIAIOSFODNN7EXAMPLE.", "key <AWS_KEY>.", []findings.Finding{{spec.EntityAWSKey, 4, 24}}},
 	} {
 		if got := findings.Between(c.raw, c.tagged); !slices.Equal(got, c.want) {
