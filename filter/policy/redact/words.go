@@ -53,7 +53,7 @@ var contextWords = [...]contextWord{
 	{"contact", phones}, {"whatsapp", phones}, {"hotline", phones}, {"landline", phones},
 	{"电话", phones}, {"手机", phones}, {"座机", phones}, {"固话", phones}, {"传真", phones}, {"联系", phones}, {"热线", phones}, {"致电", phones}, {"拨打", phones},
 	{"passport", passports}, {"passports", passports}, {"护照", passports}, {"護照", passports}, {"证件", passports | permits | ids}, {"證件", passports | permits | ids},
-	{"permit", permits}, {"travel", passports | permits}, {"通行", permits}, {"回乡", permits}, {"回鄉", permits}, {"台胞", permits}, {"港澳", permits}, {"居留", permits | ids},
+	{"permit", permits}, {"通行", permits}, {"回乡", permits}, {"回鄉", permits}, {"台胞", permits}, {"居留", permits | ids},
 	{"id", ids}, {"idcard", ids}, {"identity", ids}, {"hkid", ids}, {"arc", ids}, {"身份", ids}, {"身分", ids}, {"香港", ids},
 	{"plate", kinds(spec.EntityPlate)}, {"license", kinds(spec.EntityPlate)}, {"licence", kinds(spec.EntityPlate)}, {"vehicle", kinds(spec.EntityPlate, spec.EntityVIN)},
 	{"车牌", kinds(spec.EntityPlate)}, {"牌照", kinds(spec.EntityPlate)},
