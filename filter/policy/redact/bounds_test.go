@@ -180,7 +180,7 @@ func FuzzChunks(f *testing.F) {
 		f.Add(strings.Repeat(`\u0067_`, 200)+"@"+v.in+"\xff\xe2\x80"+`\u12`, uint8(7), uint8(1))
 	}
 	f.Fuzz(func(t *testing.T, in string, a, b uint8) {
-		for _, r := range []*redact.Rules{maskAll, tagAll} {
+		for _, r := range []*redact.Rules{maskAll, tagAll, everything} {
 			want, n := apply(t, r, in)
 			for _, sizes := range [][]int{{1}, {int(a) + 1, int(b) + 1}} {
 				if got, m := apply(t, r, in, sizes...); got != want || m != n {
@@ -208,6 +208,10 @@ func TestRandomPieces(t *testing.T) {
 		`\`, `\n`, `\\`, `\/`, "u0031", "中", "，", "\xe4", "\xe2\x80", "\xef\xbc", "\xf3\xa0\x81\x81", "\xff", "é",
 		"11010519491231002X", "4111111111111111", "110105", "19491231", "002X", strings.Repeat("q", 70), strings.Repeat("\u200b", 12),
 		strings.Repeat(`\u0067`, 40), strings.Repeat("b.", 70),
+		"京", "粤", "\xe4\xba", "A", "B1", "·", "京A12345", "粤B12345D", "挂", "ghp_", "gh", "p_", "sk-", "eyJ", "hbGciOi", "AKIA", "://", ":", "/", "u:p@h.cn",
+		"-----", "BEGIN ", "PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----", `\n`, "Bearer ", "basic ", "dXNlcjpwYXNz", "::", "ab:", "fe80",
+		"GB82 WEST", "1234 5698 7654 32", "E12345678", "H1234", "A123456(3)", "(", ")", "(010)", "6234", "护照", "passport ", "phone", "电话", "电", "192.168.", "1.2", "914-27-6083",
+		"12345678", "LSVAA4182E", "2184847", "٣", "३", "𝟙", `\ud835\udfd9`, `\ud835`, `\\u0031`, `\\n`, `\\`, "91350100M0", "00100Y43", "A1b2C3d4E5f6G7h8I9j0", "\u2011", "　",
 	}
 	for round := range 8_000 {
 		var b strings.Builder
@@ -215,7 +219,7 @@ func TestRandomPieces(t *testing.T) {
 			b.WriteString(pieces[rng.IntN(len(pieces))])
 		}
 		in := b.String()
-		for _, r := range []*redact.Rules{maskAll, tagAll} {
+		for _, r := range []*redact.Rules{maskAll, tagAll, everything} {
 			want, n := apply(t, r, in)
 			for _, sizes := range [][]int{{1}, {1 + rng.IntN(30), 1 + rng.IntN(200)}} {
 				if got, m := apply(t, r, in, sizes...); got != want || m != n {

@@ -64,7 +64,7 @@ func matchBearer(w *window, i int) (span, uint8, bool) {
 	if w.at(body) != ' ' {
 		return miss()
 	}
-	body = w.skipGap(body)
+	body = w.skipSep(body)
 	end := w.while(body, 120, inToken)
 	switch {
 	case basic && w.userAndPassword(body, end):

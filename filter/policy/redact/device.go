@@ -6,8 +6,8 @@ package redact
 // others ask for a context word.
 func matchIMEI(w *window, i int) (span, uint8, bool) {
 	var t token
-	t.read(w, i, 15)
-	if t.n < 15 || t.digits < 15 || !t.printed(2<<15|6<<10|6<<5|1, 8<<10|6<<5|1) || w.at(i-1) == '+' || !w.clear(i, t.end) || !w.isolated(i, t.end) || w.fraction(i) {
+	t.readDigits(w, i, 15)
+	if t.n < 15 || !t.printed(2<<15|6<<10|6<<5|1, 8<<10|6<<5|1) || w.at(i-1) == '+' || !w.clear(i, t.end) || !w.isolated(i, t.end) || w.fraction(i) {
 		return miss()
 	}
 	body := t.number(0, 2)

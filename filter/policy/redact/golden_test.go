@@ -127,7 +127,7 @@ func TestGoldenInChunks(t *testing.T) {
 			whole.WriteString(c.in + []string{" ", "，", `\n`, `\u4f60`, "-", ""}[rng.IntN(6)])
 		}
 		for _, c := range append(cases, golden{in: whole.String()}) {
-			for _, r := range []*redact.Rules{maskAll, tagAll} {
+			for _, r := range []*redact.Rules{maskAll, tagAll, everything} {
 				want, n := apply(t, r, c.in)
 				for _, sizes := range [][]int{{1}, {2}, {3}, {5}, {7}, {16}, {1, 31}, {64, 1}, {1 + rng.IntN(40), 1 + rng.IntN(9)}} {
 					if got, m := apply(t, r, c.in, sizes...); got != want || m != n {

@@ -13,7 +13,7 @@ const ibanLengths = "AD\x18AE\x17AL\x1cAT\x14AZ\x1cBA\x14BE\x10BG\x16BH\x16BI\x1
 // two check digits by ISO 7064 MOD 97-10, and as many characters as the country
 // has, at least half of them digits, in one piece or in groups.
 func matchIBAN(w *window, i int) (span, uint8, bool) {
-	if !w.letterAt(i) || !w.letterAt(i+1) || !w.digitAt(w.skipGap(i+2)) {
+	if !w.letterAt(i) || !w.letterAt(i+1) || !w.digitAt(w.skipSep(i+2)) {
 		return miss()
 	}
 	n := ibanLength(w.upperAt(i), w.upperAt(i+1))

@@ -14,7 +14,7 @@ func matchHongKongID(w *window, i int) (span, uint8, bool) {
 		k++
 	}
 	for weight := 7; weight >= 2; weight-- {
-		next := w.skipGap(k)
+		next := w.skipSep(k)
 		if !w.digitAt(next) {
 			return miss()
 		}
@@ -24,7 +24,7 @@ func matchHongKongID(w *window, i int) (span, uint8, bool) {
 		sum += int(w.code[next]-'0') * weight
 		k = next + 1
 	}
-	k = w.skipGap(k)
+	k = w.skipSep(k)
 	want := byte('0' + (11-sum%11)%11)
 	if want > '9' {
 		want = 'A'
@@ -49,8 +49,8 @@ func letterValue(c byte) int { return int(c) - 'A' + 10 }
 // letter of the place of registration, 1, 2, 8 or 9 (or A to D on old cards),
 // and eight digits of which the last makes the weighted sum a multiple of ten.
 func matchTaiwanID(w *window, i int) (span, uint8, bool) {
-	second := w.skipGap(i + 1)
-	if !w.letterAt(i) || indexOf("1289ABCD", w.upperAt(second)) < 0 || !w.digitAt(w.skipGap(second+1)) {
+	second := w.skipSep(i + 1)
+	if !w.letterAt(i) || indexOf("1289ABCD", w.upperAt(second)) < 0 || !w.digitAt(w.skipSep(second+1)) {
 		return miss()
 	}
 	var t token

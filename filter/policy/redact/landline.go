@@ -41,11 +41,11 @@ func matchLandline(w *window, i int) (span, uint8, bool) {
 	score, long := uint8(30), body == i+3
 	switch {
 	case w.at(body) == ')':
-		body, score = w.skipGap(body), 70
+		body, score = w.skipSep(body), 70
 	case w.dashAt(body):
 		body, score = body+1, 65
 	case w.gapAt(body):
-		body, score = w.skipGap(body), 40
+		body, score = w.skipSep(body), 40
 	}
 	end := w.subscriberEnd(body, long)
 	if end == 0 || !w.clear(i, end) {
@@ -63,7 +63,7 @@ func (w *window) subscriberEnd(i int, long bool) int {
 	if c := w.at(i); c < '2' || c > '8' || !w.digits(i, 4) {
 		return 0
 	}
-	switch rest := w.skipGap(i + 4); {
+	switch rest := w.skipSep(i + 4); {
 	case w.digits(rest, 4):
 		return rest + 4
 	case !long && rest == i+4 && w.digits(rest, 3):

@@ -9,7 +9,7 @@ func matchPlate(w *window, i int) (span, uint8, bool) {
 	if w.at(i) != codePlate || !plateLetter(w.upperAt(i+1)) {
 		return miss()
 	}
-	body := w.skipGap(i + 2)
+	body := w.skipSep(i + 2)
 	n, digits := 0, 0
 	for n < 6 && (w.digitAt(body+n) || plateLetter(w.upperAt(body+n))) {
 		if w.digitAt(body + n) {

@@ -14,9 +14,15 @@ func (w *window) resident(i, province int) (span, uint8, bool) {
 	if w.code[i] == '0' {
 		return miss()
 	}
+	if k := i + province; w.digits(k, 2) && !provinces[w.value(k, 2)] {
+		return miss()
+	}
 	var t token
-	t.read(w, i, 18)
-	if t.n < 18 || t.digits < 18 && (t.digits < 17 || t.char[17] != 'X') || w.digitAt(t.end) || !provinces[max(t.number(province, 2), 0)] {
+	t.readDigits(w, i, 18)
+	if last := w.skipSep(t.end); t.n == 17 && w.upperAt(last) == 'X' {
+		t.char[17], t.end, t.n = 'X', last+1, 18
+	}
+	if t.n < 18 || w.digitAt(t.end) || !provinces[max(t.number(province, 2), 0)] {
 		return miss()
 	}
 	if !validDate(t.number(6, 4), t.number(10, 2), t.number(12, 2)) {

@@ -24,6 +24,10 @@ type Rules struct {
 	byLength [32]detectorSet
 	// behind holds those that may begin behind a unit, by what that is.
 	behind [afterKinds]detectorSet
+	// number holds those that begin with a digit and are numbers; enough all others, and
+	// of those the ones for which as many digits are enough.
+	number detectorSet
+	enough [mostDigits + 1]detectorSet
 	// serial holds those that a digit follows soon; formed those of each build.
 	serial detectorSet
 	formed [builds]detectorSet
@@ -36,6 +40,9 @@ type Rules struct {
 	literalCount int
 	literalOf    [256]uint8
 }
+
+// mostDigits is the most that detector.digits asks for.
+const mostDigits = 18
 
 // What a unit is that stands before a match: besides these, isDigit and isLetter.
 const (
@@ -76,6 +83,15 @@ func (r *Rules) add(d *detector, bit detectorSet) {
 	for n := range r.byLength {
 		if d.lengths == 0 || d.lengths>>n&1 != 0 {
 			r.byLength[n] |= bit
+		}
+	}
+	number := d.where == afterNonDigit || d.where == afterPlus
+	if number {
+		r.number |= bit
+	}
+	for n := range r.enough {
+		if !number || n >= int(d.digits) {
+			r.enough[n] |= bit
 		}
 	}
 	for after := range r.behind {

@@ -23,7 +23,7 @@ func (r *Redactor) scan(src []byte, limit int) {
 		r.swallowUnits(src)
 	}
 	mail := r.nextEmail(limit)
-	r.wordsAt = -1
+	r.wordsAt, w.row = -1, row{}
 	for i := w.floor; i < limit; i++ {
 		if i >= mail.start {
 			r.found(src, match{span{start: mail.start, end: mail.end}, spec.EntityEmail, certain})
@@ -61,7 +61,9 @@ func (r *Redactor) asked(i int) detectorSet {
 	switch p := props[w.code[i]]; {
 	case p&isDigit != 0:
 		end = w.groupEnd(i)
-		set &= r.rules.byLength[min(end-i, 31)]
+		if set &= r.rules.byLength[min(end-i, 31)]; set&r.rules.number != 0 {
+			set &= r.rules.enough[w.joined(i)]
+		}
 	case p&isLetter == 0:
 		return set
 	case !w.serial(i):
@@ -81,11 +83,11 @@ func (r *Redactor) misshapen(i, end int) (set detectorSet) {
 		end++
 	}
 	length, next, formed := end-i, w.at(end), &r.rules.formed
-	if next != '.' && next != ':' {
+	if next != '.' && next != ':' || w.fraction(i) {
 		set |= formed[dotBuild]
-		if next != '-' {
-			set |= formed[pairBuild]
-		}
+	}
+	if next != '-' && next != ':' && next != '.' {
+		set |= formed[pairBuild]
 	}
 	if next != '+' && next != '/' && length != longLength {
 		set |= formed[longBuild]
@@ -100,13 +102,41 @@ func (r *Redactor) misshapen(i, end int) (set detectorSet) {
 }
 
 // serial says whether a digit follows the letters at unit i, of which there are at most
-// three, perhaps behind a separator.
+// three, perhaps behind separators.
 func (w *window) serial(i int) bool {
 	end := min(i+4, w.n)
 	for i < end && props[w.code[i]]&isLetter != 0 {
 		i++
 	}
-	return i < end && props[w.code[i]]&(isDigit|isSep) != 0
+	return i < end && w.digitAt(w.skipSep(i))
+}
+
+// row is a row of digits with nothing but separators between them.
+type row struct {
+	at, end int // the digits from unit at on, which ends before unit end,
+	left    int // are so many
+}
+
+// joined returns how many digits stand at unit i with nothing but separators between
+// them, but no more than mostDigits. Rows are counted once, as i goes on.
+func (w *window) joined(i int) int {
+	r := &w.row
+	if i < r.at || i >= r.end {
+		*r = row{at: i}
+		for next := i; ; next = w.skipSep(r.end) {
+			r.end = w.groupEnd(next)
+			if r.end == next {
+				break
+			}
+			r.left += r.end - next
+		}
+	}
+	for ; r.at < i; r.at++ {
+		if props[w.code[r.at]]&isDigit != 0 {
+			r.left--
+		}
+	}
+	return min(r.left, mostDigits)
 }
 
 // best asks the detectors of set about a match that begins with unit i. Where only

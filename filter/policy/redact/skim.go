@@ -144,9 +144,12 @@ func plateBefore(p []byte, i, low int) bool {
 	for k > low && k > i-8 && props[asciiCode[p[k-1]]]&(isDigit|isLetter) != 0 {
 		k--
 	}
-	if k-1 > low && (p[k-1] == ' ' || p[k-1] == '-') {
-		k--
-		return k-2 >= low && props[asciiCode[p[k-1]]]&isLetter != 0 && p[k-2] >= 0x80
+	gap := k
+	for gap > low && k-gap < maxSeps && props[asciiCode[p[gap-1]]]&isSep != 0 {
+		gap--
+	}
+	if gap < k {
+		return gap-2 >= low && props[asciiCode[p[gap-1]]]&isLetter != 0 && p[gap-2] >= 0x80
 	}
 	return k < i && k > low && p[k-1] >= 0x80
 }

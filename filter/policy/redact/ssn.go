@@ -9,8 +9,8 @@ func matchSSN(w *window, i int) (span, uint8, bool) {
 	if !w.digits(i, 3) {
 		return miss()
 	}
-	group := w.skipGap(i + 3)
-	serial := w.skipGap(group + 2)
+	group := w.skipSep(i + 3)
+	serial := w.skipSep(group + 2)
 	end := serial + 4
 	if group-i-3 != serial-group-2 || !w.digits(group, 2) || !w.digits(serial, 4) || !w.clear(i, end) || !w.isolated(i, end) {
 		return miss()

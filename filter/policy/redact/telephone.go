@@ -8,7 +8,7 @@ package redact
 func matchPhoneUS(w *window, i int) (span, uint8, bool) {
 	start, body, bonus := w.bracket(i), i, uint8(0)
 	if w.at(i) == '1' {
-		if body = w.skipGap(i + 1); body > i+1 {
+		if body = w.skipSep(i + 1); body > i+1 {
 			bonus = 10
 		}
 		if start = i; w.at(i-1) == '+' && i > w.floor {
@@ -28,11 +28,11 @@ func (w *window) northAmerican(i int) (end int, score uint8) {
 	if !w.areaNXX(i) || w.at(i+1) == '9' || w.literal(i, "37") || w.literal(i, "96") {
 		return 0, 0
 	}
-	exchange := w.skipGap(i + 3)
+	exchange := w.skipSep(i + 3)
 	if !w.areaNXX(exchange) {
 		return 0, 0
 	}
-	line := w.skipGap(exchange + 3)
+	line := w.skipSep(exchange + 3)
 	if !w.digits(line, 4) {
 		return 0, 0
 	}
@@ -94,7 +94,7 @@ const enoughE164 = 11
 // many there are, how many in the first group, and the unit behind the last.
 // Single digits may be a number in disguise and are read on.
 func (w *window) groups(i, most int) (digits, first, end int) {
-	for k := i; ; k = w.skipGap(end) {
+	for k := i; ; k = w.skipSep(end) {
 		group := 0
 		for w.digitAt(k + group) {
 			group++
@@ -105,7 +105,7 @@ func (w *window) groups(i, most int) (digits, first, end int) {
 		if digits += group; first == 0 {
 			first = group
 		}
-		if end = k + group; w.skipGap(end) == end || digits >= enoughE164 && group > 1 {
+		if end = k + group; w.skipSep(end) == end || digits >= enoughE164 && group > 1 {
 			return digits, first, end
 		}
 	}

@@ -46,25 +46,10 @@ func (w *window) literalFold(i int, text string) bool {
 }
 
 // gapAt says whether unit k may stand between two groups of one number.
-func (w *window) gapAt(k int) bool {
-	switch w.at(k) {
-	case ' ', '-', '.', '/', '_', '(', ')', codeDash, codeDot:
-		return true
-	}
-	return false
-}
+func (w *window) gapAt(k int) bool { return w.has(k, isSep) }
 
 // dashAt says whether unit k is a hyphen or another dash.
 func (w *window) dashAt(k int) bool { return w.at(k) == '-' || w.at(k) == codeDash }
-
-// skipGap returns i behind the gap at i, of at most three units, or i.
-func (w *window) skipGap(i int) int {
-	k := i
-	for k < i+3 && w.gapAt(k) {
-		k++
-	}
-	return k
-}
 
 // isolated says whether the number [start, end) is no part of a longer list of
 // groups: no digit stands beyond a gap of one unit on either side.
@@ -103,34 +88,47 @@ type token struct {
 }
 
 // read takes up to most letters and digits from unit i on.
-func (t *token) read(w *window, i, most int) {
+func (t *token) read(w *window, i, most int) { t.take(w, i, most, isDigit|isLetter) }
+
+// readDigits takes up to most digits from unit i on, and stops at a letter.
+func (t *token) readDigits(w *window, i, most int) { t.take(w, i, most, isDigit) }
+
+// take takes up to most units that have one of the properties, with gaps between
+// them, from unit i on.
+func (t *token) take(w *window, i, most int, wanted uint16) {
 	var gap byte
-	first, group := maxToken, 0
+	code := w.code[:w.n]
+	first, group, digits := maxToken, 0, 0
 	t.even = true
-	for t.n < most {
-		if !w.alnumAt(i) {
-			next := w.skipGap(i)
-			if t.n == 0 || next == i || !w.alnumAt(next) {
+	for t.n < most && i < len(code) {
+		c := code[i]
+		p := props[c]
+		if p&wanted == 0 {
+			next := w.skipSep(i)
+			if t.n == 0 || next == i || next >= len(code) || props[code[next]]&wanted == 0 {
 				break
 			}
 			if t.gaps == 0 {
-				gap, first = w.code[i], group
+				gap, first = c, group
 			}
-			t.mixed = t.mixed || w.code[i] != gap
+			t.mixed = t.mixed || c != gap
 			t.even = t.even && group == first
 			t.layout = t.layout<<5 | uint32(group)
 			i, group = next, 0
 			t.gaps++
+			continue
 		}
-		if w.digitAt(i) {
-			t.digits++
+		if p&isDigit != 0 {
+			digits++
+		} else {
+			c &^= 0x20
 		}
-		t.char[t.n] = w.upperAt(i)
+		t.char[t.n] = c
 		i++
 		group++
 		t.n++
 	}
-	t.end = i
+	t.digits, t.end = digits, i
 	t.even = t.even && group <= first
 	t.layout = t.layout<<5 | uint32(group)
 }

@@ -7,7 +7,7 @@ package redact
 // 10 for the country. One of nothing but digits has no groups: a card's may follow
 // each other.
 func matchUSCC(w *window, i int) (span, uint8, bool) {
-	if second := w.skipGap(i + 1); !w.alnumAt(second) || !w.digitAt(w.skipGap(second+1)) {
+	if second := w.skipSep(i + 1); !w.alnumAt(second) || !w.digitAt(w.skipSep(second+1)) {
 		return miss()
 	}
 	var t token

@@ -32,6 +32,7 @@ type window struct {
 	floor int  // units before it are decided: matches neither begin nor reach there
 	user  bool // the authority of a URL goes on
 	ats   int  // behind the last '@'
+	row   row  // of digits, as far as they are counted
 	code  [maxUnits]byte
 	start [maxUnits]int32 // first raw byte
 	end   [maxUnits]int32 // behind the last raw byte
