@@ -422,7 +422,8 @@ func TestNoAllocation(t *testing.T) {
 	for i := range tagged.Redactions[0].Entities {
 		tagged.Redactions[0].Entities[i].Mode = spec.RedactTag
 	}
-	for policy, d := range map[string]*spec.Document{"mask": document(), "tag": tagged, "three limits": counting(), "tree": branching()} {
+	for policy, d := range map[string]*spec.Document{"mask": document(), "tag": tagged, "three limits": counting(), "tree": branching(),
+		"token and hmac": personal(spec.RedactToken, spec.RedactHMAC, spec.FailClosed), "format": personal(spec.RedactFormat, spec.RedactFormat, spec.FailClosed)} {
 		p, s, h := compile(t, d), newStream(), newHost()
 		for name, body := range bodies() {
 			r := newRequest(body)

@@ -81,11 +81,10 @@ func (r *Redactor) closeLong() {
 // keepLong keeps the value that was read into the vault, and returns its number or -1.
 func (r *Redactor) keepLong() int {
 	l, v := &r.long, r.of.vault
-	var id [8]byte
-	copy(id[:], r.of.keys.sum[16:])
-	i := v.find(l.kind, id[:])
+	id := r.of.keys.identity()
+	i := v.find(l.kind, id)
 	if i < 0 && !l.lost {
-		if i = r.of.keep(l.kind, l.from, id[:]); i >= 0 {
+		if i = r.of.keep(l.kind, l.from, id); i >= 0 {
 			return i
 		}
 	}

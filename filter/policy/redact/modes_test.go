@@ -343,3 +343,45 @@ func TestModesAllocateNothing(t *testing.T) {
 		}
 	}
 }
+
+// FuzzModes takes any text through every mode, with all kinds on: any chunks give the
+// same, what was valid stays so, and a token gives its value back.
+func FuzzModes(f *testing.F) {
+	for _, file := range goldenFiles(f) {
+		cases, _ := readGolden(f, file)
+		for i, c := range cases {
+			if i%5 == 0 {
+				f.Add(c.in, uint8(i), uint8(2))
+			}
+		}
+	}
+	all := make([]*redact.Rules, spec.RedactionModes)
+	for mode := range all {
+		all[mode] = allKinds(spec.RedactionMode(mode))
+	}
+	keys := vm(1)
+	f.Fuzz(func(t *testing.T, text string, a, b uint8) {
+		for mode, r := range all {
+			whole, pieces := &redact.Session{}, &redact.Session{}
+			keys.Seed(&[32]byte{1})
+			whole.Reset(keys, true)
+			want, err := request(t, whole, r, text)
+			pieces.Reset(keys, true)
+			got, otherErr := request(t, pieces, r, text, int(a)+1, int(b)+1)
+			if spec.RedactionMode(mode) != spec.RedactToken && got != want || err != otherErr || len(got) != len(want) {
+				t.Errorf("%s in chunks of %d and %d:\n in   %q\n got  %q %v\n want %q %v", spec.RedactionMode(mode), a, b, text, got, otherErr, want, err)
+			}
+			if validJSON(text) && !validJSON(want) {
+				t.Errorf("%s: %q became invalid: %q", spec.RedactionMode(mode), text, want)
+			}
+			if restored := restore(t, whole, want); err == nil && validJSON(text) && !validJSON(restored) {
+				t.Errorf("%q is restored to what is invalid: %q", want, restored)
+			}
+			if spec.RedactionMode(mode) == spec.RedactDetect && want != text {
+				t.Errorf("detect made %q of %q", want, text)
+			}
+			whole.Release()
+			pieces.Release()
+		}
+	})
+}

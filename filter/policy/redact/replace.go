@@ -57,14 +57,12 @@ func (r *Redactor) text(kind spec.EntityKind, mode spec.RedactionMode) []byte {
 // token.
 func (r *Redactor) tokenize(src []byte, kind spec.EntityKind, m span) {
 	keys, v := r.of.keys, r.of.open()
-	id := keys.sum[16:24]
+	id := keys.identity()
 	i := v.find(kind, id)
 	if i < 0 {
-		var known [8]byte
-		copy(known[:], id)
 		from := v.used
 		if v.add(r.appendText(keys.text[:0], src, m)) {
-			i = r.of.keep(kind, from, known[:])
+			i = r.of.keep(kind, from, id)
 		}
 		if i < 0 {
 			v.drop(from)

@@ -1,6 +1,10 @@
 package redact
 
-import "github.com/weirmesh/weir/filter/policy/spec"
+import (
+	"encoding/binary"
+
+	"github.com/weirmesh/weir/filter/policy/spec"
+)
 
 // Bounds of a vault.
 const (
@@ -28,11 +32,17 @@ type vault struct {
 	text  [maxTokenBytes]byte
 }
 
+// identity is what one value has and no other, however it is spelled.
+type identity uint64
+
+// identity returns that of the value at hand.
+func (k *Keys) identity() identity { return identity(binary.LittleEndian.Uint64(k.sum[16:])) }
+
 // kept is a value in a vault.
 type kept struct {
 	kind     spec.EntityKind
 	from, to uint16 // in the text
-	id       [8]byte
+	id       identity
 	code     [codeLetters]byte
 }
 
@@ -55,9 +65,9 @@ func (s *Session) open() *vault {
 }
 
 // find returns the number of a value that is kept, or -1.
-func (v *vault) find(kind spec.EntityKind, id []byte) int {
+func (v *vault) find(kind spec.EntityKind, id identity) int {
 	for i := range v.kept[:v.n] {
-		if k := &v.kept[i]; k.kind == kind && string(k.id[:]) == string(id) {
+		if k := &v.kept[i]; k.kind == kind && k.id == id {
 			return i
 		}
 	}
@@ -82,14 +92,13 @@ func (v *vault) add(text []byte) bool {
 
 // keep keeps what was added since from and returns its number, or -1 if there is no
 // room. The code of its token is drawn so that nobody can guess it.
-func (s *Session) keep(kind spec.EntityKind, from int, id []byte) int {
+func (s *Session) keep(kind spec.EntityKind, from int, id identity) int {
 	v := s.vault
 	if v.n == maxTokens {
 		return -1
 	}
 	k := &v.kept[v.n]
-	k.kind, k.from, k.to = kind, uint16(from), uint16(v.used)
-	copy(k.id[:], id)
+	k.kind, k.from, k.to, k.id = kind, uint16(from), uint16(v.used), id
 	s.keys.draw(&k.code)
 	v.first |= 1 << (tags[kind][1] - 'A')
 	v.n++
