@@ -208,8 +208,8 @@ func fold(r uint32) byte {
 // foldWide maps a character above the basic plane to its code.
 func foldWide(r uint32) byte {
 	switch {
-	case r >= 0xE0000 && r <= 0xE0FFF:
-		return codeIgnore // tags, variation selectors
+	case r >= 0xE0000 && r <= 0xE0FFF, r >= 0x1BCA0 && r <= 0x1BCA3, r >= 0x1D173 && r <= 0x1D17A:
+		return codeIgnore // tags, variation selectors, controls of shorthand and music
 	case r >= 0x1D7CE && r <= 0x1D7FF:
 		return '0' + byte((r-0x1D7CE)%10) // mathematical digits in five styles
 	case r >= 0x1F000 && r < 0x1FBF0:
@@ -265,6 +265,8 @@ func foldDigit(r uint32) byte {
 // those behind the number of vehicles for training, of Hong Kong and so on.
 func foldHan(r uint32) byte {
 	switch r {
+	case 0x3164:
+		return codeIgnore // Hangul filler
 	case '挂', '学', '警', '港', '澳':
 		return codePlateEnd
 	}

@@ -171,7 +171,7 @@ func (r *Redactor) run(src []byte, i, least int) (int, bool) {
 				return i, true
 			}
 		} else {
-			open := false
+			var open bool
 			if i, open = r.units(src, i); open {
 				return i, true
 			}

@@ -13,12 +13,12 @@ func (r *Rules) skim(p []byte, i, low int) int {
 		f := props[asciiCode[c]]
 		switch {
 		case f&isDigit != 0:
-			if s.digits++; s.digits >= r.minDigits {
+			if s.digits++; s.digits >= r.minDigits || s.digits >= groupedDigits && s.upper && s.gap {
 				return i
 			}
 			continue
 		case f&isLetter != 0:
-			s.digits = 0
+			s.digits, s.upper, s.gap = 0, f&isUpper != 0, s.gap && f&isUpper != 0
 		case r.class[c] >= classEscape:
 			code, size := decode(p[j:])
 			if size == 0 || code != codeBreak && (code != '%' || size != 1) {
@@ -51,7 +51,13 @@ type skimmer struct {
 	digits int // joined by separators alone
 	dots   int // behind digits
 	colons int
+	upper  bool // the letters are in upper case
+	gap    bool // there is a separator between them, or before or behind them
 }
+
+// groupedDigits is how many digits end a vehicle identification number, at least, which
+// may stand in groups.
+const groupedDigits = 4
 
 // Lengths of tokens that may hold few digits in a row: a vehicle identification
 // number and a secret key of AWS.
@@ -77,6 +83,12 @@ func (s *skimmer) before(p []byte, i, low int) bool {
 	for s.token > low && s.token >= i-tokenLength && props[asciiCode[p[s.token-1]]]&(isDigit|isLetter) != 0 {
 		s.token--
 	}
+	if s.token < i {
+		s.upper = props[p[i-1]]&isUpper != 0
+	}
+	if s.token-2 >= low && props[asciiCode[p[s.token-1]]]&isSep != 0 {
+		s.gap, s.upper = true, s.upper || props[asciiCode[p[s.token-2]]]&(isUpper|isSep) != 0
+	}
 	s.long = s.token
 	for s.long > low && s.long >= i-longLength && inLong(p[s.long-1]) {
 		s.long--
@@ -91,6 +103,7 @@ func (s *skimmer) mark(p []byte, j int, c byte) bool {
 		return true
 	}
 	s.token = j + 1
+	s.gap = s.gap || props[c]&isSep != 0
 	switch c {
 	case '+', '/':
 		// in a long token

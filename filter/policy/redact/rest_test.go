@@ -1,0 +1,87 @@
+package redact_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weirmesh/weir/filter/policy/redact"
+)
+
+// Values longer than a window are swallowed to their end and no further.
+func TestSwallow(t *testing.T) {
+	const head = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0"
+	body := strings.Repeat("abcDEF0123456789", 300)
+	lines := strings.Repeat(strings.Repeat("MIIEowIBAAKCAQEA", 4)+`\n`, 40)
+	pem := func(end string) string { return "-----BEGIN RSA PRIVATE KEY-----" + end }
+	for _, c := range []struct{ in, want string }{
+		{"a " + head + body + "." + body + ", b", "a <JWT>, b"},
+		{head + body, "<JWT>"},
+		{head + body + "\u200b" + body + " c", "<JWT> c"},
+		{head + body + "中", "<JWT>中"},
+		{"Bearer 1a2b3c4d5e6f7a8b" + body + "+/== d", "Bearer <BEARER> d"},
+		{"sk-proj-1a2B3c4D5e6F7g8H9i0J" + body + "\\\"", "<OPENAI_KEY>\\\""},
+		{"x" + pem(`\n`+lines+`-----END RSA PRIVATE KEY-----\n`) + "y", `x<PRIVATE_KEY>\ny`},
+		{"x " + pem(`\\n`+strings.ReplaceAll(lines, `\n`, `\\n`)+`-----END RSA PRIVATE KEY-----`) + "y", "x <PRIVATE_KEY>y"},
+		{pem("\n"+strings.ReplaceAll(lines, `\n`, "\n")+"-----END RSA PRIVATE KEY-----") + ", zhang@example.com", "<PRIVATE_KEY>, <EMAIL>"},
+		{pem(`\n` + lines), "<PRIVATE_KEY>"},
+		{pem(`\nProc-Type: 4;`) + " 13812345678", "<PRIVATE_KEY>; <PHONE>"},
+		{pem(lines) + "中文", "<PRIVATE_KEY>中文"},
+	} {
+		for _, sizes := range [][]int{{1 << 20}, {1}, {2}, {7, 300}, {1000}} {
+			if got, _ := apply(t, everything, c.in, sizes...); got != c.want {
+				t.Errorf("%.60q in chunks of %v: %.100q, want %q", c.in, sizes, got, c.want)
+			}
+		}
+	}
+}
+
+// Whatever is read, little is held back.
+func TestHoldBackOfAllKinds(t *testing.T) {
+	for _, c := range adversary {
+		var r redact.Redactor
+		out := &meter{}
+		r.Reset(everything, &redact.Session{}, out)
+		r.StringStart()
+		for range 3000 / len(c.unit) {
+			if err := r.Bytes([]byte(c.unit)); err != nil {
+				t.Fatal(err)
+			}
+			if r.Held() > 1024 || r.Held() > 256+len(c.unit) && len(c.unit) == 1 {
+				t.Fatalf("%s: %d bytes held back", c.name, r.Held())
+			}
+		}
+	}
+}
+
+// Four times the text takes four times as long, not more, whatever it asks of the
+// search: the least of several rounds is compared, with room for a loaded machine.
+func TestLinear(t *testing.T) {
+	var r redact.Redactor
+	var session redact.Session
+	least := func(text []byte) time.Duration {
+		best := time.Hour
+		for range 7 {
+			began := time.Now()
+			r.Reset(everything, &session, &discard{})
+			_ = r.Bytes(text) // it fails with its output alone
+			_ = r.StringEnd()
+			best = min(best, time.Since(began))
+		}
+		return best
+	}
+	for _, c := range adversary {
+		short := []byte(strings.Repeat(c.unit, 16384/len(c.unit)))
+		long := []byte(strings.Repeat(c.unit, 4*16384/len(c.unit)))
+		for try := 0; ; try++ {
+			a, b := least(short), least(long)
+			if b < 8*a {
+				break
+			}
+			if try == 4 {
+				t.Errorf("%s: 16 KB take %v, 64 KB %v", c.name, a, b)
+				break
+			}
+		}
+	}
+}
