@@ -13,7 +13,7 @@ func matchJWT(w *window, i int) (span, uint8, bool) {
 	}
 	dot := w.while(i+3, maxHeader, inKey)
 	switch {
-	case dot == i+3+maxHeader:
+	case dot == i+3+maxHeader && w.jose(i+3):
 		return hitRest(i, dot, 80, restJWT)
 	case dot < i+12 || w.at(dot) != '.':
 		return miss()
@@ -24,10 +24,22 @@ func matchJWT(w *window, i int) (span, uint8, bool) {
 		return miss()
 	case w.literal(dot+1, "eyJ"):
 		return hitRest(i, end, 95, restJWT)
-	case w.literal(i+3, "hbGciOi") || w.literal(i+3, "0eXAiOi") || w.literal(i+3, "lbmMiOi") || w.literal(i+3, "raWQiOi"):
+	case w.jose(i + 3):
 		return hitRest(i, end, 85, restJWT)
 	}
 	return miss()
+}
+
+// jose says whether the header behind its eyJ at unit i begins with a parameter of
+// RFC 7515 or 7516 (alg, typ, enc, kid, x5c, x5t, cty) and not just with any name.
+func (w *window) jose(i int) bool {
+	const names = "hbGci" + "0eXAi" + "lbmMi" + "raWQi" + "4NWMi" + "4NXQi" + "jdHki"
+	for k := 0; k < len(names); k += 5 {
+		if w.literal(i, names[k:k+5]) {
+			return true
+		}
+	}
+	return false
 }
 
 // matchPrivateKey finds a private key in PEM (RFC 7468, RFC 4880, 6.2 and what
@@ -78,10 +90,10 @@ func matchBearer(w *window, i int) (span, uint8, bool) {
 	return hitRest(body, end, 15, restToken)
 }
 
-// userAndPassword says whether units [i, end) are base64 of printable text with
-// a colon in it.
+// userAndPassword says whether units [i, end) are base64 of a name in printable
+// ASCII, a colon and more.
 func (w *window) userAndPassword(i, end int) bool {
-	bits, n, colon := uint32(0), 0, false
+	bits, n, user, colon := uint32(0), 0, 0, false
 	for ; i < end && w.code[i] != '='; i++ {
 		v := base64Value(w.code[i])
 		if v < 0 {
@@ -91,9 +103,10 @@ func (w *window) userAndPassword(i, end int) bool {
 		if n += 6; n >= 8 {
 			n -= 8
 			c := byte(bits >> n)
-			if c < ' ' || c == 0x7F {
+			if c < ' ' || c == 0x7F || !colon && c >= 0x80 || c == ':' && user == 0 {
 				return false
 			}
+			user++
 			colon = colon || c == ':'
 		}
 	}

@@ -114,7 +114,7 @@ var detections = map[string]struct {
 		no("京I12345"), no("京AO1234"), no("京A1234"), no("京A1234567"), no("新FLASK1"), no("云ABC12"), no("京A12D345"), no("京A123456"), no("我A12345"), no("京AL12345D"),
 	}},
 	"uscc": {matchUSCC, []detection{
-		yes("91350100M000100Y43", 100), yes("91110000600037341L", 100), yes("91440300708461136T", 100), yes("92110108MA01ABCDEK", 100), yes("911000001000015398", 100),
+		yes("91350100M000100Y43", 100), yes("91110000600037341L", 100), yes("91440300708461136T", 100), yes("92110108MA01ABCDEK", 100), yes("911100006000373099", 100), no("911000001000015398"), no("123456789012345678"),
 		yes("9135 0100 M000 100Y 43", 100), yes("91-350100-M000100Y4-3", 100), {"税号91350100m000100y43。", "91350100m000100y43", 100}, {"９１３５０１００M000100Y43", "91350100M000100Y43", 100},
 		no("91350100M000100Y44"), no("91350100M000100Z43"), no("91350100M0001OOY43"), no("91990100M000100Y43"), no("91350100M000100Y430"), no("x91350100M000100Y43"), no("550e8400e29b41d4a7"),
 	}},
@@ -188,7 +188,7 @@ var detections = map[string]struct {
 	"jwt": {matchJWT, []detection{
 		{"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N", "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0", 95},
 		{"eyJhbGciOiJSU0EtT0FFUCJ9.OKOawDo13gRp2ojaHV7LFpZcgV7T6DVZ.48V1_ALb6US04U3b", "eyJhbGciOiJSU0EtT0FFUCJ9.OKOawDo13gRp2oja", 85},
-		{"eyJ" + strings.Repeat("aB3x", 60), "eyJ" + strings.Repeat("aB3x", 30), 80},
+		{"eyJhbGci" + strings.Repeat("aB3x", 60), "eyJhbGci" + strings.Repeat("aB3x", 28) + "aB3", 80}, no("eyJ" + strings.Repeat("aB3x", 60)),
 		no("eyJ.eyJ.x"), no("eyJhbGciOiJIUzI1NiJ9"), no("keyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozj"[:30]), no("eyJrb29sIjoxfQ.foobarbazquux"),
 	}},
 	"privateKey": {matchPrivateKey, []detection{
@@ -197,7 +197,7 @@ var detections = map[string]struct {
 	}},
 	"bearer": {matchBearer, []detection{
 		{"Authorization: Bearer mF_9.B5f-4.1JqM-abc1", "mF_9.B5f-4.1JqM-abc1", 75}, {"Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", "QWxhZGRpbjpvcGVuIHNlc2FtZQ==", 90}, {"bearer abcdefghijk", "abcdefghijk", 15},
-		no("Bearer tokens are"), no("Basic authentication"), no("Basic QWxhZGRpbg=="), no("bearer"), no("Basics QWxhZGRpbjpvcGVuIHNlc2FtZQ=="),
+		no("Bearer tokens are"), no("Basic authentication"), no("Basic QWxhZGRpbg=="), no("bearer"), no("basic OpenTelemetry metadata"), no("Basics QWxhZGRpbjpvcGVuIHNlc2FtZQ=="),
 	}},
 	"urlPassword": {matchURLPassword, []detection{
 		{"postgres://user:s3cret@db.local:5432/x", "user:s3cret", 90}, {"redis://:p4ss@10.0.0.1", ":p4ss", 90}, {"https://a:p@ss@host/", "a:p@ss", 90},

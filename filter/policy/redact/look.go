@@ -85,7 +85,7 @@ func (w *window) hexWord(i, step int) bool {
 			break
 		}
 		if p&isHex == 0 {
-			return false
+			return step < 0 && w.code[i] == 'x' && i > 0 && w.code[i-1] == '0' // 0xFF00
 		}
 		letters++
 	}

@@ -31,10 +31,22 @@ func matchUSCC(w *window, i int) (span, uint8, bool) {
 		sum += v * power
 		power = power * 3 % 31
 	}
-	if sum%31 != 0 {
+	if sum%31 != 0 || t.digits == 18 && !organisation(t.char[8:17]) {
 		return miss()
 	}
 	return hit(i, t.end, 100)
+}
+
+// organisation says whether nine digits are an organisation's code (GB 11714):
+// the last is right modulo 11. Numbers of 18 digits are many; codes with letters
+// need no second check.
+func organisation(digits []byte) bool {
+	const weights = "\x03\x07\x09\x0a\x05\x08\x04\x02"
+	sum := int(digits[8] - '0')
+	for k := range len(weights) {
+		sum += int(digits[k]-'0') * int(weights[k])
+	}
+	return sum%11 == 0
 }
 
 // indexOf returns where c stands in alphabet, or -1.

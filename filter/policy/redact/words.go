@@ -65,7 +65,7 @@ var contextWords = [...]contextWord{
 	{"imei", kinds(spec.EntityIMEI)}, {"device", kinds(spec.EntityIMEI)}, {"串号", kinds(spec.EntityIMEI)},
 	{"vin", kinds(spec.EntityVIN)}, {"chassis", kinds(spec.EntityVIN)}, {"车架", kinds(spec.EntityVIN)}, {"识别", kinds(spec.EntityVIN)},
 	{"key", secrets}, {"secret", secrets}, {"token", secrets}, {"aws", kinds(spec.EntityAWSKey)}, {"github", kinds(spec.EntityGitHubToken)}, {"密钥", secrets}, {"令牌", secrets},
-	{"version", not(spec.EntityIP)}, {"release", not(spec.EntityIP)}, {"firmware", not(spec.EntityIP)}, {"版本", not(spec.EntityIP)}, {"固件", not(spec.EntityIP)},
+	{"version", not(spec.EntityIP)}, {"release", not(spec.EntityIP)}, {"firmware", not(spec.EntityIP)}, {"section", not(spec.EntityIP)}, {"版本", not(spec.EntityIP)}, {"固件", not(spec.EntityIP)},
 	{"authorization", kinds(spec.EntityBearer)}, {"auth", kinds(spec.EntityBearer)}, {"认证", kinds(spec.EntityBearer)},
 }
 
