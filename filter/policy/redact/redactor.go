@@ -144,6 +144,8 @@ func (r *Redactor) resume(p []byte) int {
 func (r *Redactor) keep(src []byte, next int) {
 	if r.w.n-r.w.floor > mostHeld {
 		r.slide(src, next)
+	} else if r.rest != restNone {
+		r.swallowUnits(src)
 	}
 	first := next
 	if r.w.floor < r.w.n {

@@ -19,6 +19,7 @@ func TestSwallow(t *testing.T) {
 		{head + body, "<JWT>"},
 		{head + body + "\u200b" + body + " c", "<JWT> c"},
 		{head + body + "中", "<JWT>中"},
+		{head + body + "\u00ad\\u200b_.\u00ad,", "<JWT>\u00ad,"},
 		{"Bearer 1a2b3c4d5e6f7a8b" + body + "+/== d", "Bearer <BEARER> d"},
 		{"sk-proj-1a2B3c4D5e6F7g8H9i0J" + body + "\\\"", "<OPENAI_KEY>\\\""},
 		{"x" + pem(`\n`+lines+`-----END RSA PRIVATE KEY-----\n`) + "y", `x<PRIVATE_KEY>\ny`},
