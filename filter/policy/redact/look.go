@@ -4,7 +4,7 @@ package redact
 
 // has says whether unit i exists and has one of the properties.
 func (w *window) has(i int, p uint16) bool {
-	return i >= 0 && i < w.n && props[w.code[i]]&p != 0
+	return uint(i) < uint(w.n) && props[w.code[i%maxUnits]]&p != 0
 }
 
 // digitAt says whether unit i exists and is a digit.
@@ -43,8 +43,11 @@ func (w *window) inRow(i int) bool {
 }
 
 // groupEnd returns the unit behind the digits at i.
-func (w *window) groupEnd(i int) int {
-	for w.digitAt(i) {
+func (w *window) groupEnd(i int) int { return w.endOf(i, isDigit) }
+
+// endOf returns the unit behind those at i that have one of the properties.
+func (w *window) endOf(i int, wanted uint16) int {
+	for uint(i) < uint(w.n) && props[w.code[i%maxUnits]]&wanted != 0 {
 		i++
 	}
 	return i

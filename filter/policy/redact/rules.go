@@ -28,6 +28,8 @@ type Rules struct {
 	// of those the ones for which as many digits are enough.
 	number detectorSet
 	enough [mostDigits + 1]detectorSet
+	// whole holds those for a match of which so many units are enough.
+	whole [mostUnits + 1]detectorSet
 	// serial holds those that a digit follows soon; formed those of each build.
 	serial detectorSet
 	formed [builds]detectorSet
@@ -41,8 +43,11 @@ type Rules struct {
 	literalOf    [256]uint8
 }
 
-// mostDigits is the most that detector.digits asks for.
-const mostDigits = 18
+// The most that detector.digits and leastUnits ask for.
+const (
+	mostDigits = 18
+	mostUnits  = 40
+)
 
 // What a unit is that stands before a match: besides these, isDigit and isLetter.
 const (
@@ -92,6 +97,11 @@ func (r *Rules) add(d *detector, bit detectorSet) {
 	for n := range r.enough {
 		if !number || n >= int(d.digits) {
 			r.enough[n] |= bit
+		}
+	}
+	for n := range r.whole {
+		if n >= int(max(d.digits, leastUnits[d.kind])) {
+			r.whole[n] |= bit
 		}
 	}
 	for after := range r.behind {

@@ -46,15 +46,18 @@ func (r *Redactor) scan(src []byte, limit int) {
 func (r *Redactor) asked(i int) detectorSet {
 	w := &r.w
 	set := r.rules.begin[w.code[i]&127]
+	after := uint16(0)
 	if i > 0 {
 		before := w.code[i-1]
-		after := props[before] & (isDigit | isLetter)
+		after = props[before] & (isDigit | isLetter)
 		if before == '+' {
 			after = afterSign
 		}
-		set &= r.rules.behind[after]
 	}
-	if set == 0 {
+	if set &= r.rules.behind[after]; set == 0 {
+		return 0
+	}
+	if set &= r.rules.whole[min(w.n-i, mostUnits)]; set == 0 {
 		return 0
 	}
 	end := i
@@ -86,7 +89,7 @@ func (r *Redactor) misshapen(i, end int) (set detectorSet) {
 	if next != '.' && next != ':' || w.fraction(i) {
 		set |= formed[dotBuild]
 	}
-	if next != '-' && next != ':' && next != '.' {
+	if (length != 2 || next != '-' && next != ':') && (length != 4 || next != '.') {
 		set |= formed[pairBuild]
 	}
 	if next != '+' && next != '/' && length != longLength {

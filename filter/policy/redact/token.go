@@ -8,7 +8,7 @@ func (w *window) at(k int) byte {
 	if uint(k) >= uint(w.n) {
 		return codeBreak
 	}
-	return w.code[k]
+	return w.code[k%maxUnits]
 }
 
 // hexAt says whether unit k is a hexadecimal digit.
