@@ -6,7 +6,6 @@ import (
 	"unsafe"
 
 	"github.com/weirmesh/weir/filter/policy/engine"
-	"github.com/weirmesh/weir/filter/policy/spec"
 )
 
 // Metric types of the ABI.
@@ -85,8 +84,8 @@ type metrics struct {
 	orphaned        counter // weir.reservations_orphaned: those of a worker that trapped, settled by another
 	settlements     [len(wayNames)]counter
 	replies         [len(replyCodes)]counter
-	redactions      [spec.EntityKinds]counter // weir.redactions.<entity>
-	limits          []limitMetrics            // by index, see limitMetrics
+	redactions      []redactionMetric
+	limits          []limitMetrics // by index, see limitMetrics
 }
 
 func (m *metrics) define() {
@@ -118,9 +117,6 @@ func (m *metrics) define() {
 	m.keyFailures.metric = defineMetric(metricCounter, "weir.record_key_failures")
 	for i, name := range wayNames {
 		m.settlements[i].metric = defineMetric(metricCounter, "weir.settlements."+name)
-	}
-	for i := range m.redactions {
-		m.redactions[i].metric = defineMetric(metricCounter, "weir.redactions."+spec.EntityKind(i).String())
 	}
 }
 

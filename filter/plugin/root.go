@@ -40,7 +40,7 @@ var worker = &vm{}
 // OnVMStart runs once a VM, before any configuration.
 func (w *vm) OnVMStart(int) types.OnVMStartStatus {
 	w.host.seed()
-	w.seal.start(workerSeal{}, newEpoch(), recordSpace[:])
+	w.seal.start(workerSeal{}, &w.host.keys, newEpoch(), recordSpace[:])
 	w.metrics.define()
 	return types.OnVMStartStatusOK
 }

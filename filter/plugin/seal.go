@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"github.com/weirmesh/weir/filter/policy/evidence"
+	"github.com/weirmesh/weir/filter/policy/redact"
 )
 
 // Times of the keys that seal records, in nanoseconds.
@@ -23,8 +24,9 @@ const sealName = "weir.e.k"
 // xds-server: what is part of the configuration is there for everybody to read who may
 // ask Envoy for it.
 type seal struct {
-	host  leaseHost // whose calls are for keys
-	chain evidence.Chain
+	host   leaseHost    // whose calls are for keys
+	values *redact.Keys // get the key for values
+	chain  evidence.Chain
 
 	keys    evidence.Keys
 	askedAt int64  // 0: never
@@ -38,8 +40,8 @@ type seal struct {
 }
 
 // start begins the chain of this VM.
-func (s *seal) start(host leaseHost, epoch uint64, memory []byte) {
-	s.host, s.record = host, memory
+func (s *seal) start(host leaseHost, values *redact.Keys, epoch uint64, memory []byte) {
+	s.host, s.values, s.record = host, values, memory
 	s.chain.Start(epoch)
 }
 
@@ -97,6 +99,7 @@ func (s *seal) use(answer []byte) bool {
 	}
 	if s.keys.Number != before {
 		s.chain.SetKey(s.keys.Number, s.keys.Chain[:])
+		s.values.Set(s.keys.Values[:])
 	}
 	return true
 }

@@ -260,9 +260,7 @@ func (s *stream) gauge(n int64) {
 
 // count adds up what Done alone knows.
 func (s *stream) count() {
-	for i, n := range s.engine.Counts() {
-		worker.metrics.redactions[i].add(int64(n))
-	}
+	worker.metrics.redacted(s.engine, s.phase == replied)
 	if settled := s.engine.Settlement(); settled.Done {
 		worker.metrics.settled(&settled)
 	}

@@ -85,7 +85,7 @@ func TestRequestIsRoutedAndRedacted(t *testing.T) {
 	if !json.Valid(o.FilterState["wasm.weir"]) || bytes.Contains(o.FilterState["wasm.weir"], []byte("13812345678")) {
 		t.Errorf("record is %s", o.FilterState["wasm.weir"])
 	}
-	if n := metrics(t, vm)["weir.redactions.phone"]; n != 1 {
+	if n := metrics(t, vm)["weir.redactions.phone.request.mask.forwarded"]; n != 1 {
 		t.Errorf("%d phone numbers counted, want 1", n)
 	}
 }

@@ -3,6 +3,7 @@ package engine
 // headerFacts is what a request's headers say, besides the texts in Stream.
 type headerFacts struct {
 	plainFacts
+	trace [traceBytes]byte   // of traceparent, if traced
 	id    identifier         // x-request-id
 	rpcID identifier         // request-id, which gRPC clients may send
 	path  [maxPathBytes]byte // without its query
@@ -21,6 +22,7 @@ type plainFacts struct {
 	compresses   bool // grpc-encoding other than identity: messages may be compressed
 	answers      bool // grpc-accept-encoding: messages of the answer may be compressed
 	binary       bool // inference-header-content-length: JSON followed by raw tensors
+	traced       bool // traceparent names a trace
 	forged       bool // baggage has members that only the filter may write
 	hasModel     bool // x-model
 	hasTokens    bool // x-max-tokens
@@ -111,6 +113,8 @@ func (s *Stream) ownHeader(name string, value []byte) {
 		f.encoded = f.encoded || !equalFold(view(value), "identity")
 	case "accept-encoding":
 		f.compressible = true
+	case "traceparent":
+		f.setTrace(value)
 	case headerRequestID:
 		f.id.set(value)
 	case "request-id":

@@ -28,7 +28,8 @@ type Program struct {
 	claims   []string // by index in doc.Attributes: the property of one that is a claim
 	colours  []int8   // by index in doc.Trees: the attribute that is a colour, none
 
-	digests []digest // by index in doc.Trees
+	digests  []digest // by index in doc.Trees
+	policies []digest // by index in doc.Redactions
 
 	// uniform: the same redaction (or none) applies to every model, so that a body
 	// can be redacted before its model is known.
@@ -115,7 +116,7 @@ func (c *Compiler) Compile(document []byte, prev *Program) (*Program, error) {
 // Retire takes the memory of a program that nobody uses any more.
 func (c *Compiler) Retire(p *Program) {
 	clear(p.doc.Models)
-	p.headers, p.limits, p.rules, p.parts = nil, nil, nil, nil
+	p.headers, p.limits, p.rules, p.parts, p.policies = nil, nil, nil, nil, nil
 	c.spare = p
 }
 
@@ -139,6 +140,7 @@ func (p *Program) build(prev *Program) {
 	p.assignVersions()
 	p.assignTrees()
 	p.digestTrees()
+	p.digestPolicies()
 	p.assignLimits()
 	p.assignRedactions()
 }

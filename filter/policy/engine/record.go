@@ -16,6 +16,9 @@ import (
 //	 "settled":{"by":"usage","inputTokens":10,"cachedTokens":4,"outputTokens":31,"saidInputTokens":10},
 //	 "redactions":{"phone":1},"unscanned":true}
 //
+// and, as evidence (docs/EVIDENCE.md), time, trace, request, peer, operator, evaluation,
+// policy, found and values.
+//
 // askedTokens is the output cap before it was lowered to outputTokens.
 // The state of a limit whose budget a service keeps is asked, and its capacity 0.
 // stopped says that the stream was ended because the budget did not cover more.
@@ -58,6 +61,9 @@ func (s *Stream) AppendRecord(b []byte) []byte {
 	if s.unscanned {
 		r.name("unscanned")
 		r.b = append(r.b, "true"...)
+	}
+	if s.program.Evidence() != spec.EvidenceNone {
+		s.recordEvidence(&r)
 	}
 	return r.b
 }

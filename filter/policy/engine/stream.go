@@ -105,7 +105,7 @@ func (s *Stream) Reset(p *Program, h Host) {
 	s.plain.on = false
 	s.in.reset()
 	s.out.reset(p.doc.Settings.HoldLimit)
-	s.out.session.Reset(h.Keys(), p.doc.Settings.Record)
+	s.out.session.Reset(h.Keys(), p.Evidence() != spec.EvidenceNone)
 	s.model, s.early, s.version, s.versionBy, s.bucket, s.unscanned = none, false, none, versionByRoute, none, false
 	s.charges.count, s.charges.asked = 0, none
 	s.taken = none

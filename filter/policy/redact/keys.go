@@ -1,6 +1,10 @@
 package redact
 
-import "github.com/weirmesh/weir/filter/policy/sha256"
+import (
+	"encoding/binary"
+
+	"github.com/weirmesh/weir/filter/policy/sha256"
+)
 
 // Keys are the secrets of a VM for what is made of values, and the memory that its
 // sessions share. The VM runs one thing at a time.
@@ -28,6 +32,18 @@ func (k *Keys) Seed(random *[32]byte) {
 // Set sets the key for values, of at most 64 bytes. Who has the same one makes the same
 // of a value. It must not be called within a request.
 func (k *Keys) Set(secret []byte) { k.values.SetKey(secret) }
+
+// forSubject begins what is made of the name of a person, as no kind of value does.
+const forSubject = 0xFF
+
+// Subject stands for a person's name, as Digest does for a value.
+func (k *Keys) Subject(name []byte) uint64 {
+	k.sum[0] = forSubject
+	k.values.Write(k.sum[:1])
+	k.values.Write(name)
+	k.values.Sum(&k.sum)
+	return binary.BigEndian.Uint64(k.sum[8:])
+}
 
 // discarded is an output for what nobody wants.
 type discarded struct{}

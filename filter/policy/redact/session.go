@@ -1,6 +1,8 @@
 package redact
 
 import (
+	"encoding/binary"
+
 	"github.com/weirmesh/weir/filter/policy/sha256"
 	"github.com/weirmesh/weir/filter/policy/spec"
 )
@@ -29,6 +31,9 @@ type Digest struct {
 	Direction spec.Direction
 	Sum       [8]byte
 }
+
+// Number returns the digest as a number.
+func (d *Digest) Number() uint64 { return binary.BigEndian.Uint64(d.Sum[:]) }
 
 // Reset forgets the last request and begins one, whose values are to be known by digest
 // if digests says so. The keys must live as long as the request.

@@ -74,6 +74,16 @@ type Entity struct {
 // Applies says whether the entity is looked for in this direction.
 func (e *Entity) Applies(d Direction) bool { return e.Directions == 0 || e.Directions&d != 0 }
 
+// Basis is why a kind may not go through in a direction.
+func (r *Redaction) Basis(kind EntityKind, d Direction) string {
+	for i := range r.Entities {
+		if e := &r.Entities[i]; e.Kind == kind && e.Applies(d) {
+			return e.Basis
+		}
+	}
+	return ""
+}
+
 // Direction is a set of the ways that bytes go.
 type Direction uint8
 

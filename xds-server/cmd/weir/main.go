@@ -50,6 +50,7 @@ func commands() []command {
 		{"get", "show nodes, resources, snapshots, differences or the status of an xds-server", runGet},
 		{"rollback", "put an earlier configuration in force, and hold it", runRollback},
 		{"resume", "end a rollback", runResume},
+		{"evidence", "verify, list and re-key the records of decisions that an xds-server keeps", runEvidence},
 		{"echo", "run a model that says what it received", runEcho},
 	}
 }
