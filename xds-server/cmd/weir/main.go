@@ -47,6 +47,7 @@ func commands() []command {
 		{"check", "say whether resources are right", runCheck},
 		{"explain", "say what the resources do to one HTTP request", runExplain},
 		{"calibrate", "fit the estimate of prompts to an access log", runCalibrate},
+		{"redact", "redact a file or a pipe as the filter redacts bodies", runRedact},
 		{"get", "show nodes, resources, snapshots, differences or the status of an xds-server", runGet},
 		{"rollback", "put an earlier configuration in force, and hold it", runRollback},
 		{"resume", "end a rollback", runResume},
