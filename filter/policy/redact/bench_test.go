@@ -96,6 +96,36 @@ var expressions = []struct {
 	{regexp.MustCompile(`[1-9]\d{5}(18|19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])\d{3}[\dXx]`), []byte("<RESIDENT_ID>")},
 	{regexp.MustCompile(`\d{4}[ -]?\d{4}[ -]?\d{4}[ -]?\d{1,7}`), []byte("<BANK_CARD>")},
 	{regexp.MustCompile(`(\+?86[- ]?|0086[- ]?)?1[3-9]\d[- ]?\d{4}[- ]?\d{4}`), []byte("<PHONE>")},
+	{regexp.MustCompile(`\(?0\d{2,3}\)?[- ]?\d{7,8}(-\d{1,6})?`), []byte("<LANDLINE>")},
+	{regexp.MustCompile(`\(?[2-9]\d{2}\)?[-. ]?[2-9]\d{2}[-. ]?\d{4}`), []byte("<PHONE_US>")},
+	{regexp.MustCompile(`\+[1-9]\d{0,2}[-. ]?(\d[-. ]?){6,13}\d`), []byte("<PHONE_INTL>")},
+	{regexp.MustCompile(`[EGHKMPSD][A-Z]?\.?\d{7,8}|1[45]\d{7}`), []byte("<PASSPORT>")},
+	{regexp.MustCompile(`[HMCWLT][A-Z]?\d{7,10}`), []byte("<PERMIT>")},
+	{regexp.MustCompile(`[京沪津渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼使领][A-HJ-NP-Z][·• -]?[A-HJ-NP-Z0-9]{4,5}[A-HJ-NP-Z0-9挂学警港澳]`), []byte("<PLATE>")},
+	{regexp.MustCompile(`[0-9A-HJ-NPQRTUWXY]{2}\d{6}[0-9A-HJ-NPQRTUWXY]{10}`), []byte("<USCC>")},
+	{regexp.MustCompile(`[A-Z]{1,2}\d{6}\(?[\dA]\)?`), []byte("<HK_ID>")},
+	{regexp.MustCompile(`[A-Z][1289A-D]\d{8}`), []byte("<TW_ID>")},
+	{regexp.MustCompile(`\d{3}[- ]?\d{2}[- ]?\d{4}`), []byte("<SSN>")},
+	{regexp.MustCompile(`[A-Z]{2}\d{2}( ?[A-Z0-9]{4}){2,7}( ?[A-Z0-9]{1,3})?`), []byte("<IBAN>")},
+	{regexp.MustCompile(`(\d{1,3}\.){3}\d{1,3}|([0-9a-fA-F]{1,4}:){2,7}:?[0-9a-fA-F]{1,4}`), []byte("<IP>")},
+	{regexp.MustCompile(`([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}`), []byte("<MAC>")},
+	{regexp.MustCompile(`\d{2}-?\d{6}-?\d{6}-?\d`), []byte("<IMEI>")},
+	{regexp.MustCompile(`[A-HJ-NPR-Z0-9]{13}\d{4}`), []byte("<VIN>")},
+	{regexp.MustCompile(`A[KS]IA[A-Z2-7]{16}`), []byte("<AWS_KEY>")},
+	{regexp.MustCompile(`gh[pousr]_[A-Za-z0-9]{36}|github_pat_\w{82}`), []byte("<GITHUB_TOKEN>")},
+	{regexp.MustCompile(`xox[a-z]-[A-Za-z0-9-]{16,}`), []byte("<SLACK_TOKEN>")},
+	{regexp.MustCompile(`sk-[A-Za-z0-9_-]{20,}`), []byte("<OPENAI_KEY>")},
+	{regexp.MustCompile(`AIza[A-Za-z0-9_-]{35}`), []byte("<GOOGLE_KEY>")},
+	{regexp.MustCompile(`eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*`), []byte("<JWT>")},
+	{regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY-----[A-Za-z0-9+/=\s\\]*-----END [A-Z ]*PRIVATE KEY-----`), []byte("<PRIVATE_KEY>")},
+	{regexp.MustCompile(`(?i:bearer|basic) [A-Za-z0-9._~+/=-]{16,}`), []byte("<BEARER>")},
+	{regexp.MustCompile(`://[^\s/:@]+:[^\s/@]+@`), []byte("<URL_PASSWORD>")},
+}
+
+func TestExpressionsAreOfAllKinds(t *testing.T) {
+	if len(expressions) != redact.Kinds {
+		t.Errorf("%d expressions for %d kinds", len(expressions), redact.Kinds)
+	}
 }
 
 func BenchmarkRegexp(b *testing.B) {

@@ -50,8 +50,13 @@ func (r *Redactor) asked(i int) detectorSet {
 	if i > 0 {
 		before := w.code[i-1]
 		after = props[before] & (isDigit | isLetter)
-		if before == '+' {
+		switch before {
+		case '+':
 			after = afterSign
+		case ':', '-':
+			if before == w.code[i] {
+				return 0 // the first one of them was asked about
+			}
 		}
 	}
 	if set &= r.rules.behind[after]; set == 0 {

@@ -22,7 +22,7 @@ const (
 	maxPartRaw  = 256 // raw bytes of each part of an address
 	maxSeps     = 3   // separators in a row
 
-	lookBehind = 8 // decided units kept for the look at what stands before
+	lookBehind = 12 // decided units kept for the look at what stands before
 )
 
 // window is the end of a run: codes of its last units and where their raw
@@ -137,6 +137,9 @@ func (w *window) plain(src []byte, i int) int {
 		if f&last&isRun == 0 && (f&isSep == 0 || last&isJoined == 0) && (last&isSep == 0 || f&isJoined == 0) {
 			break
 		}
+		if src[i] == '@' {
+			w.ats = n + 1
+		}
 		w.code[n] = src[i]
 		w.start[n] = int32(i)
 		w.end[n] = int32(i + 1)
@@ -150,7 +153,7 @@ func (w *window) plain(src []byte, i int) int {
 // question of the window.
 var midst = func() (t [256]uint16) {
 	for c := range t {
-		if !decoded[c] && c != '/' && c != '@' {
+		if !decoded[c] && c != '/' {
 			t[c] = props[asciiCode[c]]
 		}
 	}

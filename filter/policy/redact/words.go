@@ -114,7 +114,11 @@ func (b behind) words(most int) (set wordSet) {
 	next := uint32(0) // the character behind
 	for ; most >= 0; most-- {
 		c := uint32(0) // the word ends behind the last one
-		if most > 0 {
+		switch n := len(b); {
+		case most == 0:
+		case n >= 6 && b[n-1]-'0' < 10 && b[n-2]-'0' < 10 && b[n-5] != 'u':
+			b, c = b[:n-1], ' ' // a digit that ends no escape
+		default:
 			c = b.char()
 		}
 		lower := c
