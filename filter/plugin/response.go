@@ -64,10 +64,10 @@ func (s *stream) readResponseMap(kind uint32) status {
 	return st
 }
 
-// OnHttpResponseBody shows the chunk to the engine in ranges and lets it go on. A
+// responseBody shows the chunk to the engine in ranges and lets it go on. A
 // chunk of which something is cut out is written anew behind itself, range by
 // range, and drained in the end.
-func (s *stream) OnHttpResponseBody(size int, end bool) types.Action {
+func (s *stream) responseBody(size int, end bool) types.Action {
 	if !s.reading {
 		return types.ActionContinue
 	}

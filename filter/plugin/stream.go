@@ -42,7 +42,8 @@ type stream struct {
 	gauged    int64 // what this stream has added to weir.held_bytes
 	at        int   // in vm.live
 	id        uint32
-	deadline  int64 // of an upstream that goes on after its stream was stopped, Unix nanoseconds; 0: none
+	output    output // what went to the client
+	deadline  int64  // of an upstream that goes on after its stream was stopped, Unix nanoseconds; 0: none
 }
 
 // open takes a stream from the pool.

@@ -242,7 +242,7 @@ func (s *stream) record() []byte {
 	if s.program.Evidence() == spec.EvidenceNone {
 		return s.engine.Record()
 	}
-	return worker.seal.close(s.engine.AppendRecord(worker.seal.open()))
+	return worker.seal.close(s.output.record(s.engine.AppendRecord(worker.seal.open())))
 }
 
 // gaugeStep is how much a stream must hold more before the gauge is told: a host

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,6 +16,9 @@ import (
 	"github.com/weirmesh/weir/xds-server/internal/evidence"
 )
 
+// evidenceAnswer is what the upstream of an evidencePlane answers.
+const evidenceAnswer = `{"choices":[{"message":{"content":"well"}}],"usage":{"prompt_tokens":3,"completion_tokens":4}}`
+
 // evidencePlane is a plane whose gateway keeps evidence.
 func evidencePlane(t *testing.T, spec string) *plane {
 	t.Helper()
@@ -22,7 +26,7 @@ func evidencePlane(t *testing.T, spec string) *plane {
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		w.Header().Set("content-type", "application/json")
-		_, _ = io.WriteString(w, `{"choices":[{"message":{"content":"well"}}],"usage":{"prompt_tokens":3,"completion_tokens":4}}`)
+		_, _ = io.WriteString(w, evidenceAnswer)
 	}))
 	t.Cleanup(upstream.Close)
 	return startPlane(t, func(p *plane) {
@@ -64,6 +68,7 @@ func TestEvidence(t *testing.T) {
 		_, _ = p.ask(t, model)
 	}
 	sent = p.awaitRecords(t, sent+60)
+	p.digested(t)
 	p.running.stop()
 	for range 10 { // a worker may not have its key yet
 		_, _ = p.ask(t, "m")
@@ -81,6 +86,17 @@ func TestEvidence(t *testing.T) {
 			t.Errorf("a request went on without a key: %s", l.Record)
 		}
 	})
+}
+
+// digested fails unless a record has the digest of the upstream's answer.
+func (p *plane) digested(t *testing.T) {
+	t.Helper()
+	want := fmt.Sprintf(`"output":{"sha256":"%x","bytes":%d}`, sha256.Sum256([]byte(evidenceAnswer)), len(evidenceAnswer))
+	found := 0
+	p.lines(t, func(l evidence.Line) { found += strings.Count(string(l.Record), want) })
+	if found < 30 {
+		t.Errorf("%d records have %s", found, want)
+	}
 }
 
 // lines visits all that is kept.

@@ -74,13 +74,13 @@ func (c *Chain) Seal(b []byte) []byte {
 	b = appendNumber(append(b, chainOpen...), c.epoch)
 	b = jsonscan.AppendInt(append(b, chainSeq...), int64(c.seq))
 	b = jsonscan.AppendInt(append(b, chainKey...), int64(c.key))
-	b = appendHex(append(b, chainPrev...), c.prev[:])
+	b = AppendHex(append(b, chainPrev...), c.prev[:])
 	b = append(b, '"')
 	var full [sha256.Size]byte
 	c.hmac.Write(b)
 	c.hmac.Sum(&full)
 	copy(c.prev[:], full[:])
-	b = appendHex(append(b, chainCode...), c.prev[:])
+	b = AppendHex(append(b, chainCode...), c.prev[:])
 	return append(b, chainClose...)
 }
 
@@ -100,10 +100,11 @@ const maxSeq = 1<<53 - 1
 func appendNumber(b []byte, n uint64) []byte {
 	var bytes [8]byte
 	binary.BigEndian.PutUint64(bytes[:], n)
-	return appendHex(b, bytes[:])
+	return AppendHex(b, bytes[:])
 }
 
-func appendHex(b, p []byte) []byte {
+// AppendHex appends bytes in lower-case hexadecimal digits.
+func AppendHex(b, p []byte) []byte {
 	const digits = "0123456789abcdef"
 	for _, c := range p {
 		b = append(b, digits[c>>4], digits[c&15])
