@@ -67,3 +67,13 @@ func TestFoundLists(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
+
+// No match begins with a letter behind a letter or a digit: units like that are passed
+// over.
+func TestNoneBeginsInside(t *testing.T) {
+	for _, d := range detectors {
+		if (d.where == afterNonDigit || d.where == anywhere || d.where == afterPlus) && strings.ContainsAny(d.begins, uppers+lowers) {
+			t.Errorf("matches of %v may begin within a word", d.kind)
+		}
+	}
+}

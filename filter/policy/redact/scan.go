@@ -25,7 +25,7 @@ func (r *Redactor) scan(src []byte, limit int) {
 	mail := r.nextEmail(limit)
 	r.wordsAt, w.row = -1, row{}
 	for i := w.floor; i < limit; i++ {
-		if i >= mail.start {
+		if i = w.inside(i, min(limit-1, mail.start)); i >= mail.start {
 			r.found(src, match{span{start: mail.start, end: mail.end}, spec.EntityEmail, certain})
 		} else if set := r.asked(i); set == 0 {
 			continue
@@ -40,6 +40,15 @@ func (r *Redactor) scan(src []byte, limit int) {
 		i = w.floor - 1
 	}
 	w.floor = max(w.floor, limit)
+}
+
+// inside returns the first unit from i on, or limit if that comes first, that is no letter
+// behind a letter or a digit: no match begins there.
+func (w *window) inside(i, limit int) int {
+	for i > 0 && i < limit && props[w.code[i%maxUnits]]&isLetter != 0 && props[w.code[(i-1)%maxUnits]]&(isLetter|isDigit) != 0 {
+		i++
+	}
+	return i
 }
 
 // asked returns the detectors to ask about a match that begins with unit i.
