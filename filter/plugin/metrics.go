@@ -84,6 +84,7 @@ type metrics struct {
 	orphaned        counter // weir.reservations_orphaned: those of a worker that trapped, settled by another
 	settlements     [len(wayNames)]counter
 	replies         [len(replyCodes)]counter
+	answers         [len(answerNames)]counter // weir.answers.<what went wrong>
 	redactions      []redactionMetric
 	limits          []limitMetrics // by index, see limitMetrics
 }
@@ -115,6 +116,9 @@ func (m *metrics) define() {
 	m.recordsSealed.metric = defineMetric(metricCounter, "weir.records_sealed")
 	m.recordsUnsealed.metric = defineMetric(metricCounter, "weir.records_unsealed")
 	m.keyFailures.metric = defineMetric(metricCounter, "weir.record_key_failures")
+	for i, name := range answerNames {
+		m.answers[i].metric = defineMetric(metricCounter, "weir.answers."+name)
+	}
 	for i, name := range wayNames {
 		m.settlements[i].metric = defineMetric(metricCounter, "weir.settlements."+name)
 	}
@@ -151,6 +155,9 @@ func (m *metrics) flush() {
 	m.recordsSealed.flush()
 	m.recordsUnsealed.flush()
 	m.keyFailures.flush()
+	for i := range m.answers {
+		m.answers[i].flush()
+	}
 	for i := range m.settlements {
 		m.settlements[i].flush()
 	}

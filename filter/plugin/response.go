@@ -6,7 +6,6 @@ import (
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/types"
 
 	"github.com/weirmesh/weir/filter/policy/engine"
-	"github.com/weirmesh/weir/filter/policy/usage"
 )
 
 // OnHttpResponseHeaders adds what a limit has to say to an admitted request, also
@@ -16,7 +15,9 @@ func (s *stream) OnHttpResponseHeaders(_ int, end bool) types.Action {
 		return types.ActionContinue
 	}
 	if s.reading = s.engine.Reads(); s.reading {
-		s.readResponseHeaders(end)
+		if !s.readResponseHeaders(end) {
+			return s.answerInstead()
+		}
 	} else if s.program.Record() && s.engine.VersionUnknown() {
 		if st := s.readResponseMap(responseHeaders); st != statusOK {
 			s.complain("read response headers", st)
@@ -28,23 +29,27 @@ func (s *stream) OnHttpResponseHeaders(_ int, end bool) types.Action {
 			s.complain("response headers", st)
 		}
 	}
+	if s.waiting = !end && s.engine.Waits(); s.waiting {
+		return types.ActionPause // until the first bytes of the body have been read
+	}
 	return types.ActionContinue
 }
 
 // readResponseHeaders shows the headers to the engine. If they cannot be had, the
-// answer counts as one that never came.
-func (s *stream) readResponseHeaders(end bool) {
+// answer counts as one that never came, or as one that cannot be read. It returns
+// false if another one is to take its place.
+func (s *stream) readResponseHeaders(end bool) bool {
 	if st := s.readResponseMap(responseHeaders); st != statusOK {
-		s.reading = false
 		s.complain("read response headers", st)
-		return
+		s.reading = false
+		return !s.engine.Rewrites()
 	}
 	if s.engine.MayBeOverruled() {
 		if details, st := getProperty(&smallBlock, codeDetails); st == statusOK {
 			s.engine.Overruled(view(details))
 		}
 	}
-	s.engine.ResponseHeaders(end)
+	return s.engine.ResponseHeaders(end)
 }
 
 const codeDetails = "response\x00code_details"
@@ -64,28 +69,51 @@ func (s *stream) readResponseMap(kind uint32) status {
 	return st
 }
 
-// responseBody shows the chunk to the engine in ranges and lets it go on. A
-// chunk of which something is cut out is written anew behind itself, range by
-// range, and drained in the end.
+// responseBody shows the chunk to the engine in ranges and lets it go on, or
+// what the engine makes of it.
 func (s *stream) responseBody(size int, end bool) types.Action {
-	if !s.reading {
+	if !s.reading || s.phase == replied {
 		return types.ActionContinue
 	}
-	stopped := s.engine.Stopped()
+	late := s.deadline != 0
 	if st := s.readResponse(uint32(size), end); st != statusOK {
 		s.complain("response body", st)
+		if s.engine.Rewrites() {
+			s.breakOff() // nothing may pass unread
+		}
 	}
-	switch {
-	case stopped && !end:
+	switch fault := s.engine.AnswerFault(); {
+	case fault >= engine.AnswerBroken && s.waiting:
+		return s.answerInstead()
+	case fault >= engine.AnswerBroken && !s.engine.Streams():
+		s.breakOff()
+	case end:
+	case late:
 		s.cutOff(now())
-	case s.engine.Stopped() && !end:
+	case s.engine.Stopped() || fault >= engine.AnswerBroken:
 		s.awaitEnd()
 	}
+	s.waiting = false
 	return types.ActionContinue
 }
 
+// breakOff resets the stream: what was let out of it is no whole answer.
+func (s *stream) breakOff() {
+	if st := status(proxyCloseStream(closeResponse)); st != statusOK {
+		s.complain("close stream", st)
+	}
+}
+
+// answerInstead answers in place of the upstream, of whose answer the client has
+// nothing yet. The model has done its work all the same.
+func (s *stream) answerInstead() types.Action {
+	s.engine.Finish(engine.CauseEnd)
+	return s.answer(s.engine.RefuseAnswer())
+}
+
 func (s *stream) readResponse(size uint32, end bool) status {
-	anew := false
+	out := &worker.out
+	out.begin(size)
 	for at := uint32(0); at < size; {
 		part, st := getBuffer(responseBody, at, min(size-at, rangeSize))
 		if st != statusOK {
@@ -94,65 +122,17 @@ func (s *stream) readResponse(size uint32, end bool) status {
 		if len(part) == 0 {
 			return statusNotFound
 		}
-		passage := s.engine.ResponseBody(part)
-		if !anew && !passage.Unchanged() {
-			anew = true
-			if st := repeatResponse(at); st != statusOK {
-				return st
-			}
-			if at > 0 { // part lay where the repeated ranges were read to
-				if part, st = getBuffer(responseBody, at, uint32(len(part))); st != statusOK {
-					return st
-				}
-			}
-		}
-		if anew {
-			if st := s.writePassage(part, &passage); st != statusOK {
-				return st
-			}
-		}
+		out.part, out.at = part, at
+		s.engine.ResponseBody(part, out)
 		at += uint32(len(part))
 	}
-	if anew {
-		if st := setBody(responseBody, size, nil); st != statusOK {
-			return st
-		}
-	}
+	out.part = nil
 	if end {
-		return appendBody(responseBody, s.engine.ResponseEnd())
+		s.engine.ResponseEnd(out)
+	} else {
+		worker.host.list.Flush() // more may have been reserved
 	}
-	worker.host.list.Flush() // more may have been reserved
-	return statusOK
-}
-
-// repeatResponse writes the first size bytes of the response body once more, behind
-// what stands there.
-func repeatResponse(size uint32) status {
-	for at := uint32(0); at < size; {
-		part, st := getBuffer(responseBody, at, min(size-at, rangeSize))
-		if st != statusOK {
-			return st
-		}
-		if st := appendBody(responseBody, part); st != statusOK {
-			return st
-		}
-		at += uint32(len(part))
-	}
-	return statusOK
-}
-
-// writePassage writes what of a range goes on, and the end of a stream that is stopped.
-func (s *stream) writePassage(part []byte, p *usage.Passage) status {
-	if st := appendBody(responseBody, p.Before); st != statusOK {
-		return st
-	}
-	if st := appendBody(responseBody, part[:p.From]); st != statusOK {
-		return st
-	}
-	if st := appendBody(responseBody, part[p.To:len(part)-p.Tail]); st != statusOK || !p.Stopped {
-		return st
-	}
-	return s.writeEnd()
+	return out.end()
 }
 
 // OnHttpResponseTrailers ends the response. What still waits of a stream of events
@@ -164,7 +144,7 @@ func (s *stream) OnHttpResponseTrailers(int) types.Action {
 				s.complain("read response trailers", st)
 			}
 		}
-		s.engine.ResponseEnd()
+		s.engine.ResponseEnd(nil)
 	}
 	return types.ActionContinue
 }

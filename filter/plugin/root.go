@@ -9,6 +9,7 @@ import (
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm"
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/types"
 
+	"github.com/weirmesh/weir/filter/policy/answer"
 	"github.com/weirmesh/weir/filter/policy/engine"
 	"github.com/weirmesh/weir/filter/policy/hold"
 	"github.com/weirmesh/weir/filter/policy/spec"
@@ -25,7 +26,9 @@ type vm struct {
 	metrics  metrics
 	seal     seal       // of records
 	pool     *hold.Pool // bodies of all streams
-	plugins  []*plugin  // configurations that are in use, the latest last
+	desk     answer.Desk
+	out      bodyOut
+	plugins  []*plugin // configurations that are in use, the latest last
 	compiler engine.Compiler
 	document []byte      // policy document while it is compiled; used again
 	free     []*stream   // contexts between two requests

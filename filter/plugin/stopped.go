@@ -12,19 +12,6 @@ import "slices"
 // resets the stream from the response's side.
 const closeResponse = 1
 
-// writeEnd writes the events that end the answer, behind what stands in the buffer.
-func (s *stream) writeEnd() status {
-	for {
-		event := s.engine.Closing()
-		if event == nil {
-			return statusOK
-		}
-		if st := appendBody(responseBody, event); st != statusOK {
-			return st
-		}
-	}
-}
-
 // awaitEnd gives the upstream time to end by itself.
 func (s *stream) awaitEnd() {
 	s.deadline = now() + s.engine.GraceNs()

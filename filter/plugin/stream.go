@@ -35,6 +35,7 @@ type stream struct {
 	phase     phase
 	published bool
 	reading   bool  // the engine wants to see the response
+	waiting   bool  // the response's headers wait for the first of its body
 	spilled   bool  // a part of what came out of the chunk that is being read stands behind it already
 	sized     bool  // the request has a content-length: no trailers while the body is held
 	protocol  uint8 // whether Envoy's own buffer may be used, see holdAction
@@ -54,6 +55,7 @@ func (w *vm) open(p *plugin, id uint32) *stream {
 		s, w.free = w.free[n-1], w.free[:n-1]
 	} else {
 		s = &stream{engine: engine.NewStream(w.pool)}
+		s.engine.Share(&w.desk)
 	}
 	*s = stream{engine: s.engine, plugin: p, program: p.program, id: id, at: len(w.live)}
 	w.live = append(w.live, s)

@@ -264,6 +264,9 @@ func (s *stream) count() {
 	if settled := s.engine.Settlement(); settled.Done {
 		worker.metrics.settled(&settled)
 	}
+	if fault := s.engine.AnswerFault(); fault != engine.AnswerFine {
+		worker.metrics.answers[fault-1].add(1)
+	}
 	worker.metrics.tally(s.engine, s.plugin.limits)
 	list := &worker.host.list
 	worker.metrics.unlisted.add(int64(list.Unlisted))

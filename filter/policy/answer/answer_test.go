@@ -29,7 +29,8 @@ func rewrite(t testing.TB, o answer.Options, in string, sizes ...int) (string, a
 	t.Helper()
 	var r answer.Rewriter
 	pool := hold.NewPool(1 << 20)
-	r.Bind(pool, &answer.Desk{})
+	r.Bind(pool)
+	o.Desk = &answer.Desk{}
 	o.Session = &redact.Session{}
 	r.Reset(&o)
 	var out bytes.Buffer
@@ -213,7 +214,9 @@ var anything = dialect{
 		list := e["a"].([]any)
 		for k, v := range list[len(list)-1].(map[string]any) {
 			n := 0
-			fmt.Sscanf(k, "deep%d", &n)
+			if _, err := fmt.Sscanf(k, "deep%d", &n); err != nil {
+				return nil
+			}
 			return map[int]string{n: v.([]any)[0].([]any)[0].(string)}
 		}
 		return nil

@@ -8,6 +8,7 @@ func (r *Rewriter) edit(event []byte, last bool) {
 	v.read(event, r.format == Lines, r.rules != nil)
 	switch {
 	case v.broken:
+		r.flush(all)
 		if r.fail(Unreadable) {
 			r.emit(event)
 		}
@@ -72,9 +73,9 @@ func (r *Rewriter) flush(e ending) {
 			i++
 			continue
 		}
-		if l.redactor.Holding() {
+		if l.holding() {
 			r.emit(l.template[:l.at])
-			_ = l.redactor.StringEnd()
+			l.end()
 			r.emit(l.template[l.at:l.copied])
 		}
 		copy(r.lanes[i:], r.lanes[i+1:r.count]) // in the order in which they began
@@ -96,13 +97,13 @@ func (r *Rewriter) fields(event []byte, v *survey, last bool) {
 		case f.use == useZero:
 			r.emit(zero[:])
 		case f.use == useAlone, f.use == useJoined && v.is != eventPart:
-			r.reader.redactor.StringStart()
-			_ = r.reader.redactor.Bytes(raw)
-			_ = r.reader.redactor.StringEnd()
+			r.reader.text.start(event[f.key:f.keyEnd])
+			r.reader.text.add(raw)
+			r.reader.text.end()
 		case f.use == useJoined:
 			r.join(raw, f, ending{v, last})
 		}
-		if r.stopped() {
+		if r.blocked(); r.stopped() {
 			return
 		}
 	}
@@ -112,7 +113,7 @@ func (r *Rewriter) fields(event []byte, v *survey, last bool) {
 
 // join takes a piece of a lane.
 func (r *Rewriter) join(raw []byte, f *field, e ending) {
-	l := r.find(e.v.key(f))
+	l := r.find(e.v.key(f), e.v.whole[f.key:f.keyEnd])
 	if l == nil {
 		if r.fail(Crowded) {
 			r.emit(raw)
@@ -122,13 +123,16 @@ func (r *Rewriter) join(raw []byte, f *field, e ending) {
 	if f.record >= 0 {
 		l.root, l.top = e.v.root(), e.v.records[f.record].top
 	}
-	_ = l.redactor.Bytes(raw)
+	l.add(raw)
 	if e.ends(l) {
-		_ = l.redactor.StringEnd()
+		l.end()
 		return
 	}
-	if l.redactor.Holding() && l.copied == 0 && e.v.bare() > room && r.fail(Crowded) {
-		_ = l.redactor.StringEnd()
+	if r.hold > 0 {
+		l.redactor.Shorten(r.hold)
+	}
+	if l.holding() && l.copied == 0 && e.v.bare() > room && r.fail(Crowded) {
+		l.end()
 	}
 }
 
@@ -153,7 +157,7 @@ func (r *Rewriter) remember(event []byte, v *survey) {
 			continue
 		}
 		for _, l := range r.lanes[:r.count] {
-			if l.key == v.key(f) && l.redactor.Holding() {
+			if l.key == v.key(f) && l.holding() {
 				l.copy(event, v, f)
 			}
 		}

@@ -1,10 +1,8 @@
 package answer
 
-import "github.com/weirmesh/weir/filter/policy/redact"
-
 // lane is a text that comes in pieces.
 type lane struct {
-	redactor redact.Redactor
+	text
 	key      uint32 // its place in an event
 	root     uint32 // the event's indices
 	top      uint32 // the outermost item of a list that it is in, 0: in none
@@ -45,12 +43,12 @@ func (d *Desk) take() *lane {
 }
 
 func (d *Desk) give(l *lane) {
-	l.redactor.Reset(nil, nil, nil)
+	l.release()
 	d.free = append(d.free, l)
 }
 
-// find returns the lane of a key, or a new one; nil if there are too many.
-func (r *Rewriter) find(key uint32) *lane {
+// find returns the lane of a key, or a new one, of a member of this name; nil if there are too many.
+func (r *Rewriter) find(key uint32, name []byte) *lane {
 	r.clock++
 	for _, l := range r.lanes[:r.count] {
 		if l.key == key {
@@ -66,7 +64,8 @@ func (r *Rewriter) find(key uint32) *lane {
 		return nil
 	}
 	l.key, l.root, l.top, l.used, l.copied = key, 0, 0, r.clock, 0
-	l.redactor.Reset(r.rules, r.session, (*outlet)(r))
+	l.reset(r)
+	l.start(name)
 	r.lanes[r.count] = l
 	r.count++
 	return l
@@ -77,7 +76,7 @@ func (r *Rewriter) find(key uint32) *lane {
 func (r *Rewriter) makeRoom() bool {
 	oldest := none
 	for i, l := range r.lanes {
-		if !l.redactor.Holding() && (oldest == none || l.used < r.lanes[oldest].used) {
+		if !l.holding() && (oldest == none || l.used < r.lanes[oldest].used) {
 			oldest = i
 		}
 	}

@@ -81,6 +81,8 @@ func hasSuffix(s, suffix string) bool {
 }
 
 // mix makes one number of two, in this order.
+//
+//go:noinline
 func mix(a, b uint32) uint32 {
 	h := (a ^ b) * 0x9E3779B1
 	h ^= h >> 15
@@ -89,6 +91,8 @@ func mix(a, b uint32) uint32 {
 }
 
 // hash makes a number of a text that may come in pieces, seed first.
+//
+//go:noinline
 func hash(seed uint32, p []byte) uint32 {
 	for _, c := range p {
 		seed = (seed ^ uint32(c)) * 16777619

@@ -2,6 +2,9 @@ package answer
 
 import "unsafe"
 
+// Small functions that are called in many places are kept out of line here: copies of
+// them would weigh more than the calls.
+
 // view is b as a string without a copy, valid while b is not changed.
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
@@ -41,6 +44,8 @@ func (p *place) reset() {
 }
 
 // here is the container that is being read; all that are too deep are one.
+//
+//go:noinline
 func (p *place) here() *frame { return &p.frames[min(p.depth, maxNesting)] }
 
 // begin goes into a container.

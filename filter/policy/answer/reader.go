@@ -2,7 +2,6 @@ package answer
 
 import (
 	"github.com/weirmesh/weir/filter/policy/jsonscan"
-	"github.com/weirmesh/weir/filter/policy/redact"
 )
 
 // reader reads each string alone, as it comes: of an answer that is no stream, and of
@@ -11,7 +10,7 @@ type reader struct {
 	place
 	r        *Rewriter
 	scanner  jsonscan.Scanner
-	redactor redact.Redactor
+	text     text
 	blind    bool
 	begun    bool
 	raw      bool // it is no JSON, and goes on as it is
@@ -26,7 +25,7 @@ func (v *reader) reset(r *Rewriter) {
 	v.r, v.blind, v.begun, v.raw, v.inScalar, v.use = r, r.rules != nil, false, false, false, useNothing
 	v.scanner.Reset(jsonscan.MaxDepth)
 	v.place.reset()
-	v.redactor.Reset(r.rules, r.session, (*outlet)(r))
+	v.text.reset(r)
 }
 
 // read takes a piece of the value.
@@ -36,7 +35,8 @@ func (v *reader) read(p []byte) {
 		v.r.emit(p)
 		return
 	case v.r.format == Text:
-		_ = v.redactor.Bytes(p)
+		v.text.add(p)
+		v.r.blocked()
 		return
 	}
 	v.begun, v.piece, v.from = true, p, 0
@@ -52,7 +52,8 @@ func (v *reader) end() {
 	switch {
 	case v.raw:
 	case v.r.format == Text:
-		_ = v.redactor.StringEnd()
+		v.text.end()
+		v.r.blocked()
 	case v.begun && v.scanner.Close(v) != nil && v.r.fail(Unreadable):
 		v.giveUp()
 	}
@@ -60,7 +61,7 @@ func (v *reader) end() {
 
 // giveUp lets everything go on as it is.
 func (v *reader) giveUp() {
-	_ = v.redactor.StringEnd()
+	v.text.end()
 	v.raw = true
 }
 
@@ -72,6 +73,21 @@ func (v *reader) pass(raw []byte) error {
 
 func (v *reader) took(raw []byte) error {
 	v.from += len(raw)
+	return nil
+}
+
+// errBlocked ends the reading of a value that may not go on.
+const errBlocked = stop("blocked")
+
+type stop string
+
+func (s stop) Error() string { return string(s) }
+
+// check ends the reading if a value was found that may not pass.
+func (v *reader) check() error {
+	if v.r.blocked() {
+		return errBlocked
+	}
 	return nil
 }
 
@@ -117,7 +133,7 @@ func (v *reader) KeyEnd() error {
 // StringStart begins a string.
 func (v *reader) StringStart() error {
 	if v.use = v.next().use(v.blind); v.use == useJoined || v.use == useAlone {
-		v.redactor.StringStart()
+		v.text.start(v.key[:v.named])
 	}
 	return nil
 }
@@ -131,15 +147,16 @@ func (v *reader) StringBytes(raw []byte) error {
 		return v.took(raw)
 	}
 	v.from += len(raw)
-	return v.redactor.Bytes(raw)
+	v.text.add(raw)
+	return v.check()
 }
 
 // StringEnd ends it.
 func (v *reader) StringEnd() error {
 	if v.use == useJoined || v.use == useAlone {
-		return v.redactor.StringEnd()
+		v.text.end()
 	}
-	return nil
+	return v.check()
 }
 
 // Scalar lets a number or literal out, but for a byte of a token.

@@ -16,6 +16,7 @@ type Rewriter struct {
 	desk    *Desk
 	out     Output
 	format  Format
+	hold    int
 	open    bool // what cannot be read goes on as it is
 	problem Problem
 	whole   bool // what goes on waits until its event is whole
@@ -31,17 +32,16 @@ type Rewriter struct {
 	reader reader
 }
 
-// Bind gives the Rewriter its worker's memory.
-func (r *Rewriter) Bind(pool *hold.Pool, desk *Desk) {
-	r.held.Init(pool, maxEvent)
-	r.desk = desk
-}
+// Bind has the Rewriter hold events in pool.
+func (r *Rewriter) Bind(pool *hold.Pool) { r.held.Init(pool, maxEvent) }
 
 // Options say how an answer is rewritten.
 type Options struct {
+	Desk    *Desk // of the worker
 	Format  Format
 	Rules   *redact.Rules   // nil: nothing is redacted
 	Session *redact.Session // of the request
+	Hold    int             // most raw bytes of a text that are held back
 	// Open lets what cannot be read go on as it is. Otherwise nothing goes on behind
 	// it, and Problem says why.
 	Open bool
@@ -50,6 +50,7 @@ type Options struct {
 // Reset makes r ready for an answer.
 func (r *Rewriter) Reset(o *Options) {
 	r.Release()
+	r.desk, r.hold = o.Desk, o.Hold
 	r.rules, r.session, r.format, r.open, r.problem, r.clock = o.Rules, o.Session, o.Format, o.Open, None, 0
 	r.frame.reset()
 	r.reader.reset(r)
@@ -62,7 +63,7 @@ func (r *Rewriter) Release() {
 	}
 	r.held.Release()
 	r.rules, r.session, r.out, r.whole = nil, nil, nil, false
-	r.reader.redactor.Reset(nil, nil, nil)
+	r.reader.text.release()
 }
 
 // Problem says why the answer could not be rewritten. Unless it is to go on as it is,
@@ -99,7 +100,12 @@ func (r *Rewriter) End(out Output) {
 	r.out = nil
 }
 
+// Between says whether what was written last was an event to its end.
+func (r *Rewriter) Between() bool { return !r.frame.long }
+
 // stopped says whether nothing goes on any more.
+//
+//go:noinline
 func (r *Rewriter) stopped() bool { return r.problem != None && !(r.open && r.problem != Blocked) }
 
 // fail notes why the answer, or a part of it, cannot be rewritten. It returns whether
@@ -109,6 +115,15 @@ func (r *Rewriter) fail(why Problem) bool {
 		r.problem = why
 	}
 	return !r.stopped()
+}
+
+// blocked says whether a value was found that may not pass, and ends the answer then.
+func (r *Rewriter) blocked() bool {
+	if r.rules == nil || !r.session.Blocked() {
+		return false
+	}
+	r.fail(Blocked)
+	return true
 }
 
 // outlet is a Rewriter as the output of its redactors.
@@ -121,6 +136,8 @@ func (o *outlet) Write(p []byte) error {
 }
 
 // emit lets bytes out. What takes them keeps its own errors.
+//
+//go:noinline
 func (r *Rewriter) emit(p []byte) {
 	switch {
 	case r.whole:

@@ -19,10 +19,11 @@ type record struct {
 
 // field is a string of an event, or what else of it is changed.
 type field struct {
-	from, to int32 // in the event
-	name     uint32
-	record   int16
-	use      use
+	from, to    int32 // in the event
+	key, keyEnd int32 // its member's name
+	name        uint32
+	record      int16
+	use         use
 }
 
 // content is what the data of an event is.
@@ -52,6 +53,7 @@ type survey struct {
 	fields   [maxFields]field
 	used     int
 	open     field // that is being read
+	keyed    field // the last name
 	typed    bool  // it is the event's type
 	kind     [48]byte
 	kinds    int
@@ -63,7 +65,7 @@ type survey struct {
 // read reads an event; lines says that it is a line of JSON.
 func (v *survey) read(event []byte, lines, blind bool) {
 	v.whole, v.blind, v.content = event, blind, contentNone
-	v.broken, v.over, v.ends, v.is, v.inScalar = false, false, false, eventPart, false
+	v.broken, v.over, v.ends, v.is, v.inScalar, v.keyed = false, false, false, eventPart, false, field{}
 	v.count, v.used, v.kinds = 0, 0, 0
 	for at := 0; at < len(event) && !v.broken; {
 		n := lineLength(event[at:])
@@ -82,6 +84,8 @@ func (v *survey) read(event []byte, lines, blind bool) {
 }
 
 // lineLength returns how many bytes stand before the end of a line.
+//
+//go:noinline
 func lineLength(p []byte) int {
 	for i, c := range p {
 		if c == '\n' || c == '\r' {
@@ -150,6 +154,7 @@ func (v *survey) begin(line []byte) {
 // offset is where a slice of the event begins.
 func (v *survey) offset(p []byte) int32 { return int32(cap(v.whole) - cap(p)) }
 
+//go:noinline
 func (v *survey) add(f field) {
 	if v.used == maxFields {
 		v.over = true
@@ -246,6 +251,7 @@ func (v *survey) KeyBytes(raw []byte) error {
 // KeyEnd goes to the member. A name that is a token of the text is not let through.
 func (v *survey) KeyEnd() error {
 	f := v.keyEnd()
+	v.keyed = v.open
 	if f.mode == modeProbs && !f.known && v.blind {
 		v.open.use = useEmpty
 		v.add(v.open)
@@ -256,7 +262,7 @@ func (v *survey) KeyEnd() error {
 // StringStart begins a string.
 func (v *survey) StringStart() error {
 	f := v.next()
-	v.open = field{from: v.ended, to: v.ended, name: f.name, record: f.record, use: f.use(v.blind)}
+	v.open = field{from: v.ended, to: v.ended, key: v.keyed.from, keyEnd: v.keyed.to, name: f.name, record: f.record, use: f.use(v.blind)}
 	v.typed = f.class == kind && v.depth == 1
 	v.value = seed
 	return nil

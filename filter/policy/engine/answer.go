@@ -6,20 +6,25 @@ import (
 	"github.com/weirmesh/weir/filter/policy/usage"
 )
 
-// answer is what is known of the response.
-type answer struct {
-	begun   bool // its headers came
-	ended   bool // it arrived whole
-	good    bool // its status is 2xx
-	reading bool
-	encoded bool // a content-encoding other than identity
-	sized   bool // a content-length
-	format  usage.Format
-	scanner usage.Scanner
+// answerState is what is known of the response.
+type answerState struct {
+	begun       bool // its headers came
+	ended       bool // it arrived whole
+	good        bool // its status is 2xx
+	reading     bool
+	encoded     bool   // a content-encoding other than identity
+	described   uint16 // which of bodyHeaders it has
+	rewriting   bool
+	fault       AnswerFault
+	contentType text
+	format      usage.Format
+	scanner     usage.Scanner
 }
 
-func (a *answer) reset() {
-	a.begun, a.ended, a.good, a.reading, a.encoded, a.sized = false, false, false, false, false, false
+func (a *answerState) reset() {
+	a.begun, a.ended, a.good, a.reading, a.encoded = false, false, false, false, false
+	a.described, a.rewriting, a.fault = 0, false, AnswerFine
+	a.contentType.reset()
 	a.format = usage.JSON // every API here answers so, if it does not say otherwise
 	a.scanner.Reset(usage.Opaque, false)
 }
@@ -35,7 +40,7 @@ func (s *Stream) Reads() bool {
 			return true
 		}
 	}
-	return s.in.added || s.phase == phaseStream && s.metered()
+	return s.in.added || s.Rewrites() || s.phase == phaseStream && s.metered()
 }
 
 // ResponseHeader takes one response header, :status too, if Reads. Names are in
@@ -47,10 +52,9 @@ func (s *Stream) ResponseHeader(name, value []byte) {
 		a.good = len(value) == 3 && value[0] == '2'
 	case "content-type":
 		a.format = parseAnswerType(view(value))
+		a.contentType.set(value)
 	case "content-encoding":
 		a.encoded = a.encoded || !equalFold(view(value), "identity")
-	case "content-length":
-		a.sized = true
 	case HeaderVersion:
 		if s.model >= 0 {
 			s.taken = slices.Index(s.program.doc.Models[s.model].Versions, view(value))
@@ -59,6 +63,8 @@ func (s *Stream) ResponseHeader(name, value []byte) {
 		a.good = a.good && view(value) == "0"
 	case "grpc-encoding":
 		a.encoded = a.encoded || !equalFold(view(value), "identity")
+	default:
+		a.noteBodyHeader(view(name))
 	}
 }
 
@@ -82,10 +88,13 @@ func parseAnswerType(value string) usage.Format {
 }
 
 // ResponseHeaders is called after the last ResponseHeader; end says that there is
-// no body.
-func (s *Stream) ResponseHeaders(end bool) {
+// no body. It returns false if RefuseAnswer is to be sent instead.
+func (s *Stream) ResponseHeaders(end bool) bool {
 	a := &s.got
 	a.begun, a.reading = true, a.good
+	if !end && s.Rewrites() && !s.beginRewriting() {
+		return false
+	}
 	if a.encoded {
 		a.format = usage.Opaque
 	}
@@ -93,31 +102,49 @@ func (s *Stream) ResponseHeaders(end bool) {
 	a.scanner.Reset(a.format, cut)
 	a.scanner.Price(s.prices())
 	watched := a.good && a.format == usage.Events && s.watch()
-	if (cut || watched) && a.sized {
-		s.response.remove("content-length")
+	if (cut || watched) && a.described&1 != 0 {
+		s.response.remove(bodyHeaders[0])
 	}
 	if end {
-		s.ResponseEnd()
+		s.ResponseEnd(nil)
 	}
+	return true
 }
 
 // streams says whether the answer comes in parts as the model makes them.
-func (a *answer) streams() bool { return a.begun && a.format == usage.Events }
+func (a *answerState) streams() bool { return a.begun && a.format == usage.Events }
 
-// ResponseBody takes the next bytes of the response's body and says what of them
+// ResponseBody takes the next bytes of the response's body and writes what of them
 // goes on to the client.
-func (s *Stream) ResponseBody(p []byte) usage.Passage {
-	if !s.got.reading {
-		return usage.Passage{}
+func (s *Stream) ResponseBody(p []byte, out Output) {
+	before := s.Stopped()
+	var cut usage.Passage
+	if s.got.reading {
+		cut = s.got.scanner.Scan(p)
 	}
-	return s.got.scanner.Scan(p)
+	s.pass(cut.Before, out)
+	s.pass(p[:cut.From], out)
+	s.pass(p[cut.To:len(p)-cut.Tail], out)
+	if before || !s.Stopped() {
+		return
+	}
+	s.endRewriting(out)
+	if s.got.fault >= AnswerRefused {
+		return
+	}
+	for event := s.closing(); event != nil; event = s.closing() {
+		_ = out.Write(event)
+	}
 }
 
 // ResponseEnd says that the response has ended, with or without trailers, and
-// settles. It returns bytes that still have to go to the client, valid until the
-// next call.
-func (s *Stream) ResponseEnd() []byte {
+// settles. It writes what still has to go to the client; with trailers there is no
+// way for it any more, and out is nil.
+func (s *Stream) ResponseEnd(out Output) {
 	s.got.ended = true
+	if out != nil {
+		s.pass(s.got.scanner.Rest(), out)
+		s.endRewriting(out)
+	}
 	s.Finish(CauseEnd)
-	return s.got.scanner.Rest()
 }

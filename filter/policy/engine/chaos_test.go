@@ -126,10 +126,10 @@ func (c *chaos) end(f *flight) {
 		f.s.ResponseHeader([]byte(":status"), []byte(status))
 		f.s.ResponseHeader([]byte("content-type"), []byte(kind))
 		f.s.ResponseHeaders(false)
-		f.s.ResponseBody([]byte(body[:rest]))
+		f.s.ResponseBody([]byte(body[:rest]), nothing{})
 	}
 	if rest == len(body) && status != "" {
-		f.s.ResponseEnd()
+		f.s.ResponseEnd(nothing{})
 	}
 	f.s.Finish(cause)
 	f.s.Finish(engine.CauseClient)

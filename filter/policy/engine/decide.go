@@ -1,5 +1,7 @@
 package engine
 
+import "github.com/weirmesh/weir/filter/policy/spec"
+
 // decide chooses the version and the bucket and writes the header edits. The model
 // is known.
 func (s *Stream) decide() bool {
@@ -8,10 +10,15 @@ func (s *Stream) decide() bool {
 	}
 	m := &s.program.doc.Models[s.model]
 	s.spread()
-	if s.facts.compressible && s.metered() {
-		s.edits.remove("accept-encoding") // what the answer cost is read from it
+	rewrite := s.mayRewrite()
+	if s.facts.compressible && (s.metered() || rewrite && s.redaction().Encodings == spec.EncodingsIdentity) {
+		s.edits.remove("accept-encoding") // what the answer cost, or holds, is read from it
 	}
-	if s.facts.answers && s.metered() {
+	if rewrite && s.facts.ranged {
+		s.edits.remove("range")
+		s.edits.remove("if-range")
+	}
+	if s.facts.answers && (s.metered() || rewrite) {
 		s.edits.remove(headerGRPCAccept)
 	}
 	s.edits.set(HeaderModel, bytesOf(m.Name))

@@ -10,7 +10,7 @@ import (
 // been ended for want of more.
 type ending struct {
 	covered int64 // output tokens that are reserved
-	step    int64 // of Closing
+	step    int64 // of closing
 	more    bucket.Charge
 }
 
@@ -91,22 +91,29 @@ func (s *Stream) cover(i int, text, now int64) int64 {
 	return s.affordable(m, c.CostMicro, want)
 }
 
+// faultGraceMs is how long the upstream of an answer that has ended by a fault may go on.
+const faultGraceMs = 2000
+
 // Stopped says whether the stream was ended because the budget does not cover more.
 func (s *Stream) Stopped() bool { return s.got.scanner.Stopped() }
 
 // GraceNs returns how long the upstream of a stream that was stopped may go on, in
-// nanoseconds: as long as the most patient limit allows.
+// nanoseconds: as long as the most patient limit allows, and after a fault in the answer
+// long enough for the client to hear of it.
 func (s *Stream) GraceNs() int64 {
 	grace := int64(0)
+	if s.got.fault >= AnswerBroken {
+		grace = faultGraceMs
+	}
 	for i := range s.charges.count {
 		grace = max(grace, s.program.doc.Limits[s.charges.charge[i].Limit].Shortage.GraceMs)
 	}
 	return grace * millisecond
 }
 
-// Closing returns the next event of those that end a stream that was stopped, nil after
+// closing returns the next event of those that end a stream that was stopped, nil after
 // the last. It is valid until the next call of any method.
-func (s *Stream) Closing() []byte {
+func (s *Stream) closing() []byte {
 	e, a := &s.ending, s.api()
 	e.step++
 	switch a {

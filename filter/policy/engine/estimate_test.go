@@ -61,8 +61,8 @@ func TestAnswerIsPricedByItsModel(t *testing.T) {
 func answer(s *engine.Stream, body string) {
 	s.ResponseHeader([]byte(":status"), []byte("200"))
 	s.ResponseHeaders(false)
-	s.ResponseBody([]byte(body))
-	s.ResponseEnd()
+	s.ResponseBody([]byte(body), nothing{})
+	s.ResponseEnd(nothing{})
 }
 
 func index(d *spec.Document, model string) int {

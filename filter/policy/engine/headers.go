@@ -19,6 +19,7 @@ type plainFacts struct {
 	mediaType    mediaType
 	encoded      bool // a content-encoding other than identity
 	compressible bool // accept-encoding: the answer may be compressed
+	ranged       bool // range or if-range: the answer may be a part of one
 	compresses   bool // grpc-encoding other than identity: messages may be compressed
 	answers      bool // grpc-accept-encoding: messages of the answer may be compressed
 	binary       bool // inference-header-content-length: JSON followed by raw tensors
@@ -115,6 +116,8 @@ func (s *Stream) ownHeader(name string, value []byte) {
 		f.compressible = true
 	case "traceparent":
 		f.setTrace(value)
+	case "range", "if-range":
+		f.ranged = true
 	case headerRequestID:
 		f.id.set(value)
 	case "request-id":

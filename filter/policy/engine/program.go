@@ -16,12 +16,13 @@ type Program struct {
 	doc     spec.Document
 	catalog catalog
 	headers []versionHeader
-	models  []model       // by index in doc.Models
-	choices []versionRule // of all models
-	counted []modelLimit  // of all models
-	limits  []limit       // by index in doc.Limits
-	parts   []keyPart     // of the keys of all limits
-	rules   []bodyRules   // by index in doc.Redactions
+	models  []model         // by index in doc.Models
+	choices []versionRule   // of all models
+	counted []modelLimit    // of all models
+	limits  []limit         // by index in doc.Limits
+	parts   []keyPart       // of the keys of all limits
+	rules   []bodyRules     // by index in doc.Redactions
+	answers []*redact.Rules // likewise, for answers
 
 	reads    reads    // what trees look at
 	metadata []uint8  // attributes in the body's metadata
@@ -116,7 +117,7 @@ func (c *Compiler) Compile(document []byte, prev *Program) (*Program, error) {
 // Retire takes the memory of a program that nobody uses any more.
 func (c *Compiler) Retire(p *Program) {
 	clear(p.doc.Models)
-	p.headers, p.limits, p.rules, p.parts, p.policies = nil, nil, nil, nil, nil
+	p.headers, p.limits, p.rules, p.answers, p.parts, p.policies = nil, nil, nil, nil, nil, nil
 	c.spare = p
 }
 
@@ -132,9 +133,12 @@ func (p *Program) build(prev *Program) {
 		p.metered = p.metered || p.limits[i].tokens()
 	}
 	p.rules = make([]bodyRules, 0, len(doc.Redactions))
+	p.answers = make([]*redact.Rules, 0, len(doc.Redactions))
 	for i := range doc.Redactions {
 		r := &doc.Redactions[i]
-		p.rules = append(p.rules, bodyRules{p.compileRules(r, prev), compilePlaces(r.Skip), doc.Settings.MaxDepth})
+		values, answers := p.compileRules(r, prev)
+		p.rules = append(p.rules, bodyRules{values, compilePlaces(r.Skip), doc.Settings.MaxDepth})
+		p.answers = append(p.answers, answers)
 	}
 	p.models = room(p.models, len(doc.Models))
 	p.assignVersions()
@@ -183,19 +187,20 @@ func (p *Program) Record() bool { return p.doc.Settings.Record }
 // Evidence says whether published decisions are to make a chain.
 func (p *Program) Evidence() spec.Evidence { return p.doc.Settings.Evidence }
 
-// compileRules takes the rules of an earlier redaction, or of prev, that does the same.
-func (p *Program) compileRules(redaction *spec.Redaction, prev *Program) *redact.Rules {
+// compileRules takes the rules for requests and answers of an earlier redaction, or of
+// prev, that does the same.
+func (p *Program) compileRules(redaction *spec.Redaction, prev *Program) (values, answers *redact.Rules) {
 	for _, from := range [...]*Program{p, prev} {
 		if from == nil {
 			continue
 		}
 		for i := range from.rules {
 			if from.doc.Redactions[i].SameMatches(redaction) {
-				return from.rules[i].values
+				return from.rules[i].values, from.answers[i]
 			}
 		}
 	}
-	return redact.Compile(redaction, spec.DirectionRequest)
+	return redact.Compile(redaction, spec.DirectionRequest), redact.Compile(redaction, spec.DirectionResponse)
 }
 
 // tokens says whether the limit counts tokens, in whatever units.

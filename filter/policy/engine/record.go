@@ -14,7 +14,7 @@ import (
 //	 "outputTokens":512,"temperatureMilli":700,
 //	 "limits":[{"name":"l","state":"taken","costMicro":3,"capacityMicro":9,"remainingMicro":6,"settledMicro":2}],
 //	 "settled":{"by":"usage","inputTokens":10,"cachedTokens":4,"outputTokens":31,"saidInputTokens":10},
-//	 "redactions":{"phone":1},"unscanned":true}
+//	 "redactions":{"phone":1},"unscanned":true,"answer":"broken"}
 //
 // and, as evidence (docs/EVIDENCE.md), time, trace, request, peer, operator, evaluation,
 // policy, found and values.
@@ -22,6 +22,8 @@ import (
 // askedTokens is the output cap before it was lowered to outputTokens.
 // The state of a limit whose budget a service keeps is asked, and its capacity 0.
 // stopped says that the stream was ended because the budget did not cover more.
+// answer says what went wrong with an answer that was to be redacted: passed, refused,
+// broken or blocked.
 // outcome is forward or the code of the reply. remainingMicro is what was left after
 // the reservation. counts is what the prompt's estimate rests on, by the text class of
 // package spec; saidInputTokens is what the answer said of it. Members that do not
@@ -61,6 +63,9 @@ func (s *Stream) AppendRecord(b []byte) []byte {
 	if s.unscanned {
 		r.name("unscanned")
 		r.b = append(r.b, "true"...)
+	}
+	if fault := s.got.fault; fault != AnswerFine {
+		r.text("answer", answerFaults[fault])
 	}
 	if s.program.Evidence() != spec.EvidenceNone {
 		s.recordEvidence(&r)

@@ -111,8 +111,8 @@ func answerWith(s *engine.Stream, status, body string) {
 	s.ResponseHeader([]byte("content-type"), []byte("application/json"))
 	s.ResponseHeaders(body == "")
 	if body != "" {
-		s.ResponseBody([]byte(body))
-		s.ResponseEnd()
+		s.ResponseBody([]byte(body), nothing{})
+		s.ResponseEnd(nothing{})
 	}
 }
 

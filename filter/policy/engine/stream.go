@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"github.com/weirmesh/weir/filter/policy/answer"
 	"github.com/weirmesh/weir/filter/policy/hold"
 	"github.com/weirmesh/weir/filter/policy/oip"
 	"github.com/weirmesh/weir/filter/policy/spec"
@@ -61,7 +62,9 @@ type Stream struct {
 	unscanned bool
 	charges   charges
 
-	got        answer
+	got        answerState
+	rewriter   answer.Rewriter
+	desk       *answer.Desk
 	ending     ending
 	settlement Settlement
 
@@ -77,6 +80,7 @@ type Stream struct {
 func NewStream(pool *hold.Pool) *Stream {
 	s := &Stream{}
 	s.out.bind(pool)
+	s.rewriter.Bind(pool)
 	s.in.s = s
 	s.out.replay.caps = &s.in.caps
 	s.rpc.s, s.plain.s = s, s
@@ -122,6 +126,7 @@ func (s *Stream) Reset(p *Program, h Host) {
 // Reset may follow.
 func (s *Stream) Release() {
 	s.out.release()
+	s.rewriter.Release()
 	s.out.session.Release()
 	s.forget()
 	s.program = nil

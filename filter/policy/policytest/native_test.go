@@ -126,27 +126,20 @@ func (n *native) answer(v *policytest.Vector, next func() int) []byte {
 		s.ResponseHeader([]byte(h[0]), []byte(h[1]))
 	}
 	s.ResponseHeaders(len(a.Bytes()) == 0 && len(a.Trailers) == 0)
-	var out []byte
+	var out bytes.Buffer
 	for rest := a.Bytes(); len(rest) > 0; {
 		piece := bytes.Clone(rest[:min(next(), len(rest))])
 		rest = rest[len(piece):]
-		p := s.ResponseBody(piece)
-		out = append(append(append(out, p.Before...), piece[:p.From]...), piece[p.To:len(piece)-p.Tail]...)
-		for p.Stopped {
-			event := s.Closing()
-			if p.Stopped = event != nil; p.Stopped {
-				out = append(out, event...)
-			}
-		}
+		s.ResponseBody(piece, output{&out})
 	}
 	if s.ReadsTrailers() {
 		for _, h := range a.Trailers {
 			s.ResponseHeader([]byte(h[0]), []byte(h[1]))
 		}
 	}
-	out = append(out, s.ResponseEnd()...)
+	s.ResponseEnd(output{&out})
 	s.Finish(engine.CauseClient) // must find nothing to do
-	return out
+	return out.Bytes()
 }
 
 // written returns what goes upstream in place of a piece.
@@ -220,4 +213,13 @@ func TestNative(t *testing.T) {
 	if len(seen) < 60 {
 		t.Errorf("only %d vectors", len(seen))
 	}
+}
+
+// output is a buffer as an engine.Output.
+type output struct{ *bytes.Buffer }
+
+// Write is part of engine.Output.
+func (o output) Write(p []byte) error {
+	o.Buffer.Write(p)
+	return nil
 }

@@ -6,3 +6,20 @@ func (r *Redactor) Holding() bool { return r.open }
 
 // Held returns how many raw bytes are held back.
 func (r *Redactor) Held() int { return r.held }
+
+// Shorten decides what is oldest of what is held back, with what is known of it, so
+// that at most so many raw bytes stay undecided.
+func (r *Redactor) Shorten(most int) {
+	if !r.open || r.held <= most {
+		return
+	}
+	w := &r.w
+	limit := w.floor
+	for limit < w.n && r.held-int(w.start[limit]) > most {
+		limit++
+	}
+	src := r.carry[:r.held]
+	r.scan(src, limit)
+	w.drop()
+	r.keep(src, r.pos)
+}

@@ -40,6 +40,26 @@ func (r *Redaction) Hold() int {
 	return int(r.HoldBytes)
 }
 
+// Restores says whether an answer may get values of its request back.
+func (r *Redaction) Restores() bool {
+	for i := range r.Entities {
+		if e := &r.Entities[i]; e.Mode == RedactToken && e.Applies(DirectionRequest) {
+			return true
+		}
+	}
+	return false
+}
+
+// Blocks says whether a value may turn an answer into an error.
+func (r *Redaction) Blocks() bool {
+	for i := range r.Entities {
+		if e := &r.Entities[i]; e.Mode == RedactBlock && e.Applies(DirectionResponse) {
+			return true
+		}
+	}
+	return false
+}
+
 // SameMatches says whether both find the same values and do the same with them.
 func (r *Redaction) SameMatches(other *Redaction) bool {
 	if len(r.Entities) != len(other.Entities) || r.MinScore() != other.MinScore() || r.OnFailure != other.OnFailure {

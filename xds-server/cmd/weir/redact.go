@@ -190,8 +190,8 @@ func (r *rewriting) rewrite(redaction *spec.Redaction, format answer.Format, fro
 	r.out = to
 	r.session.Reset(r.keys, false)
 	var w answer.Rewriter
-	w.Bind(hold.NewPool(1<<20), &answer.Desk{})
-	o := answer.Options{Format: format, Rules: redact.Compile(redaction, spec.DirectionRequest), Session: &r.session}
+	w.Bind(hold.NewPool(1 << 20))
+	o := answer.Options{Desk: &answer.Desk{}, Format: format, Rules: redact.Compile(redaction, spec.DirectionRequest), Session: &r.session}
 	if format != answer.Lines {
 		w.Reset(&o)
 		return r.copy(&w, from)
