@@ -183,6 +183,7 @@ func record(c *catalog.Catalog, name string) (*catalog.Catalog, *catalog.Gateway
 	for i, original := range c.Gateways {
 		gateway := *original
 		gateway.Settings.Record = true
+		gateway.Settings.Evidence = spec.EvidenceNone // nobody here hands out keys
 		recording.Gateways[i] = &gateway
 		if gateway.Name == name || name == "" && len(c.Gateways) == 1 {
 			return &recording, &gateway, nil
