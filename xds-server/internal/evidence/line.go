@@ -35,7 +35,11 @@ func (l Line) append(b []byte) ([]byte, error) {
 	}
 	b = append(b, data...)
 	if record != nil {
-		b = append(append(append(b[:len(b)-1], `,"record":`...), record...), '}')
+		b = b[:len(b)-1]
+		if len(data) > len(`{}`) {
+			b = append(b, ',')
+		}
+		b = append(append(append(b, `"record":`...), record...), '}')
 	}
 	return append(b, '\n'), nil
 }
