@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"net"
 	"net/http"
@@ -30,6 +32,8 @@ type inferenceServer struct {
 	mu   sync.Mutex
 	told metadata.MD // metadata of the last call
 	late bool        // it had a deadline
+
+	asked *inference.ModelInferRequest // the last one
 }
 
 func startInference(t *testing.T, name string) (*inferenceServer, string) {
@@ -77,6 +81,9 @@ func (s *inferenceServer) ModelReady(ctx context.Context, r *inference.ModelRead
 
 func (s *inferenceServer) ModelInfer(ctx context.Context, r *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
 	s.hear(ctx)
+	s.mu.Lock()
+	s.asked = r
+	s.mu.Unlock()
 	answer := &inference.ModelInferResponse{ModelName: r.GetModelName(), Id: r.GetId(), Parameters: map[string]*inference.InferParameter{}}
 	for _, in := range r.GetInputs() {
 		answer.Outputs = append(answer.Outputs, &inference.ModelInferResponse_InferOutputTensor{
@@ -92,12 +99,28 @@ func (s *inferenceServer) ModelInfer(ctx context.Context, r *inference.ModelInfe
 	case "usage":
 		answer.Parameters["prompt_tokens"] = number(3)
 		answer.Parameters["completion_tokens"] = number(7)
+	case "tell":
+		answer.Parameters["by"] = words("call 13912345678")
+		answer.Outputs[0].Contents = nil
+		answer.RawOutputContents = [][]byte{rawTexts("write to bob@example.com", strings.Repeat("long ", 20_000)+"13912345678", "")}
 	}
 	return answer, nil
 }
 
 func number(n int64) *inference.InferParameter {
 	return &inference.InferParameter{ParameterChoice: &inference.InferParameter_Int64Param{Int64Param: n}}
+}
+
+func words(text string) *inference.InferParameter {
+	return &inference.InferParameter{ParameterChoice: &inference.InferParameter_StringParam{StringParam: text}}
+}
+
+// rawTexts is the raw content of a BYTES tensor.
+func rawTexts(texts ...string) (raw []byte) {
+	for _, text := range texts {
+		raw = append(binary.LittleEndian.AppendUint32(raw, uint32(len(text))), text...)
+	}
+	return raw
 }
 
 // question asks a model with a text.
@@ -146,7 +169,7 @@ kind: RedactionPolicy
 metadata: {name: personal}
 spec:
   models: [private]
-  entities: [{kind: phone, mode: mask}]
+  entities: [{kind: phone, mode: mask}, {kind: email, mode: token}]
 `)
 	})
 	conn, err := grpc.NewClient("passthrough:///"+loopback(g.gateway), grpc.WithTransportCredentials(insecure.NewCredentials()))
@@ -163,6 +186,7 @@ spec:
 func TestGRPC(t *testing.T) {
 	g := startRPC(t)
 	t.Run("answers", func(t *testing.T) { testRPCAnswers(t, g) })
+	t.Run("redaction", func(t *testing.T) { testRPCRedaction(t, g) })
 	t.Run("refusals", func(t *testing.T) { testRPCRefusals(t, g) })
 	t.Run("limits", func(t *testing.T) { testRPCLimits(t, g) })
 	t.Run("decision", func(t *testing.T) { testDecision(t, g) })
@@ -219,7 +243,6 @@ func testRPCRefusals(t *testing.T, g *rpcGateway) {
 		{"no model", question("", "", "x", 0), nil, codes.InvalidArgument, "names no model"},
 		{"bad parameter", badCap, nil, codes.InvalidArgument, "Invalid temperature: it must be a number from 0 to 2."},
 		{"not over gRPC", question("rest", "", "x", 0), nil, codes.Unimplemented, "not served over gRPC"},
-		{"to be redacted", question("private", "", "13812345678", 0), nil, codes.Unimplemented, "cannot redact"},
 		{"compressed", question("chat", "", "x", 0), []grpc.CallOption{grpc.UseCompressor(gzip.Name)}, codes.Unimplemented, "not compressed"},
 		{"too large", question("chat", "", strings.Repeat("x", 2<<20), 0), nil, codes.ResourceExhausted, "longer than 1048576 bytes"},
 		{"upstream says no", question("chat", "fail", "x", 0), nil, codes.FailedPrecondition, "the model says no: 100 %"},
@@ -234,6 +257,36 @@ func testRPCRefusals(t *testing.T, g *rpcGateway) {
 	}
 	if _, err := g.client.ServerMetadata(t.Context(), &inference.ServerMetadataRequest{}); status.Code(err) != codes.Unimplemented {
 		t.Errorf("what the model's server does not have: %v", err)
+	}
+}
+
+// testRPCRedaction sends personal data both ways: the model gets none of it, and the caller
+// gets back what was the caller's.
+func testRPCRedaction(t *testing.T, g *rpcGateway) {
+	const mail = "ask alice@example.com"
+	q := question("private", "", mail+" or 13812345678", 0)
+	q.Parameters = map[string]*inference.InferParameter{"who": words("alice@example.com")}
+	answer, err := g.client.ModelInfer(t.Context(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.v1.mu.Lock()
+	asked := g.v1.asked
+	g.v1.mu.Unlock()
+	text, who := string(asked.GetInputs()[0].GetContents().GetBytesContents()[0]), asked.GetParameters()["who"].GetStringParam()
+	if !strings.HasPrefix(who, "[EMAIL_1_") || text != "ask "+who+" or 138****5678" {
+		t.Errorf("the model was asked %q by %q", text, who)
+	}
+	if got := string(answer.GetOutputs()[0].GetContents().GetBytesContents()[0]); got != mail+" or 138****5678" {
+		t.Errorf("the caller got %q", got)
+	}
+	answer, err = g.client.ModelInfer(t.Context(), question("private", "tell", "hello", 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := rawTexts("write to <EMAIL>", strings.Repeat("long ", 20_000)+"139****5678", "")
+	if by := answer.GetParameters()["by"].GetStringParam(); by != "call 139****5678" || !bytes.Equal(answer.GetRawOutputContents()[0], want) {
+		t.Errorf("the caller was told by %q %.60q", by, answer.GetRawOutputContents()[0])
 	}
 }
 

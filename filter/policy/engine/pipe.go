@@ -23,6 +23,8 @@ type pipe struct {
 	taken    bool   // held has taken the place of the bytes given
 
 	redacting bool
+	counted   bool // the request's counts are in found
+	found     Counts
 	redactor  redact.Redactor
 	session   redact.Session
 	cover     coverage
@@ -44,7 +46,7 @@ func (p *pipe) reset(limit int) {
 	p.held.SetLimit(limit + holdSlack)
 	p.raw.SetLimit(limit + holdSlack)
 	p.chunk, p.from, p.to, p.written, p.taken = nil, 0, 0, 0, false
-	p.redacting = false
+	p.redacting, p.counted = false, false
 }
 
 func (p *pipe) release() {
@@ -53,10 +55,21 @@ func (p *pipe) release() {
 }
 
 func (p *pipe) counts() Counts {
+	if p.counted {
+		return p.found
+	}
 	if !p.redacting {
 		return Counts{}
 	}
 	return p.redactor.Counts()
+}
+
+// keepCounts notes what was found in the request, before its redactor is used for the
+// answer.
+func (p *pipe) keepCounts() {
+	if !p.counted {
+		p.found, p.counted = p.counts(), true
+	}
 }
 
 // redact sends the strings of a body, which is still to come, through rules; nil leaves

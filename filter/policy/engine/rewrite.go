@@ -99,6 +99,14 @@ func (s *Stream) dropBodyHeaders() {
 // refused instead.
 func (s *Stream) beginRewriting() bool {
 	a, r := &s.got, s.redaction()
+	s.rpcAnswer.on = a.format == usage.Message && !a.encoded
+	if s.rpcAnswer.on {
+		if s.route.inference { // other methods have no texts of people
+			a.rewriting = true
+			s.beginMessage()
+		}
+		return true
+	}
 	format, ok := answerFormat(view(a.contentType.bytes()), a.format)
 	if a.encoded || a.contentType.over || !ok {
 		if r.OnFailure == spec.FailOpen {
@@ -154,6 +162,8 @@ const (
 func (s *Stream) pass(p []byte, out Output) {
 	switch a := &s.got; {
 	case len(p) == 0 || a.fault >= AnswerRefused:
+	case a.rewriting && s.rpcAnswer.on:
+		s.passMessage(p, out)
 	case a.rewriting:
 		s.rewriter.Write(p, out)
 		s.judgeRewriting(out)
@@ -165,6 +175,10 @@ func (s *Stream) pass(p []byte, out Output) {
 // endRewriting lets go on what was held back of an answer that has ended.
 func (s *Stream) endRewriting(out Output) {
 	if a := &s.got; a.rewriting && a.fault < AnswerRefused {
+		if s.rpcAnswer.on {
+			s.endMessage(out)
+			return
+		}
 		s.rewriter.End(out)
 		s.judgeRewriting(out)
 		s.rewriter.Release()

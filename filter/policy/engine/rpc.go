@@ -5,7 +5,6 @@ import (
 
 	"github.com/weirmesh/weir/filter/policy/jsonscan"
 	"github.com/weirmesh/weir/filter/policy/oip"
-	"github.com/weirmesh/weir/filter/policy/spec"
 )
 
 // headerGRPCAccept lists the compressions that a client understands.
@@ -159,8 +158,7 @@ func (s *Stream) anyModel() {
 	}
 }
 
-// admitRPC refuses a gRPC request whose model is not served over gRPC, or whose answer is
-// to be rewritten.
+// admitRPC refuses a gRPC request whose model is not served over gRPC.
 func (s *Stream) admitRPC() bool {
 	if !s.isRPC() {
 		return true
@@ -169,20 +167,7 @@ func (s *Stream) admitRPC() bool {
 	if !m.GRPC {
 		return s.refuse(&notServed, "model", "The model `", m.Name, "` is not served over gRPC.")
 	}
-	if r := s.redaction(); r != nil && s.route.inference && r.OnFailure == spec.FailClosed && rewritesAnswers(r) {
-		return s.refuse(&badMedia, "", "The policy ", r.Name, " cannot redact answers over gRPC: send JSON over HTTP.")
-	}
 	return true
-}
-
-// rewritesAnswers says whether a redaction has something to do with answers.
-func rewritesAnswers(r *spec.Redaction) bool {
-	for i := range r.Entities {
-		if e := &r.Entities[i]; e.Applies(spec.DirectionResponse) || e.Mode == spec.RedactToken {
-			return true
-		}
-	}
-	return false
 }
 
 // refuseMessage answers a message that cannot be read.

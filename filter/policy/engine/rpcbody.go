@@ -12,6 +12,7 @@ type rpcBody struct {
 	redactor *redact.Redactor
 	scanner  *oip.Scanner
 	out      *hold.Buffer
+	restorer *redact.Restorer // of an answer, nil in requests
 	field    oip.Field
 	err      error
 }
@@ -49,6 +50,9 @@ func (b *rpcBody) Bytes(p []byte) {
 func (b *rpcBody) End() error {
 	if b.err == nil && (b.field == oip.Text || b.field == oip.Param) {
 		b.err = b.redactor.StringEnd()
+		if b.err == nil && b.restorer != nil {
+			b.err = b.restorer.End()
+		}
 	}
 	return b.err
 }

@@ -40,13 +40,14 @@ type Stream struct {
 	keys          keyValues
 
 	// What the body said.
-	body     bodyKind
-	received int64
-	in       inspector
-	rpc      rpc
-	rpcBody  rpcBody
-	plain    plainBody
-	out      pipe
+	body      bodyKind
+	received  int64
+	in        inspector
+	rpc       rpc
+	rpcBody   rpcBody
+	rpcAnswer rpcAnswer
+	plain     plainBody
+	out       pipe
 
 	// What was decided.
 	model     int // index, none: not known yet

@@ -92,9 +92,10 @@ type Forward struct {
 	Absent   []string          `json:"absent,omitempty"`  // none of these
 	Body     *string           `json:"body,omitempty"`    // nil, with Repeat nil: as it was sent
 	Repeat   *Repeat           `json:"repeat,omitempty"`
-	Base64   string            `json:"bodyBase64,omitempty"` // Body, if it is no text
-	Response map[string]string `json:"response,omitempty"`   // headers added to the response
-	Answer   *string           `json:"answer,omitempty"`     // body of the response; nil: as upstream sent it
+	Base64   string            `json:"bodyBase64,omitempty"`   // Body, if it is no text
+	Response map[string]string `json:"response,omitempty"`     // headers added to the response
+	Answer   *string           `json:"answer,omitempty"`       // body of the response; nil: as upstream sent it
+	Message  string            `json:"answerBase64,omitempty"` // Answer, if it is no text
 }
 
 // Reply is what the client gets instead.
@@ -223,6 +224,8 @@ func (v *Vector) checkAnswer(f *Forward, o *Outcome) []string {
 	want := string(v.Answer.Bytes())
 	if f.Answer != nil {
 		want = *f.Answer
+	} else if f.Message != "" {
+		want = string(decoded(v.Name, f.Message))
 	}
 	if string(o.Answer) != want {
 		return []string{fmt.Sprintf("the client got %q, want %q", o.Answer, want)}
