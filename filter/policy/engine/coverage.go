@@ -36,6 +36,8 @@ func (c *coverage) reset(rules *bodyRules) {
 }
 
 // open begins a string of the body.
+//
+//go:noinline
 func (c *coverage) open() {
 	c.how = c.at.Mark()
 	switch c.how {
@@ -48,12 +50,16 @@ func (c *coverage) open() {
 }
 
 // start begins a string that is scanned; the name of its key says what may be in it.
+//
+//go:noinline
 func (c *coverage) start(key []byte) {
 	c.p.redactor.Key(key)
 	c.p.redactor.StringStart()
 }
 
 // take takes raw content of the string.
+//
+//go:noinline
 func (c *coverage) take(raw []byte) error {
 	switch c.how {
 	case coverNot:
@@ -65,6 +71,8 @@ func (c *coverage) take(raw []byte) error {
 }
 
 // close ends the string.
+//
+//go:noinline
 func (c *coverage) close() error {
 	switch c.how {
 	case coverNot:

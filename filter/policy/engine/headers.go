@@ -204,6 +204,8 @@ func parseMethod(name string) method {
 
 // parseMediaType says whether a content-type is gRPC's, as Envoy tells it, or JSON's:
 // application/json or anything with the suffix +json (RFC 6839), with any parameters.
+//
+//go:noinline
 func parseMediaType(value string) mediaType {
 	whole, end := value, 0
 	for end < len(value) && value[end] != ';' {

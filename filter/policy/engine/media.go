@@ -2,6 +2,8 @@ package engine
 
 // mediaParameter returns a parameter of a header such as content-type (RFC 9110 section
 // 5.6.6), empty if it is not there. In quotes it may not have escapes.
+//
+//go:noinline
 func mediaParameter(value, name string) string {
 	for i := skipText(value, 0); i < len(value); {
 		i++ // the semicolon

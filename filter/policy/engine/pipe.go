@@ -196,6 +196,8 @@ type reader interface{ read(p []byte) error }
 
 // reread gives all bytes that came out, of a body that is whole, to r, which may put
 // others in their place into raw.
+//
+//go:noinline
 func (p *pipe) reread(r reader) error {
 	for i := range p.held.Blocks() {
 		if err := r.read(p.held.Block(i)); err != nil {
@@ -206,6 +208,8 @@ func (p *pipe) reread(r reader) error {
 }
 
 // replaced puts what is in raw in the place of all bytes that came out, or drops it.
+//
+//go:noinline
 func (p *pipe) replaced(good bool) {
 	if good {
 		p.held, p.raw = p.raw, p.held

@@ -110,6 +110,8 @@ func (b *plainBody) endText() error {
 
 // unreadable is asked what to do about something that cannot be redacted: it returns the
 // reason, or nothing where the policy lets that through.
+//
+//go:noinline
 func (b *plainBody) unreadable(why mediaError) error {
 	if b.s.redaction().OnFailure == spec.FailClosed {
 		return why

@@ -9,6 +9,8 @@ type utf8Check struct {
 }
 
 // take takes the next piece.
+//
+//go:noinline
 func (c *utf8Check) take(p []byte) bool {
 	for c.n > 0 && len(p) > 0 {
 		c.held[c.n] = p[0]

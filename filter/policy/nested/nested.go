@@ -242,6 +242,8 @@ func (s *Scanner) raw(text []byte) []byte {
 type inner Scanner
 
 // pass lets bytes through that are no part of a string.
+//
+//go:noinline
 func (s *inner) pass(text []byte) error {
 	return s.sink.Pass((*Scanner)(s).raw(text))
 }

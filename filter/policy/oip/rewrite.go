@@ -53,6 +53,8 @@ type length struct {
 const maxWidth = 5
 
 // write lets bytes out, if the message is rewritten.
+//
+//go:noinline
 func (s *Scanner) write(p []byte) error {
 	if s.out == nil {
 		return nil
@@ -71,6 +73,8 @@ func (s *Scanner) copied(read state, p []byte) error {
 }
 
 // announce lets the length out that was read, of bytes that may change or do not.
+//
+//go:noinline
 func (s *Scanner) announce(changes bool) error {
 	width := int(s.shift)/7 + 1
 	if changes {
@@ -80,6 +84,8 @@ func (s *Scanner) announce(changes bool) error {
 }
 
 // open leaves room for the length of what comes out from now on.
+//
+//go:noinline
 func (s *Scanner) open(f form, width int) error {
 	if s.out == nil {
 		return nil
@@ -90,6 +96,8 @@ func (s *Scanner) open(f form, width int) error {
 }
 
 // shut writes the length that was opened last: what it counts has come out.
+//
+//go:noinline
 func (s *Scanner) shut() {
 	if s.out == nil {
 		return
@@ -110,6 +118,8 @@ func (s *Scanner) shut() {
 }
 
 // endText ends a text whose length was opened, if it was.
+//
+//go:noinline
 func (s *Scanner) endText(sink Sink, opened bool) error {
 	err := sink.End()
 	if opened {

@@ -36,6 +36,8 @@ func Check(path string) error {
 }
 
 // step cuts the first step off a path.
+//
+//go:noinline
 func step(path string, first bool) (name, rest string, err error) {
 	if path[0] == '[' {
 		if len(path) < len(item) || path[:len(item)] != item {
@@ -98,6 +100,8 @@ func (s *Set) add(r Rule) {
 }
 
 // find returns the place of this name in another one.
+//
+//go:noinline
 func (s *Set) find(at uint16, name string) uint16 {
 	if at == nowhere {
 		return nowhere

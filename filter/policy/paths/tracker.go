@@ -34,6 +34,8 @@ func (t *Tracker) Reset(set *Set) {
 }
 
 // Begin takes the event of jsonscan.Sink of this name, as the methods below do.
+//
+//go:noinline
 func (t *Tracker) Begin(object bool, depth int) {
 	place, mark := t.value()
 	if mark&Alone != 0 {
@@ -57,12 +59,16 @@ func (t *Tracker) End(depth int) {
 }
 
 // KeyStart begins to collect a key.
+//
+//go:noinline
 func (t *Tracker) KeyStart() {
 	t.named, t.long = 0, false
 	t.unescaper.Reset()
 }
 
 // KeyBytes collects raw content of the key.
+//
+//go:noinline
 func (t *Tracker) KeyBytes(raw []byte) {
 	if !t.long {
 		t.collected(t.unescaper.Append(t.name[:t.named], raw))
@@ -70,6 +76,8 @@ func (t *Tracker) KeyBytes(raw []byte) {
 }
 
 // KeyEnd finds the place that the key names.
+//
+//go:noinline
 func (t *Tracker) KeyEnd() {
 	if !t.long {
 		t.collected(t.unescaper.Finish(t.name[:t.named]))
@@ -107,6 +115,8 @@ func (t *Tracker) around() Mark {
 }
 
 // value returns where the value that begins now stands, and what holds for it.
+//
+//go:noinline
 func (t *Tracker) value() (place uint16, mark Mark) {
 	if t.set == nil {
 		return nowhere, 0
