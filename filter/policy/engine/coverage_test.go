@@ -30,7 +30,7 @@ var covered = []struct{ name, path, body string }{
 	{"chat, the model last", "/v1/chat/completions", `{"messages":[{"role":"13800138000","content":"[13800138000]","tool_call_id":"13800138000"}],"model":"gpt-4"}`},
 	{"chat tools", "/v1/chat/completions", `{"model":"gpt-4","messages":[{"role":"assistant","content":null,"tool_calls":[{"id":"13800138000","type":"function","function":{"name":"mail",
 		"arguments":"{\"to\":\"[alice@example.com]\",\"n\":13800138000,\"13800138000\":[\"[13800138000]\",{\"body\":\"a\\u4e2d\\\"[13800138000]\\\"\"}]}"}}],"function_call":{"name":"f","arguments":"not JSON: [13800138000]"}},
-		{"role":"tool","tool_call_id":"13800138000","content":"{\"mail\":\"[alice@example.com]\"}"}],
+		{"role":"tool","tool_call_id":"13800138000","content":"{\"mail\":\"[alice@example.com]\",\"a\":\"x\\n[13800138000]\\n[alice\\u0040example.com]\"}"}],
 		"tools":[{"type":"function","function":{"name":"mail","description":"mail [alice@example.com]","parameters":{"type":"object","properties":{"to":{"type":"string","description":"as [13800138000]","enum":["[bob@example.com]"]}}}}}],
 		"tool_choice":{"type":"function","function":{"name":"13800138000"}},"response_format":{"type":"json_schema","json_schema":{"name":"13800138000","schema":{"description":"[13800138000]"}}}}`},
 	{"tool arguments spelled with escapes", "/v1/chat/completions", `{"model":"gpt-4","messages":[{"tool_calls":[{"function":{"\u0061rguments":"\u007b\u0022to\u0022: \u0022[alice\u0040example.com]\u0022,\"n\":13800138000}"}}]}]}`},
@@ -55,11 +55,11 @@ var covered = []struct{ name, path, body string }{
 }
 
 var spelled = strings.NewReplacer(
-	"[13800138000]", "13800138000", "[alice@example.com]", "alice@example.com", "[bob@example.com]", "bob@example.com", `[alice\u0040example.com]`, `alice\u0040example.com`,
+	"[13800138000]", "13800138000", "[alice@example.com]", "alice@example.com", "[bob@example.com]", "bob@example.com", `[alice\u0040example.com]`, `alice\u0040example.com`, `[alice\\u0040example.com]`, `alice\\u0040example.com`,
 )
 
 var replaced = strings.NewReplacer(
-	"[13800138000]", "<PHONE>", "[alice@example.com]", "<EMAIL>", "[bob@example.com]", "<EMAIL>", `[alice\u0040example.com]`, "<EMAIL>",
+	"[13800138000]", "<PHONE>", "[alice@example.com]", "<EMAIL>", "[bob@example.com]", "<EMAIL>", `[alice\u0040example.com]`, "<EMAIL>", `[alice\\u0040example.com]`, "<EMAIL>",
 )
 
 func TestCoverage(t *testing.T) {
@@ -132,6 +132,23 @@ func TestNoAllocationOfOtherBodies(t *testing.T) {
 			}); n != 0 {
 				t.Errorf("%s in pieces of %d: %v allocations", c.contentType, size, n)
 			}
+		}
+	}
+}
+
+// The name of a member says what its value may be, in the body and in JSON in its strings.
+func TestKeyIsContext(t *testing.T) {
+	d := tagging()
+	d.Redactions[0].Entities = []spec.Entity{{Kind: spec.EntityPassport, Mode: spec.RedactTag}}
+	pool := hold.NewPool(1 << 20)
+	s, p := engine.NewStream(pool), compile(t, d)
+	for body, want := range map[string]string{
+		`{"model":"gpt-4","a":{"passport":"E12345678"},"order":"E12345678"}`:                                                                `{"model":"gpt-4","a":{"passport":"<PASSPORT>"},"order":"E12345678"}`,
+		`{"model":"gpt-4","passportNumbers":["E12345678","E12345679"],"list":["E12345678"]}`:                                                `{"model":"gpt-4","passportNumbers":["<PASSPORT>","<PASSPORT>"],"list":["E12345678"]}`,
+		`{"model":"gpt-4","messages":[{"tool_calls":[{"function":{"arguments":"{\"passport\":\"E12345678\",\"order\":\"E12345678\"}"}}]}]}`: `{"model":"gpt-4","messages":[{"tool_calls":[{"function":{"arguments":"{\"passport\":\"<PASSPORT>\",\"order\":\"E12345678\"}"}}]}]}`,
+	} {
+		if got := observe(t, pool, s, p, "/v1/chat/completions", "", []byte(body), func() int { return 7 }); got.upstream != want {
+			t.Errorf("%s\nbecame %s\nwant   %s\n%s", body, got.upstream, want, got.reply)
 		}
 	}
 }
