@@ -24,13 +24,18 @@ func tags(t testing.TB) *redact.Rules {
 	return redact.Compile(&spec.Redaction{Entities: entities}, spec.DirectionResponse)
 }
 
+// What the Rewriters of a worker share.
+var (
+	pool = hold.NewPool(1 << 20)
+	desk = &answer.Desk{}
+)
+
 // rewrite sends an answer through a Rewriter in pieces of the given sizes, over and over.
 func rewrite(t testing.TB, o answer.Options, in string, sizes ...int) (string, answer.Problem) {
 	t.Helper()
 	var r answer.Rewriter
-	pool := hold.NewPool(1 << 20)
 	r.Bind(pool)
-	o.Desk = &answer.Desk{}
+	o.Desk = desk
 	o.Session = &redact.Session{}
 	r.Reset(&o)
 	var out bytes.Buffer

@@ -109,7 +109,7 @@ func (s *Stream) beginRewriting() bool {
 	}
 	format, ok := answerFormat(view(a.contentType.bytes()), a.format)
 	if a.encoded || a.contentType.over || !ok {
-		if r.OnFailure == spec.FailOpen {
+		if r.OnFailure == spec.FailOpen && !(a.encoded && r.Encodings == spec.EncodingsRefuse) {
 			a.fault, s.unscanned = AnswerPassed, true
 			return true
 		}
