@@ -152,3 +152,21 @@ func TestKeyIsContext(t *testing.T) {
 		}
 	}
 }
+
+// A body of which nothing comes out, or nothing yet, is not taken for one that is left
+// as it is.
+func TestNothingComesOut(t *testing.T) {
+	d := tagging()
+	d.Redactions[0].Entities[0].Mode = spec.RedactDrop
+	d.Settings.HoldLimit, d.Settings.Overflow = 100, spec.OverflowStream
+	pool := hold.NewPool(1 << 20)
+	s, p := engine.NewStream(pool), compile(t, d)
+	for body, want := range map[string]string{"13800138000": "", strings.Repeat("t", 143): strings.Repeat("t", 143)} {
+		for _, size := range []int{1, 5, 1000} {
+			got := observeAs(t, "text/plain", pool, s, p, "/v2/models/gpt-4/generate", "", []byte(body), func() int { return size })
+			if got.upstream != want || got.action != engine.Forward {
+				t.Errorf("%s in pieces of %d became %q", body, size, got.upstream)
+			}
+		}
+	}
+}

@@ -158,6 +158,7 @@ func (p *pipe) end(whole bool) error {
 		p.chunk, p.from, p.to = nil, 0, 0
 		return nil
 	}
+	p.taken = p.taken || len(p.chunk) > 0 // even if nothing of it comes out yet, or ever
 	err := p.flush()
 	p.chunk, p.from, p.to = nil, 0, 0
 	return err
