@@ -2,6 +2,7 @@ package wasmhost
 
 import (
 	"bufio"
+	"bytes"
 	"flag"
 	"fmt"
 	"os"
@@ -72,10 +73,13 @@ func TestReplay(t *testing.T) {
 	}
 }
 
+// answerHeaders are those of the upstream's answer, as far as the filter looks at them.
+var answerHeaders = Headers{{":status", "200"}, {"content-type", "text/plain; charset=utf-8"}, {"content-length", "1"}}
+
 // replay makes the callbacks of the recorded calls.
 func (sc scenario) replay(t *testing.T, vm *VM, calls []Call) {
 	t.Helper()
-	s, err := vm.NewStream(map[string]string{"request.protocol": sc.protocol()})
+	s, err := vm.NewStream(map[string]string{"request.protocol": sc.protocol(), "response.code_details": "via_upstream"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,11 +100,11 @@ func (sc scenario) replay(t *testing.T, vm *VM, calls []Call) {
 			_, err = s.RequestTrailers(sc.trailers)
 		case "proxy_on_response_headers":
 			if s.Reply == nil {
-				_, err = s.ResponseHeaders(pad(Headers{{":status", "200"}}, int(c.Args[1])), end)
+				_, err = s.ResponseHeaders(pad(answerHeaders, int(c.Args[1])), end)
 			}
 		case "proxy_on_response_body":
 			if s.Reply == nil {
-				_, err = s.ResponseBody(make([]byte, c.Args[1]), end)
+				_, err = s.ResponseBody(bytes.Repeat([]byte("1"), int(c.Args[1])), end) // as many digits as the upstream's number has
 			}
 		case "proxy_on_log":
 			err = s.Done()
