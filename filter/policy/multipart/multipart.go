@@ -180,8 +180,11 @@ func (s *Scanner) structure(p []byte, sink Sink) (int, error) {
 		for n < len(p) && p[n] != '\r' && p[n] != '\n' {
 			n++
 		}
-		if c == '\n' || s.lined+n > MaxLine || s.lined == 0 && (c == ' ' || c == '\t') {
+		if c == '\n' || s.lined == 0 && (c == ' ' || c == '\t') {
 			return 0, ErrHeader
+		}
+		if s.lined+n > MaxLine {
+			return MaxLine - s.lined, ErrHeader
 		}
 		s.lined += copy(s.line[s.lined:], p[:n])
 	case s.state == inTail && c == '-':

@@ -54,6 +54,22 @@ func read(body, boundary string, size int) (*heard, error) {
 	return h, s.Close()
 }
 
+// Where a body is refused does not depend on its pieces.
+func TestOffset(t *testing.T) {
+	body := []byte("--b\r\n" + strings.Repeat("x", 600))
+	for _, size := range []int{1, 7, 1000} {
+		var s multipart.Scanner
+		s.Reset([]byte("b"))
+		var err error
+		for at := 0; err == nil && at < len(body); at += size {
+			err = s.Scan(body[at:min(at+size, len(body))], &heard{})
+		}
+		if !errors.Is(err, multipart.ErrHeader) || s.Offset() != 5+multipart.MaxLine {
+			t.Errorf("in pieces of %d: %v at %d", size, err, s.Offset())
+		}
+	}
+}
+
 func TestScanner(t *testing.T) {
 	for _, c := range []struct {
 		name, body string
