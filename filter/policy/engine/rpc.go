@@ -204,7 +204,7 @@ func (r *refusal) grpcStatus() int32 {
 	switch {
 	case r == &unknownURL, r.status == 415, r.status == 501:
 		return grpcUnimplemented
-	case r == &strayFlag, r.status == 500:
+	case r == &strayFlag, r.status == 500, r.status == 502:
 		return grpcInternal
 	case r == &overloaded, r.status == 503:
 		return grpcUnavailable
