@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/weirmesh/weir/filter/policy/paths"
@@ -83,3 +84,20 @@ func (b *Basis) ParseString(text string) error {
 
 // String is the text.
 func (b Basis) String() string { return b.text }
+
+// CustomName names words and patterns of one's own in their tag.
+type CustomName struct{ text string }
+
+// ParseString reads 1 to 32 letters, digits, - and _, first a letter or digit.
+func (n *CustomName) ParseString(text string) error {
+	if !customName.MatchString(text) {
+		return fmt.Errorf("%q is no name: write 1 to %d letters, digits, - and _, first a letter or digit", text, spec.MaxCustomName)
+	}
+	n.text = text
+	return nil
+}
+
+// String is the name.
+func (n CustomName) String() string { return n.text }
+
+var customName = regexp.MustCompile(fmt.Sprintf("^[A-Za-z0-9][A-Za-z0-9_-]{0,%d}$", spec.MaxCustomName-1))

@@ -5,7 +5,9 @@ package api
 type RedactionPolicySpec struct {
 	// Models are the models whose requests and answers it reads; default: all.
 	Models   []ModelRef `yaml:"models,optional"`
-	Entities []Entity   `yaml:"entities"`
+	Entities []Entity   `yaml:"entities,optional"`
+	// Custom are words and patterns of one's own.
+	Custom []Custom `yaml:"custom,optional"`
 	// OnFailure is what happens to a body that cannot be read as JSON text; default closed.
 	OnFailure *Failure `yaml:"onFailure,optional"`
 	// Shape is what masks leave of values of entities that name none; default usual.
@@ -30,4 +32,21 @@ type Entity struct {
 	Shape *MaskShape `yaml:"shape,optional"`
 	// Basis is why it may not go through, as "GDPR Art. 32"; for the record alone.
 	Basis *Basis `yaml:"basis,optional"`
+}
+
+// Custom is a list of words, a pattern, or both, and what replaces a match.
+type Custom struct {
+	// Name stands in its tag.
+	Name CustomName `yaml:"name"`
+	// Words are found in any case, and however their characters are spelled.
+	Words []string `yaml:"words,optional"`
+	// Pattern is a regular expression whose matches have a bound.
+	Pattern *string       `yaml:"pattern,optional"`
+	Mode    RedactionMode `yaml:"mode"`
+	// Directions are where it is looked for; default: requests and answers.
+	Directions []Direction `yaml:"directions,optional"`
+	// CaseSensitive finds only what is in the same case.
+	CaseSensitive bool `yaml:"caseSensitive,optional"`
+	// PartOfWord finds matches within words too.
+	PartOfWord bool `yaml:"partOfWord,optional"`
 }

@@ -70,11 +70,11 @@ func (r *Redactor) closeLong() {
 	switch l.mode {
 	case spec.RedactDetect:
 	case spec.RedactMask:
-		r.write(l.mask[:l.n])
+		r.insert(l.mask[:l.n])
 	case spec.RedactToken:
-		r.write(r.token(l.kind, r.keepLong()))
+		r.insert(r.token(l.kind, r.keepLong()))
 	default:
-		r.write(r.text(l.kind, l.mode))
+		r.insert(r.text(l.kind, l.mode))
 	}
 }
 

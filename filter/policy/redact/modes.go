@@ -42,7 +42,7 @@ func (r *Rules) addProbe() {
 	}
 	probe := r.probe
 	*probe = *r
-	probe.probe = nil
+	probe.probe, probe.custom = nil, nil
 	probe.threshold -= min(contextScore, probe.threshold-1)
 	for kind := range probe.mode {
 		probe.mode[kind] = spec.RedactDetect

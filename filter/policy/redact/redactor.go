@@ -15,6 +15,7 @@ type Redactor struct {
 	err    error
 	counts [Kinds]uint32
 	long   long
+	custom custom
 	room   [64]byte // of what is written in place of a value
 
 	words  wordSet // kinds with a context word in the name of the string's key
@@ -59,6 +60,7 @@ func (r *Redactor) StringStart() {
 	r.words, r.next = r.next, 0
 	r.rest = restNone
 	r.past.n = 0
+	r.custom.word, r.custom.held = false, 0
 	r.close()
 }
 
@@ -113,6 +115,7 @@ func (r *Redactor) StringEnd() error {
 		r.endRest()
 		r.write(src[r.from:])
 	}
+	r.settle()
 	r.StringStart()
 	return r.err
 }

@@ -86,12 +86,12 @@ func (r *Redactor) token(kind spec.EntityKind, i int) []byte {
 // put writes text in place of a match.
 func (r *Redactor) put(src []byte, m span, text []byte) {
 	r.write(src[r.from:r.w.start[m.start]])
-	r.write(text)
+	r.insert(text)
 	r.from = int(r.w.end[m.end-1])
 }
 
-// write hands p to the output unless that has failed before.
-func (r *Redactor) write(p []byte) {
+// emit hands p to the output unless that has failed before.
+func (r *Redactor) emit(p []byte) {
 	if r.err == nil && len(p) > 0 {
 		r.err = r.out.Write(p)
 	}

@@ -2,8 +2,8 @@ package redact
 
 import "github.com/weirmesh/weir/filter/policy/spec"
 
-// Kinds is the number of entity kinds.
-const Kinds = spec.EntityKinds
+// Kinds is the number of entity kinds, spec.EntityCustom among them.
+const Kinds = spec.EntityKinds + 1
 
 // detectorSet is a set of indexes of detectors.
 type detectorSet = uint64
@@ -17,6 +17,7 @@ type Rules struct {
 	email     bool
 	plate     bool
 	modes
+	custom *customRules // nil: none
 	// begin holds the detectors to try at a unit, by its code.
 	begin [128]detectorSet
 	// byLength holds those that do not begin with a digit, or may begin with a group
@@ -58,8 +59,8 @@ const (
 // Compile makes rules of the entities of a redaction, which spec has validated, that
 // apply in a direction. It returns nil if there are none.
 func Compile(redaction *spec.Redaction, d spec.Direction) *Rules {
-	r := &Rules{threshold: redaction.MinScore()}
-	if !r.setModes(redaction, d) {
+	r := &Rules{threshold: redaction.MinScore(), custom: newCustomRules(redaction, d)}
+	if !r.setModes(redaction, d) && r.custom == nil {
 		return nil
 	}
 	r.compile()

@@ -82,6 +82,17 @@ func (s *Session) found(rules *Rules, kind spec.EntityKind) {
 	s.blocked = s.blocked || rules.mode[kind] == spec.RedactBlock
 }
 
+// foundCustom takes in a match of a custom entry with this mode. The strictest one is
+// kept for all.
+func (s *Session) foundCustom(rules *Rules, mode spec.RedactionMode) {
+	i := way(rules.direction)
+	if s.counts[i][spec.EntityCustom] == 0 || mode == spec.RedactBlock {
+		s.mode[i][spec.EntityCustom] = mode
+	}
+	s.counts[i][spec.EntityCustom]++
+	s.blocked = s.blocked || mode == spec.RedactBlock
+}
+
 // wantsDigest says whether the next value is to be known by its digest.
 func (s *Session) wantsDigest() bool { return s.digest && s.known < maxDigests }
 

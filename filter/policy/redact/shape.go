@@ -112,7 +112,7 @@ func (r *Redactor) maskLocalPart(src []byte, m span) {
 func (r *Redactor) star(src []byte, start, end int) {
 	r.write(src[r.from:r.w.start[start]])
 	for n := end - start; n > 0; n -= len(stars) {
-		r.write(view(stars[:min(n, len(stars))]))
+		r.insert(view(stars[:min(n, len(stars))]))
 	}
 	r.from = int(r.w.end[end-1])
 }

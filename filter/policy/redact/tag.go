@@ -4,5 +4,5 @@ package redact
 var tags = [Kinds]string{
 	"<PHONE>", "<EMAIL>", "<RESIDENT_ID>", "<BANK_CARD>", "<LANDLINE>", "<PHONE_US>", "<PHONE_INTL>", "<PASSPORT>", "<PERMIT>", "<PLATE>", "<USCC>",
 	"<HK_ID>", "<TW_ID>", "<SSN>", "<IBAN>", "<IP>", "<MAC>", "<IMEI>", "<VIN>", "<AWS_KEY>", "<GITHUB_TOKEN>", "<SLACK_TOKEN>", "<OPENAI_KEY>",
-	"<GOOGLE_KEY>", "<JWT>", "<PRIVATE_KEY>", "<BEARER>", "<URL_PASSWORD>",
+	"<GOOGLE_KEY>", "<JWT>", "<PRIVATE_KEY>", "<BEARER>", "<URL_PASSWORD>", "<CUSTOM>",
 }

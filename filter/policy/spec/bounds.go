@@ -1,6 +1,9 @@
 package spec
 
-import "github.com/weirmesh/weir/filter/policy/jsonscan"
+import (
+	"github.com/weirmesh/weir/filter/policy/automaton"
+	"github.com/weirmesh/weir/filter/policy/jsonscan"
+)
 
 // Bounds of a document. What a bound is for stands beside it; the numbers keep
 // every product that the filter computes within 128 bits and every table small.
@@ -17,9 +20,12 @@ const (
 	MaxLimits         = 256
 	MaxModelLimits    = 16 // limits that apply to one model
 	MaxRedactions     = 1024
-	MaxSkips          = 64 // of one redaction
-	MaxBasisBytes     = 64 // of an entity
-	MinHoldBytes      = 32 // of an answer
+	MaxSkips          = 64                   // of one redaction
+	MaxBasisBytes     = 64                   // of an entity
+	MaxCustom         = automaton.MaxEntries // of one redaction
+	MaxCustomName     = 32                   // bytes
+	MaxAutomatonBytes = 1 << 20              // of one redaction
+	MinHoldBytes      = 32                   // of an answer
 	MaxHoldBytes      = 4096
 	MaxOverrides      = 20_000 // of all limits
 	MaxKeyParts       = 4      // of one limit

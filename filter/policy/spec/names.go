@@ -14,6 +14,7 @@ var (
 	entityNames    = []string{
 		"phone", "email", "residentID", "bankCard", "landline", "phoneUS", "phoneIntl", "passport", "permit", "plate", "uscc", "hkID", "twID", "ssn",
 		"iban", "ip", "mac", "imei", "vin", "awsKey", "githubToken", "slackToken", "openaiKey", "googleKey", "jwt", "privateKey", "bearer", "urlPassword",
+		"custom",
 	}
 	redactionNames = []string{"mask", "tag", "hmac", "format", "drop", "token", "block", "detect"}
 	shapeNames     = []string{"usual", "article", "lastFour", "full"}
@@ -109,7 +110,9 @@ func ParseFailure(name string) (Failure, error) { return valueOf[Failure](failur
 func ParseScope(name string) (Scope, error) { return valueOf[Scope](scopeNames, name) }
 
 // ParseEntityKind reads what EntityKind.String writes; the error lists the names.
-func ParseEntityKind(name string) (EntityKind, error) { return valueOf[EntityKind](entityNames, name) }
+func ParseEntityKind(name string) (EntityKind, error) {
+	return valueOf[EntityKind](entityNames[:EntityKinds], name)
+}
 
 // ParseRedactionMode reads what RedactionMode.String writes; the error lists the names.
 func ParseRedactionMode(name string) (RedactionMode, error) {

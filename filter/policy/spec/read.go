@@ -82,6 +82,7 @@ var fields = [...]string{
 	"rules", "salt", "scope", "semantic", "settings", "stop", "tenantHeader", "tokens", "tokensPerUnit", "window",
 	"trustedPeers", "userHeader", "value", "version", "versionHeader", "versions", "workerHoldLimit",
 	"attributes", "trees", "threshold", "skip", "holdBytes", "encodings", "directions", "shape", "basis",
+	"custom", "automaton", "partOfWord",
 }
 
 // object is an object that is being read.

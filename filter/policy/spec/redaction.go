@@ -16,6 +16,10 @@ type Redaction struct {
 	// for DefaultHoldBytes, see Hold.
 	HoldBytes uint16
 	Encodings Encodings
+	// Custom are words and patterns of the user, which Automaton finds: entry i of it is
+	// item i (package automaton). It is nil without them.
+	Custom    []Custom
+	Automaton []byte
 }
 
 // Defaults of a redaction.
@@ -62,7 +66,7 @@ func (r *Redaction) Blocks() bool {
 
 // SameMatches says whether both find the same values and do the same with them.
 func (r *Redaction) SameMatches(other *Redaction) bool {
-	if len(r.Entities) != len(other.Entities) || r.MinScore() != other.MinScore() || r.OnFailure != other.OnFailure {
+	if !r.sameCustom(other) || len(r.Entities) != len(other.Entities) || r.MinScore() != other.MinScore() || r.OnFailure != other.OnFailure {
 		return false
 	}
 	for i := range r.Entities {
@@ -72,6 +76,35 @@ func (r *Redaction) SameMatches(other *Redaction) bool {
 	}
 	return true
 }
+
+// sameCustom is SameMatches for words and patterns.
+func (r *Redaction) sameCustom(other *Redaction) bool {
+	if len(r.Custom) != len(other.Custom) || len(r.Automaton) != len(other.Automaton) {
+		return false
+	}
+	for i := range r.Custom {
+		if r.Custom[i] != other.Custom[i] {
+			return false
+		}
+	}
+	for i, b := range r.Automaton {
+		if b != other.Automaton[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// Custom is a list of words, or a pattern, and what replaces a match.
+type Custom struct {
+	Name       string        // that stands in its tag: letters, digits, - and _
+	Mode       RedactionMode // none that needs more than a text: not format, not token
+	Directions Direction     // bits; 0 stands for both, see Applies
+	PartOfWord bool          // a match may begin and end within a word
+}
+
+// Applies says whether the entry is looked for in this direction.
+func (c *Custom) Applies(d Direction) bool { return c.Directions == 0 || c.Directions&d != 0 }
 
 // Encodings says what becomes of answers in a content coding, which nobody here reads.
 type Encodings uint8
@@ -149,6 +182,9 @@ const (
 
 	EntityKinds = iota // how many there are; at most 32, so that a uint32 holds a set
 )
+
+// EntityCustom is the kind of all matches of Custom. No entity has it.
+const EntityCustom EntityKind = EntityKinds
 
 // RedactionMode is what happens to a value.
 type RedactionMode uint8

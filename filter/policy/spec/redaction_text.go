@@ -19,6 +19,10 @@ func (r *reader) redaction(v *Redaction) {
 			v.HoldBytes = uint16(r.short(MaxHoldBytes))
 		case "encodings":
 			v.Encodings = enum(r, ParseEncodings)
+		case "custom":
+			v.Custom = list(r, nil, MaxCustom, (*reader).custom)
+		case "automaton":
+			v.Automaton = r.base64()
 		default:
 			r.unknown()
 		}
@@ -34,12 +38,7 @@ func (r *reader) entity(e *Entity) {
 		case "mode":
 			e.Mode, mode = enum(r, ParseRedactionMode), true
 		case "directions":
-			for _, d := range list(r, nil, 2, func(r *reader, d *Direction) { *d = enum(r, ParseDirection) }) {
-				if e.Directions&d != 0 {
-					r.fail(quote(d.String()) + " stands here twice")
-				}
-				e.Directions |= d
-			}
+			e.Directions = r.directions()
 		case "shape":
 			e.Shape = enum(r, ParseMaskShape)
 		case "basis":
@@ -50,6 +49,38 @@ func (r *reader) entity(e *Entity) {
 	}
 	if !kind {
 		r.failIn("kind", "is missing")
+	}
+	if !mode {
+		r.failIn("mode", "is missing")
+	}
+}
+
+// directions reads a set of directions.
+func (r *reader) directions() (set Direction) {
+	for _, d := range list(r, nil, 2, func(r *reader, d *Direction) { *d = enum(r, ParseDirection) }) {
+		if set&d != 0 {
+			r.fail(quote(d.String()) + " stands here twice")
+		}
+		set |= d
+	}
+	return set
+}
+
+func (r *reader) custom(c *Custom) {
+	mode := false
+	for r.object(); r.next(); {
+		switch r.member {
+		case "name":
+			c.Name = r.string()
+		case "mode":
+			c.Mode, mode = enum(r, ParseRedactionMode), true
+		case "directions":
+			c.Directions = r.directions()
+		case "partOfWord":
+			c.PartOfWord = r.bool()
+		default:
+			r.unknown()
+		}
 	}
 	if !mode {
 		r.failIn("mode", "is missing")
@@ -68,6 +99,8 @@ func (r *reader) short(high int64) int64 {
 
 func (w *writer) redaction(r *Redaction) {
 	w.begin('{')
+	w.base64("automaton", r.Automaton)
+	items(w, "custom", r.Custom, (*writer).custom)
 	if r.Encodings != EncodingsIdentity {
 		w.string("encodings", r.Encodings.String())
 	}
@@ -92,5 +125,16 @@ func (w *writer) entity(e *Entity) {
 	if e.Shape != ShapeUsual {
 		w.string("shape", e.Shape.String())
 	}
+	w.end('}')
+}
+
+func (w *writer) custom(c *Custom) {
+	w.begin('{')
+	if c.Directions != 0 {
+		w.strings("directions", c.Directions.Names())
+	}
+	w.string("mode", c.Mode.String())
+	w.string("name", c.Name)
+	w.flag("partOfWord", c.PartOfWord)
 	w.end('}')
 }

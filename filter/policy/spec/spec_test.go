@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/weirmesh/weir/filter/policy/automaton"
 	"github.com/weirmesh/weir/filter/policy/spec"
 )
 
@@ -62,6 +63,10 @@ func good() *spec.Document {
 			},
 			OnFailure: spec.FailOpen, Threshold: 60, Skip: []string{"messages[*].content[*].text", `meta.data`}, HoldBytes: 256,
 			Encodings: spec.EncodingsRefuse,
+			Custom: []spec.Custom{
+				{Name: "PROJECTS", Mode: spec.RedactTag, PartOfWord: true}, {Name: "staff-2", Mode: spec.RedactBlock, Directions: spec.DirectionResponse},
+			},
+			Automaton: append(append([]byte(automaton.Magic), make([]byte, automaton.HeadBytes-len(automaton.Magic))...), 0),
 		}},
 		Attributes: []spec.Attribute{{Source: spec.FromHeader, Name: "x-key"}, {Source: spec.FromMetadata, Name: "tier \u4e2d"}, {Source: spec.FromUser}},
 		Trees: []spec.Tree{
@@ -243,7 +248,7 @@ func TestValidate(t *testing.T) {
 
 		{func(d *spec.Document) { d.Redactions[0].Name = "" }, `redactions[0].name: "" is no name`},
 		{func(d *spec.Document) { d.Redactions[0].Models[0] = "x" }, `redactions[0].models[0]: no model "x"`},
-		{func(d *spec.Document) { d.Redactions[0].Entities = nil }, `redactions[0].entities: must name at least one kind`},
+		{func(d *spec.Document) { d.Redactions[0].Entities, d.Redactions[0].Custom = nil, nil }, `redactions[0].entities: must name at least one kind, unless there are custom entries`},
 		{func(d *spec.Document) { d.Redactions[0].Entities[1].Kind = spec.EntityPhone }, `redactions[0].entities[1].kind: "phone" stands here twice`},
 		{func(d *spec.Document) { d.Redactions[0].Entities[1].Kind = spec.EntityKinds }, `redactions[0].entities[1].kind: has no such value`},
 		{func(d *spec.Document) { d.Redactions[0].Entities[1].Mode = spec.RedactionModes }, `redactions[0].entities[1].mode: has no such value`},
@@ -255,6 +260,16 @@ func TestValidate(t *testing.T) {
 		{func(d *spec.Document) {
 			d.Redactions[0].Entities[2] = spec.Entity{Kind: spec.EntityJWT, Mode: spec.RedactFormat}
 		}, `redactions[0].entities[2].mode: "jwt" has no form that could be kept`},
+		{func(d *spec.Document) { d.Redactions[0].Custom[1].Name = "PROJECTS" }, `redactions[0].custom[1].name: "PROJECTS" stands here twice`},
+		{func(d *spec.Document) { d.Redactions[0].Custom[0].Name = "a<b" }, `redactions[0].custom[0].name: "a<b" is no name`},
+		{func(d *spec.Document) { d.Redactions[0].Custom[0].Mode = spec.RedactionModes }, `redactions[0].custom[0].mode: has no such value`},
+		{func(d *spec.Document) { d.Redactions[0].Custom[0].Mode = spec.RedactToken }, `redactions[0].custom[0].mode: "token" is for kinds of entities alone`},
+		{func(d *spec.Document) { d.Redactions[0].Custom[0].Directions = 4 }, `redactions[0].custom[0].directions: has no such value`},
+		{func(d *spec.Document) { d.Redactions[0].Custom = nil }, `redactions[0].automaton: is for custom entries, and there are none`},
+		{func(d *spec.Document) { d.Redactions[0].Automaton = []byte("WDA1") }, `redactions[0].automaton: is no table`},
+		{func(d *spec.Document) {
+			d.Redactions[0].Automaton = append(d.Redactions[0].Automaton, make([]byte, spec.MaxAutomatonBytes)...)
+		}, `redactions[0].automaton: has more than 1048576 bytes`},
 		{func(d *spec.Document) { d.Redactions[0].Threshold = 101 }, `redactions[0].threshold: must be from 0 to 100`},
 		{func(d *spec.Document) { d.Redactions[0].HoldBytes = 5000 }, `redactions[0].holdBytes: must be from 0 to 4096`},
 		{func(d *spec.Document) { d.Redactions[0].Encodings = 2 }, `redactions[0].encodings: has no such value`},

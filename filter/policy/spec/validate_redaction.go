@@ -1,6 +1,9 @@
 package spec
 
-import "github.com/weirmesh/weir/filter/policy/paths"
+import (
+	"github.com/weirmesh/weir/filter/policy/automaton"
+	"github.com/weirmesh/weir/filter/policy/paths"
+)
 
 func (v *validator) redactions(redactions []Redaction) {
 	v.atMost(len(redactions), MaxRedactions)
@@ -41,8 +44,8 @@ func (v *validator) claim(redactions []Redaction, owner []int, i int) {
 func (v *validator) redaction(r *Redaction) {
 	v.ownName(r.Name)
 	v.references(r.Models)
-	if len(r.Entities) == 0 {
-		v.failIn("entities", "must name at least one kind")
+	if len(r.Entities) == 0 && len(r.Custom) == 0 {
+		v.failIn("entities", "must name at least one kind, unless there are custom entries")
 	}
 	v.each("entities", len(r.Entities), EntityKinds, func(i int) {
 		v.entity(&r.Entities[i])
@@ -56,12 +59,50 @@ func (v *validator) redaction(r *Redaction) {
 	v.within("threshold", int64(r.Threshold), 0, 100)
 	v.within("holdBytes", int64(r.HoldBytes), 0, MaxHoldBytes) // 0 is the default
 	v.known("encodings", uint8(r.Encodings), uint8(EncodingsRefuse))
+	v.custom(r)
 	v.each("skip", len(r.Skip), MaxSkips, func(i int) {
 		if err := paths.Check(r.Skip[i]); err != nil {
 			v.fail(quote(r.Skip[i]) + " " + err.Error())
 		}
 		v.unique(r.Skip, i)
 	})
+}
+
+// custom checks words and patterns.
+func (v *validator) custom(r *Redaction) {
+	v.each("custom", len(r.Custom), MaxCustom, func(i int) {
+		c := &r.Custom[i]
+		if !validName(c.Name, MaxCustomName, "_-") {
+			v.failIn("name", quote(c.Name)+" is no name: 1 to "+decimal(MaxCustomName)+" letters, digits, - and _, first a letter or digit")
+		}
+		v.known("mode", uint8(c.Mode), RedactionModes-1)
+		v.known("directions", uint8(c.Directions), uint8(DirectionRequest|DirectionResponse))
+		if problem := c.Problem(); problem.Field != "" {
+			v.failIn(problem.Field, problem.Text)
+		}
+		for j := range i {
+			if r.Custom[j].Name == c.Name {
+				v.failIn("name", quote(c.Name)+" stands here twice")
+			}
+		}
+	})
+	_, loaded := automaton.Load(r.Automaton)
+	switch {
+	case len(r.Custom) == 0 && len(r.Automaton) > 0:
+		v.failIn("automaton", "is for custom entries, and there are none")
+	case len(r.Custom) > 0 && !loaded:
+		v.failIn("automaton", "is no table")
+	case len(r.Automaton) > MaxAutomatonBytes:
+		v.failIn("automaton", "has more than "+decimal(MaxAutomatonBytes)+" bytes")
+	}
+}
+
+// Problem checks the fields of a custom entry together.
+func (c *Custom) Problem() EntityProblem {
+	if c.Mode == RedactFormat || c.Mode == RedactToken {
+		return EntityProblem{"mode", quote(c.Mode.String()) + " is for kinds of entities alone", "use tag, mask, hmac, drop, block or detect"}
+	}
+	return EntityProblem{}
 }
 
 func (v *validator) entity(e *Entity) {

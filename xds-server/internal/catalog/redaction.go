@@ -21,6 +21,7 @@ func (c *checker) redactions() []*Redaction {
 			Entities: c.entities(e),
 		}}
 		c.settingsOf(e, &redaction.Redaction)
+		c.custom(e, &redaction.Redaction)
 		if other, shared := readers.add(e.name, redaction.Models); other != "" {
 			c.at(e.unit, "spec.models", fmt.Sprintf("RedactionPolicy/%s already reads requests for %s", other, shared),
 				"merge the two, or name disjoint models in both", key{api.KindRedactionPolicy, other})
@@ -113,16 +114,7 @@ func (c *checker) entities(e entry[api.RedactionPolicy]) []spec.Entity {
 
 // entity builds one entity; what is common to the policy's masks it takes from there.
 func (c *checker) entity(e entry[api.RedactionPolicy], field string, written *api.Entity) spec.Entity {
-	entity := spec.Entity{Kind: written.Kind.EntityKind, Mode: written.Mode.RedactionMode}
-	for i, d := range written.Directions {
-		if entity.Directions&d.Direction != 0 {
-			c.at(e.unit, fmt.Sprintf("%s.directions[%d]", field, i), fmt.Sprintf("%q is listed twice", d), "remove one of the two")
-		}
-		entity.Directions |= d.Direction
-	}
-	if entity.Directions == spec.DirectionRequest|spec.DirectionResponse {
-		entity.Directions = 0 // the default
-	}
+	entity := spec.Entity{Kind: written.Kind.EntityKind, Mode: written.Mode.RedactionMode, Directions: c.directions(e.unit, field, written.Directions)}
 	switch {
 	case written.Shape != nil:
 		entity.Shape = written.Shape.MaskShape
@@ -136,4 +128,18 @@ func (c *checker) entity(e entry[api.RedactionPolicy], field string, written *ap
 		c.at(e.unit, field+"."+problem.Field, problem.Text, problem.Fix)
 	}
 	return entity
+}
+
+// directions returns a set of directions, 0 for both.
+func (c *checker) directions(u *unit, field string, written []api.Direction) (set spec.Direction) {
+	for i, d := range written {
+		if set&d.Direction != 0 {
+			c.at(u, fmt.Sprintf("%s.directions[%d]", field, i), fmt.Sprintf("%q is listed twice", d), "remove one of the two")
+		}
+		set |= d.Direction
+	}
+	if set == spec.DirectionRequest|spec.DirectionResponse {
+		return 0 // the default
+	}
+	return set
 }
