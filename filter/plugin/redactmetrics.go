@@ -4,12 +4,13 @@ package plugin
 
 import (
 	"github.com/weirmesh/weir/filter/policy/engine"
+	"github.com/weirmesh/weir/filter/policy/redact"
 	"github.com/weirmesh/weir/filter/policy/spec"
 )
 
 // redactionMetric counts values of a kind that were found in a direction and treated in
 // a mode, in requests of an outcome: weir.redactions.<kind>.<direction>.<mode>.<outcome>.
-// There are as many as have ever been counted: at most 28 x 2 x 8 x 2.
+// There are as many as have ever been counted: at most 29 x 2 x 8 x 2.
 type redactionMetric struct {
 	counter
 	kind      spec.EntityKind
@@ -24,7 +25,7 @@ var outcomes = [...]string{"forwarded", "refused"}
 // redacted counts what was found in a request and its answer.
 func (m *metrics) redacted(s *engine.Stream, refused bool) {
 	for _, d := range [...]spec.Direction{spec.DirectionRequest, spec.DirectionResponse} {
-		for kind := range spec.EntityKind(spec.EntityKinds) {
+		for kind := range spec.EntityKind(redact.Kinds) {
 			if n := s.Found(d, kind); n > 0 {
 				m.redaction(redactionMetric{kind: kind, direction: d, mode: s.FoundMode(d, kind), refused: refused}).add(int64(n))
 			}

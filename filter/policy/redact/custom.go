@@ -116,6 +116,10 @@ func (r *Redactor) findCustom(src []byte, final bool) int {
 			i = c.pass(rules, src, i)
 			continue
 		}
+		if c.word && rules.part == 0 && wordByte[src[i]] == wordGoesOn && src[i] < 0x80 {
+			i++ // nothing begins within a word
+			continue
+		}
 		char, size := foldChar(src[i:])
 		if size == 0 {
 			if !final {

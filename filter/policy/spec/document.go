@@ -3,7 +3,7 @@
 // package, so what the control plane accepted the filter accepts.
 //
 // A document is one canonical JSON object (sorted keys, no white space, no
-// unknown or duplicate fields). It may import nothing but jsonscan: it runs
+// unknown or duplicate fields). It may import nothing but jsonscan, paths and automaton: it runs
 // inside the wasm module.
 package spec
 

@@ -240,7 +240,7 @@ func TestLargeDictionary(t *testing.T) {
 func BenchmarkDictionary(b *testing.B) {
 	words := dictionary(automata.MaxWords)
 	r := rules(b, false, automata.Entry{Words: words})
-	long := rules(b, false, automata.Entry{Words: []string{strings.Repeat("a", 63) + "b"}})
+	long := rules(b, true, automata.Entry{Words: []string{strings.Repeat("a", 63) + "b"}})
 	english := strings.Repeat("The committee will meet on Thursday to discuss the budget of the next year and what to do about it. ", 640)
 	chinese := strings.Repeat("委员会将于星期四开会讨论明年的预算以及应当采取的措施，请各位准时参加会议。", 640)
 	for name, in := range map[string]struct {
