@@ -8,12 +8,13 @@ import (
 
 // table makes a table of a head with the given classes and nodes.
 func table(class map[byte]uint8, nodes ...byte) []byte {
-	b := make([]byte, automaton.HeadBytes)
+	b := make([]byte, automaton.HeadBytes+len(nodes))
 	copy(b, automaton.Magic)
 	for c, k := range class {
 		b[8+int(c)] = k
 	}
-	return append(b, nodes...)
+	copy(b[automaton.HeadBytes:], nodes)
+	return b
 }
 
 func TestSteps(t *testing.T) {

@@ -123,8 +123,8 @@ var expressions = []struct {
 }
 
 func TestExpressionsAreOfAllKinds(t *testing.T) {
-	if len(expressions) != redact.Kinds {
-		t.Errorf("%d expressions for %d kinds", len(expressions), redact.Kinds)
+	if len(expressions) != spec.EntityKinds {
+		t.Errorf("%d expressions for %d kinds", len(expressions), spec.EntityKinds)
 	}
 }
 
