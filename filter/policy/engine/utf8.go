@@ -19,10 +19,11 @@ func (c *utf8Check) take(p []byte) bool {
 		if !utf8.FullRune(c.held[:c.n]) {
 			continue
 		}
-		if !utf8.Valid(c.held[:c.n]) {
+		valid := utf8.Valid(c.held[:c.n])
+		c.n = 0
+		if !valid {
 			return false
 		}
-		c.n = 0
 	}
 	for i := len(p) - 1; i >= 0 && i > len(p)-utf8.UTFMax; i-- {
 		if !utf8.RuneStart(p[i]) {
