@@ -22,6 +22,7 @@ func Register() { proxywasm.SetVMContext(worker) }
 // vm is what all listeners of one Envoy worker share.
 type vm struct {
 	types.DefaultVMContext
+	started  bool
 	host     workerHost
 	metrics  metrics
 	seal     seal       // of records
@@ -40,8 +41,12 @@ type vm struct {
 
 var worker = &vm{}
 
-// OnVMStart runs once a VM, before any configuration.
+// OnVMStart does its work once a VM, before any configuration: Envoy calls it for each.
 func (w *vm) OnVMStart(int) types.OnVMStartStatus {
+	if w.started {
+		return types.OnVMStartStatusOK
+	}
+	w.started = true
 	w.host.seed()
 	w.seal.start(workerSeal{}, &w.host.keys, newEpoch(), recordSpace[:])
 	w.metrics.define()

@@ -130,6 +130,13 @@ func TestSeal(t *testing.T) {
 	if m := metrics(t, s.VM); m["weir.records_sealed"] != 2 || m["weir.records_unsealed"] != 2 || m["weir.record_key_failures"] != 1 {
 		t.Errorf("metrics %v", m)
 	}
+	// Another configuration changes nothing in the chain and its key.
+	if err := s.Configure([]byte(sealing("closed"))); err != nil {
+		t.Fatal(err)
+	}
+	if _, l := s.record(`{"model":"m"}`); l.Key != 8 || l.Seq != 5 || l.Epoch != l1.Epoch {
+		t.Errorf("under another configuration: %+v", l)
+	}
 	// A VM that takes this one's place has its keys at once, and a chain of its own.
 	other := newSealer(t, "closed", data)
 	if _, l := other.record(`{"model":"m"}`); l.Key != 8 || l.Seq != 1 || l.Epoch == l1.Epoch {

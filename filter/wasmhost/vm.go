@@ -29,9 +29,8 @@ type VM struct {
 	tickPeriod time.Duration // 0: the filter asked for no ticks
 
 	lastID  uint32
-	root    uint32 // root context that serves; 0 before the first Configure
-	trying  uint32 // root context that is being configured; 0: none
-	started bool
+	root    uint32             // root context that serves; 0 before the first Configure
+	trying  uint32             // root context that is being configured; 0: none
 	config  []byte             // plugin configuration while proxy_on_configure runs
 	current *Stream            // stream whose callback runs; nil for root contexts
 	streams map[uint32]*Stream // that are created and not done
@@ -101,19 +100,16 @@ func (vm *VM) configure(document []byte) error {
 	if _, err := vm.call("proxy_on_context_create", uint64(root), 0); err != nil {
 		return err
 	}
-	if !vm.started {
-		ok, err := vm.call("proxy_on_vm_start", uint64(root), 0)
-		if err != nil {
-			return err
-		}
-		if ok == 0 {
-			return vm.refusal("start")
-		}
-		vm.started = true
+	ok, err := vm.call("proxy_on_vm_start", uint64(root), 0) // Envoy calls it for each root context
+	if err != nil {
+		return err
+	}
+	if ok == 0 {
+		return vm.refusal("start")
 	}
 	vm.config, vm.errors = document, nil
 	vm.trying = root
-	ok, err := vm.call("proxy_on_configure", uint64(root), uint64(len(document)))
+	ok, err = vm.call("proxy_on_configure", uint64(root), uint64(len(document)))
 	vm.trying = 0
 	vm.config = nil
 	if err != nil {

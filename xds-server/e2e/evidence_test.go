@@ -69,6 +69,8 @@ func TestEvidence(t *testing.T) {
 	}
 	sent = p.awaitRecords(t, sent+60)
 	p.digested(t)
+	p.updated(t)
+	sent = p.records(t)
 	p.running.stop()
 	for range 10 { // a worker may not have its key yet
 		_, _ = p.ask(t, "m")
@@ -86,6 +88,31 @@ func TestEvidence(t *testing.T) {
 			t.Errorf("a request went on without a key: %s", l.Record)
 		}
 	})
+}
+
+// updated puts another policy in force, and fails unless requests go on under it.
+func (p *plane) updated(t *testing.T) {
+	t.Helper()
+	p.write(t, "redaction.yaml", allKinds(t))
+	eventually(t, 20*time.Second, func() error {
+		version, err := p.ask(t, "m")
+		if err != nil {
+			return err
+		}
+		records := 0
+		p.lines(t, func(l evidence.Line) { records += strings.Count(string(l.Record), `"policy":{"name":"all"`) })
+		if records < 3 {
+			return fmt.Errorf("answered by %s under the policy before: %d records name the new one", version, records)
+		}
+		return nil
+	})
+	sent := p.records(t)
+	for range 4 {
+		if _, err := p.ask(t, "m"); err != nil {
+			t.Errorf("under another policy: %v", err)
+		}
+	}
+	p.awaitRecords(t, sent+4)
 }
 
 // digested fails unless a record has the digest of the upstream's answer.
