@@ -187,7 +187,7 @@ func testMetrics(t *testing.T, s *stack) {
 			return err
 		}
 		for _, want := range []string{
-			"weir_requests{} ", `weir_replies{weir_code="invalid_json"} `, `weir_redactions{weir_direction="request",weir_entity="phone",weir_mode="mask",weir_outcome="forwarded"} `, `weir_limit_allowed{weir_limit="per-tenant"} `,
+			"weir_requests{} ", `weir_replies{weir_code="invalid_json"} `, `weir_redactions{weir_entity="phone",weir_direction="request",weir_mode="mask",weir_outcome="forwarded"} `, `weir_limit_allowed{weir_limit="per-tenant"} `,
 			`envoy_cluster_upstream_rq_total{envoy_cluster_name="minilm@v1",weir_model="minilm",weir_version="v1"} `,
 		} {
 			if _, after, found := strings.Cut(text, "\n"+want); !found || strings.HasPrefix(after, "0\n") {
