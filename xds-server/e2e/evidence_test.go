@@ -67,7 +67,7 @@ func TestEvidence(t *testing.T) {
 		}
 		_, _ = p.ask(t, model)
 	}
-	sent = p.awaitRecords(t, sent+60)
+	p.awaitRecords(t, sent+60)
 	p.digested(t)
 	p.updated(t)
 	sent = p.records(t)
