@@ -1,11 +1,13 @@
 package redact_test
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
 
+	"github.com/weirmesh/weir/filter/policy/policytest"
 	"github.com/weirmesh/weir/filter/policy/redact"
 )
 
@@ -197,10 +199,16 @@ func FuzzChunks(f *testing.F) {
 	})
 }
 
+var (
+	rounds = flag.Int("rounds", 8_000, "how many random texts are redacted in pieces")
+	seed   = flag.Uint64("seed", 16, "which ones")
+)
+
 // Pieces that mean something to the redactor, in random order: the fast search
-// of a whole chunk and the window fed byte by byte must agree.
+// of a whole chunk and the window fed byte by byte must agree. `go test -run
+// TestRandomPieces -rounds 1000000 -seed 2` makes more and other texts.
 func TestRandomPieces(t *testing.T) {
-	rng := rand.New(rand.NewPCG(15, 16))
+	rng := rand.New(rand.NewPCG(15, *seed))
 	pieces := []string{
 		"1", "38", "138", "1234", "5678", "13812345678", "4111", "1111", "0", ".", "0.", "+", "+86", "86", "0086", "-", " ", "–", "　", "@", "＠",
 		"a", "f", "gh", "zhang", "com", ".com", "example.com", "xn--a", "_", "'", "~", "%", "%4", "%40", "%20", "%2B", "%1", "%E4", "40",
@@ -213,12 +221,15 @@ func TestRandomPieces(t *testing.T) {
 		"GB82 WEST", "1234 5698 7654 32", "E12345678", "H1234", "A123456(3)", "(", ")", "(010)", "6234", "护照", "passport ", "phone", "电话", "电", "192.168.", "1.2", "914-27-6083",
 		"12345678", "LSVAA4182E", "2184847", "٣", "३", "𝟙", `\ud835\udfd9`, `\ud835`, `\\u0031`, `\\n`, `\\`, "91350100M0", "00100Y43", "A1b2C3d4E5f6G7h8I9j0", "\u2011", "　",
 	}
-	for round := range 8_000 {
+	for round := range *rounds {
 		var b strings.Builder
 		for range 1 + rng.IntN(30) {
 			b.WriteString(pieces[rng.IntN(len(pieces))])
 		}
 		in := b.String()
+		if round%2 == 1 {
+			in = policytest.RandomText(rng)
+		}
 		for _, r := range []*redact.Rules{maskAll, tagAll, everything} {
 			want, n := apply(t, r, in)
 			for _, sizes := range [][]int{{1}, {1 + rng.IntN(30), 1 + rng.IntN(200)}} {

@@ -83,7 +83,7 @@ func (r *Rules) literalAt(p []byte, i, low int) bool {
 		if a := l.text[l.anchor]; a != c && (!l.fold || a != c|0x20) {
 			break
 		}
-		if at := i - int(l.anchor); at >= low && l.stands(p[at:]) && (l.kind != spec.EntityURLPassword || hasUser(p[at+1:])) {
+		if at := i - int(l.anchor); at >= low && l.stands(p[at:]) {
 			return true
 		}
 	}
@@ -103,21 +103,6 @@ func (l *literal) first() uint8 {
 func (l *literal) stands(p []byte) bool {
 	for k := 0; k < len(l.text) && k < len(p); k++ {
 		if p[k] != l.text[k] && (!l.fold || p[k]|0x20 != l.text[k]) {
-			return false
-		}
-	}
-	return true
-}
-
-// hasUser says whether the authority at the beginning of p, behind "//", may have a
-// user: there is an '@' in it, or none can be seen.
-func hasUser(p []byte) bool {
-	for k, c := range p {
-		switch {
-		case k < 2 && c == '/':
-		case c == '@', c >= 0x80, c == '\\', c == '%', k == maxMatch:
-			return true
-		case c == '/', c == '?', c == '#', c <= ' ', c == '"':
 			return false
 		}
 	}

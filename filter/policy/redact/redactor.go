@@ -1,5 +1,7 @@
 package redact
 
+import "github.com/weirmesh/weir/filter/policy/spec"
+
 // Output takes the redacted bytes, in order. It must not keep p.
 type Output interface {
 	Write(p []byte) error
@@ -42,6 +44,7 @@ func (r *Redactor) Reset(rules *Rules, session *Session, out Output) {
 	r.rules, r.of, r.out, r.err = rules, session, out, nil
 	r.counts = [Kinds]uint32{}
 	r.next = 0
+	r.w.urls = rules != nil && rules.on[spec.EntityURLPassword]
 	r.StringStart()
 }
 

@@ -30,7 +30,8 @@ const (
 type window struct {
 	n     int  // units
 	floor int  // units before it are decided: matches neither begin nor reach there
-	user  bool // the authority of a URL goes on
+	urls  bool // users of URLs are looked for
+	user  bool // the authority of one goes on
 	ats   int  // behind the last '@'
 	row   row  // of digits, as far as they are counted
 	code  [maxUnits]byte
@@ -116,7 +117,7 @@ func (w *window) add(code byte, start, end int) {
 	w.n++
 	switch code {
 	case '/':
-		w.user = w.literal(w.n-3, "://")
+		w.user = w.urls && w.literal(w.n-3, "://")
 	case '@':
 		w.ats = w.n
 	}
@@ -172,7 +173,7 @@ func (w *window) ripe(pos int) int {
 	for limit < w.n && pos-int(w.start[limit]) > ripeRaw {
 		limit++
 	}
-	if limit > w.floor && w.code[limit-1] == '+' {
+	for n := 0; n < 2 && limit > w.floor && (w.code[limit-1] == '+' || w.code[limit-1] == '('); n++ {
 		limit-- // it goes with the number behind it
 	}
 	return limit
