@@ -367,10 +367,13 @@ func testDecision(t *testing.T, g *rpcGateway) {
 	})
 }
 
+// Client and model have the same deadline. Where the model's clock strikes first, it
+// resets its stream, which Envoy tells as UNAVAILABLE.
 func testRPCDeadline(t *testing.T, g *rpcGateway) {
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	if _, err := g.client.ModelInfer(ctx, question("chat", "wait", "x", 0)); status.Code(err) != codes.DeadlineExceeded {
+	_, err := g.client.ModelInfer(ctx, question("chat", "wait", "x", 0))
+	if code := status.Code(err); code != codes.DeadlineExceeded && (code != codes.Unavailable || !strings.Contains(err.Error(), "remote reset")) {
 		t.Errorf("%v", err)
 	}
 	g.v1.mu.Lock()
