@@ -7,17 +7,23 @@ import { join } from 'node:path';
 const [, , module, directory] = process.argv;
 const file = (path) => new Uint8Array(readFileSync(path));
 const warmUp = 30_000, rounds = 60_000;
-const ok = 0, notFound = 1, invalidMemory = 6, pluginConfiguration = 7;
+const ok = 0, notFound = 1, invalidMemory = 6;
+const responseHeaders = 2, responseBody = 1, pluginConfiguration = 7;
+const usage = { prompt_tokens: 200, completion_tokens: 20, total_tokens: 220 };
+const answer = new Uint8Array(Buffer.from(JSON.stringify({ id: 'x', object: 'chat.completion', choices: [], usage })));
 
 // host is the part of the proxy-wasm ABI that the filter uses, on one canned request.
 class Host {
   constructor(policy) {
     this.policy = policy;
-    this.page = null; // the one page of buckets in shared data
+    this.shared = new Map();
+    this.seconds = 1700000000n; // one for each request, so that no budget ends
     this.replies = 0;
   }
 
   get memory() { return new Uint8Array(this.exports.memory.buffer); }
+
+  text(p, n) { return Buffer.from(this.memory.subarray(p, p + n)).toString('latin1'); }
 
   give(bytes, pointer, size) {
     const at = this.exports.malloc(bytes.length);
@@ -32,18 +38,19 @@ class Host {
   imports() {
     const env = {
       proxy_log: (level, p, n) => { console.error(Buffer.from(this.memory.subarray(p, p + n)).toString()); return ok; },
-      proxy_get_current_time_nanoseconds: (p) => { new DataView(this.exports.memory.buffer).setBigUint64(p, 1700000000000000000n, true); return ok; },
+      proxy_get_current_time_nanoseconds: (p) => { new DataView(this.exports.memory.buffer).setBigUint64(p, this.seconds * 1000000000n, true); return ok; },
       proxy_get_property: () => notFound,
-      proxy_get_header_map_pairs: (kind, p, n) => this.give(this.headers, p, n),
+      proxy_get_header_map_pairs: (kind, p, n) => this.give(kind === responseHeaders ? answerHeaders : this.headers, p, n),
       proxy_get_buffer_bytes: (kind, start, n, p, size) =>
-        this.give((kind === pluginConfiguration ? this.policy : this.body).subarray(start, start + n), p, size),
+        this.give((kind === pluginConfiguration ? this.policy : kind === responseBody ? answer : this.body).subarray(start, start + n), p, size),
       proxy_send_local_response: () => { this.replies++; return ok; },
       proxy_get_shared_data: (k, kn, p, n, cas) => {
-        if (!this.page) return notFound;
+        const value = this.shared.get(this.text(k, kn));
+        if (!value) return notFound;
         new DataView(this.exports.memory.buffer).setUint32(cas, 1, true);
-        return this.give(this.page, p, n);
+        return this.give(value, p, n);
       },
-      proxy_set_shared_data: (k, kn, p, n) => { this.page = this.memory.slice(p, p + n); return ok; },
+      proxy_set_shared_data: (k, kn, p, n) => { this.shared.set(this.text(k, kn), this.memory.slice(p, p + n)); return ok; },
     };
     const nothing = () => ok;
     const rest = { get: (known, name) => known[name] ?? nothing };
@@ -68,12 +75,13 @@ class Host {
 
   serve() {
     const e = this.exports, id = ++this.stream;
+    this.seconds++;
     e.proxy_on_context_create(id, 1);
     e.proxy_on_request_headers(id, 10, 0);
     e.proxy_on_request_body(id, this.body.length, 0);
     e.proxy_on_request_body(id, 0, 1);
-    e.proxy_on_response_headers(id, 5, 0);
-    e.proxy_on_response_body(id, 100, 1);
+    e.proxy_on_response_headers(id, 2, 0);
+    e.proxy_on_response_body(id, answer.length, 1);
     e.proxy_on_log(id);
     e.proxy_on_done(id);
     e.proxy_on_delete(id);
@@ -86,6 +94,8 @@ function pairs(headers) {
   headers.forEach(([name, value], i) => { sizes.writeUInt32LE(name.length, 4 + 8 * i); sizes.writeUInt32LE(value.length, 8 + 8 * i); });
   return new Uint8Array(Buffer.concat([sizes, ...headers.map(([name, value]) => Buffer.from(`${name}\0${value}\0`))]));
 }
+
+const answerHeaders = pairs([[':status', '200'], ['content-type', 'application/json']]);
 
 console.log('the filter in V8, one whole request, host calls stubbed');
 for (const name of ['clean.json', 'personal.json']) {
