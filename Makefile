@@ -137,6 +137,7 @@ bench: build/filter.wasm $(STAMPS)/envoy ## Measure: the policy's parts, the mod
 	go test -run '^$$' -bench . -benchmem ./filter/policy/...
 	$(ARTEFACTS) go test -run '^$$' -bench . ./filter/wasmhost
 	tools/v8bench.sh build/filter.wasm
+	tools/redactbench.sh
 	go run ./xds-server/cmd/measure bench
 	go run ./xds-server/cmd/measure contend
 

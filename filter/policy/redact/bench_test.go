@@ -2,9 +2,9 @@ package redact_test
 
 import (
 	"regexp"
-	"strings"
 	"testing"
 
+	"github.com/weirmesh/weir/filter/policy/policytest"
 	"github.com/weirmesh/weir/filter/policy/redact"
 	"github.com/weirmesh/weir/filter/policy/spec"
 )
@@ -30,7 +30,7 @@ func benchmarkRedact(b *testing.B, in []byte, size int) {
 	b.SetBytes(int64(len(in)))
 	b.ReportAllocs()
 	for b.Loop() {
-		r.Reset(maskAll, &session, out)
+		r.Reset(everything, &session, out)
 		r.StringStart()
 		for i := 0; i < len(in); i += size {
 			_ = r.Bytes(in[i:min(i+size, len(in))])
@@ -39,50 +39,36 @@ func benchmarkRedact(b *testing.B, in []byte, size int) {
 	}
 }
 
-func repeat(s string) []byte { return []byte(strings.Repeat(s, 1024/len(s)+1)[:1024/len(s)*len(s)]) }
-
-var corpora = []struct {
-	name string
-	text []byte
-}{
-	{"chat", chat()},
-	{"prose", prose()},
-	{"plain", repeat("some words without anything to be found in them, ")},
-	{"chinese", repeat("请帮我写一封邮件，通知客户我们的系统将于本周六凌晨两点进行升级。")},
-	{"chinese-escaped", repeat(`\u8bf7\u5e2e\u6211\u5199\u4e00\u5c01\uff0c`)},
-	{"code", repeat(`\tfor i := 0; i < 10; i++ {\n\t\tfmt.Println(\"value\", items[i])\n\t}\n`)},
-	{"base64", repeat("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg")},
-	{"url-encoded", repeat("q=%E4%BD%A0%E5%A5%BD%20hello%2Cworld&n=1&")},
-	{"only-values", repeat("13812345678 zhang@example.com 11010519491231002X 4111 1111 1111 1111, ")},
+// corpora are texts such as people write, 1 KB of each.
+func corpora() (texts []policytest.Text) {
+	for _, t := range policytest.Texts() {
+		if !t.Hostile {
+			texts = append(texts, t)
+		}
+	}
+	return texts
 }
 
 func BenchmarkRedact(b *testing.B) {
-	for _, c := range corpora {
-		b.Run(c.name, func(b *testing.B) { benchmarkRedact(b, c.text, len(c.text)) })
+	for _, t := range corpora() {
+		text := t.Bytes(1024)
+		text = text[:min(1024, len(text))]
+		b.Run(t.Name, func(b *testing.B) { benchmarkRedact(b, text, len(text)) })
 	}
-	b.Run("chat-chunks-of-64", func(b *testing.B) { benchmarkRedact(b, corpora[0].text, 64) })
-	b.Run("chat-chunks-of-1", func(b *testing.B) { benchmarkRedact(b, corpora[0].text, 1) })
+	chat := corpora()[0]
+	b.Run("chat of 64 KB", func(b *testing.B) { benchmarkRedact(b, chat.Bytes(64<<10), 64<<10) })
+	b.Run("chat of 1 MB", func(b *testing.B) { benchmarkRedact(b, chat.Bytes(1<<20), 1<<20) })
+	b.Run("chat in chunks of 64", func(b *testing.B) { benchmarkRedact(b, chat.Bytes(1024), 64) })
+	b.Run("chat in chunks of 1", func(b *testing.B) { benchmarkRedact(b, chat.Bytes(1024), 1) })
 }
 
-// prose is text without a value in it, with the punctuation, names and figures of a
-// manual.
-func prose() []byte {
-	return repeat(`The Gateway reads a request once, from its first byte to its last, and never keeps more of it than it has to. ` +
-		`Bob's team began with 12 models in May; today about 40% of all calls (some 3.5 million a day) go through it. ` +
-		`"Why not a sidecar?" - because a second hop costs more than the filter does: see chapter 7, or ask Kim. `)
-}
-
-// adversary is text whose every byte asks something of the search.
-var adversary = []struct{ name, unit string }{
-	{"digits", "7"}, {"groups", "7 "}, {"pairs", "71-"}, {"ats", "@"}, {"at-words", "a@"}, {"dashes", "-"}, {"jwts", "eyJ"}, {"colons", ":"}, {"hex", "ab:"},
-	{"dots", "1."}, {"keys", "sk-"}, {"begins", "-----BEGIN "}, {"upper", "A1"}, {"backslashes", `\\`}, {"escapes", `\u0037`}, {"percent", "%37"}, {"wide", "７"}, {"hidden", "7\u200b"},
-	{"phones", "1381234567 "}, {"eights", "12345678 "}, {"plates", "京A"}, {"bearers", "bearer "}, {"schemes", "://a"}, {"mixed", "a1B2-"}, {"parens", "(7)"},
-}
-
+// BenchmarkWorst is of texts whose every byte asks something of the redactor.
 func BenchmarkWorst(b *testing.B) {
-	for _, c := range adversary {
-		text := []byte(strings.Repeat(c.unit, 65536/len(c.unit)))
-		b.Run(c.name, func(b *testing.B) { benchmarkRedact(b, text, len(text)) })
+	for _, t := range policytest.Texts() {
+		if t.Hostile {
+			text := t.Bytes(64 << 10)
+			b.Run(t.Name, func(b *testing.B) { benchmarkRedact(b, text, len(text)) })
+		}
 	}
 }
 
@@ -129,12 +115,14 @@ func TestExpressionsAreOfAllKinds(t *testing.T) {
 }
 
 func BenchmarkRegexp(b *testing.B) {
-	for _, c := range corpora {
-		b.Run(c.name, func(b *testing.B) {
-			b.SetBytes(int64(len(c.text)))
+	for _, c := range corpora() {
+		in := c.Bytes(1024)
+		in = in[:min(1024, len(in))]
+		b.Run(c.Name, func(b *testing.B) {
+			b.SetBytes(int64(len(in)))
 			b.ReportAllocs()
 			for b.Loop() {
-				text := c.text
+				text := in
 				for _, e := range expressions {
 					text = e.find.ReplaceAll(text, e.replace)
 				}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"strings"
 	"testing"
 
 	"github.com/weirmesh/weir/filter/policy/redact"
@@ -179,7 +178,7 @@ func TestNoAllocation(t *testing.T) {
 	var r redact.Redactor
 	var session redact.Session
 	out := &sink{b: make([]byte, 0, 1<<16)}
-	in := chat()
+	in := corpora()[0].Bytes(1024)
 	if n := testing.AllocsPerRun(100, func() {
 		out.b = out.b[:0]
 		r.Reset(maskAll, &session, out)
@@ -233,19 +232,4 @@ func luhnDigit(digits string) byte {
 		sum += v
 	}
 	return byte('0' + (10-sum%10)%10)
-}
-
-// chat is a chat message of 1 KB as it stands in a request.
-func chat() []byte {
-	text := `I am planning the move of our support desk and need a short notice for the customers. ` +
-		`Please keep it friendly, say that we answer within one business day, and mention that orders placed before 2024-11-05 ` +
-		`are not affected.\n\nContact: 张伟, 手机 13812345678, zhang.wei@example.com. ` +
-		`For the invoice he gave 11010519491231002X and the card 4111 1111 1111 1111, which he wants to be kept private. ` +
-		`The order number is 20241105-000123 over $1,299.90, tracking id 550e8400-e29b-41d4-a716-446655440000. ` +
-		`请用中文和英文各写一份，语气自然一些，不要超过两百个字，并在结尾感谢他们的耐心等待。` +
-		`\n\nAlso list the three most common questions that you expect, with an answer of one or two sentences each. `
-	for len(text) < 1024 {
-		text += "The tone of the brand is calm and plain; avoid exclamation marks and long words. "
-	}
-	return []byte(strings.ToValidUTF8(text[:1024], ""))
 }

@@ -3,8 +3,6 @@ package measure
 import (
 	"bytes"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/weirmesh/weir/filter/policy/spec"
@@ -91,19 +89,4 @@ func largestPolicy(i int) string {
 			return string(b)
 		}
 	}
-}
-
-// Corpus writes the policy and the bodies of Bench into a directory, for measurements
-// by other means: policy.json, clean.json and personal.json.
-func Corpus(dir string) error {
-	for name, content := range map[string][]byte{
-		"policy.json":   spec.Encode(policy(spec.OverflowRefuse, false)),
-		"clean.json":    clean(),
-		"personal.json": withPersonal(1024),
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
-			return fmt.Errorf("write the corpus: %w", err)
-		}
-	}
-	return nil
 }

@@ -1,0 +1,63 @@
+package redact
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/weirmesh/weir/filter/policy/policytest"
+	"github.com/weirmesh/weir/filter/policy/spec"
+)
+
+// nowhere takes output and forgets it.
+type nowhere struct{}
+
+func (nowhere) Write([]byte) error { return nil }
+
+// mostCalls is how many detectors are asked about a byte of text, at most, on average
+// over any text.
+const mostCalls = 2.5
+
+// Detectors are asked about as often for each byte of a long text as of a short one,
+// whatever stands in it, and not often. What one of them looks at is bounded, so time is
+// linear; calls are counted because time on a busy machine is no measure.
+func TestLinear(t *testing.T) {
+	calls, whole := 0, detectors
+	t.Cleanup(func() { detectors = whole })
+	for i := range detectors {
+		find := whole[i].find
+		detectors[i].find = func(w *window, at int) (span, uint8, bool) {
+			calls++
+			return find(w, at)
+		}
+	}
+	everything := &spec.Redaction{}
+	for k := range spec.EntityKinds {
+		everything.Entities = append(everything.Entities, spec.Entity{Kind: spec.EntityKind(k), Mode: spec.RedactTag})
+	}
+	rules := Compile(everything, spec.DirectionRequest)
+	var r Redactor
+	var session Session
+	count := func(text string) int {
+		calls = 0
+		r.Reset(rules, &session, nowhere{})
+		if err := r.Bytes([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.StringEnd(); err != nil {
+			t.Fatal(err)
+		}
+		return calls
+	}
+	for _, text := range policytest.Texts() {
+		short := strings.Repeat(text.Unit, max(8<<10/len(text.Unit), 1))
+		a, b := count(short), count(strings.Repeat(short, 4))
+		if most := 4*a + a/4 + 64; b > most {
+			t.Errorf("%s: %d calls in %d bytes, and %d in four times as many", text.Name, a, len(short), b)
+		}
+		if perByte := float64(b) / float64(4*len(short)); perByte > mostCalls {
+			t.Errorf("%s: %.2f calls for each byte", text.Name, perByte)
+		} else if testing.Verbose() {
+			t.Logf("%s: %.2f calls for each byte", text.Name, perByte)
+		}
+	}
+}
