@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/weirmesh/weir/filter/policy/answer"
 	"github.com/weirmesh/weir/filter/policy/hold"
@@ -67,11 +70,12 @@ func (s sink) Write(p []byte) error {
 	return nil
 }
 
-// whole is a text redacted in one piece.
-func whole(rules *redact.Rules, text string) string {
+// whole is a text that is the value of a member, redacted in one piece.
+func whole(rules *redact.Rules, member, text string) string {
 	var r redact.Redactor
 	var out bytes.Buffer
 	r.Reset(rules, &redact.Session{}, sinkTo(&out))
+	r.Key([]byte(member))
 	r.StringStart()
 	_ = r.Bytes([]byte(text))
 	_ = r.StringEnd()
@@ -112,6 +116,9 @@ func pieces(random *rand.Rand, raw string) []string {
 func character(raw string) int {
 	switch {
 	case strings.HasPrefix(raw, `\u`):
+		if len(raw) >= 12 && raw[6:8] == `\u` && utf16.DecodeRune(unit(raw), unit(raw[6:])) != utf8.RuneError {
+			return 12
+		}
 		return 6
 	case raw[0] == '\\':
 		return 2
@@ -124,18 +131,27 @@ func character(raw string) int {
 	return len(raw)
 }
 
+// unit is the code unit of an escape.
+func unit(raw string) rune {
+	n, _ := strconv.ParseUint(raw[2:6], 16, 16)
+	return rune(n)
+}
+
 // dialect is an API: how a piece of a text and its end are said. Texts are numbered.
 type dialect struct {
 	name  string
 	piece func(text int, raw string) string
 	end   func(text int) string
 	close string
+	// member is the name of a text.
+	member func(text int) string
 	// lane says which text a delta of the output belongs to, and its raw content.
 	lane func(event map[string]any) map[int]string
 }
 
 var chat = dialect{
-	name: "chat",
+	name:   "chat",
+	member: func(n int) string { return []string{"content", "arguments"}[n%2] },
 	piece: func(n int, raw string) string {
 		if n%2 == 0 {
 			return fmt.Sprintf(`data: {"id":"chatcmpl-13812345678","object":"chat.completion.chunk","created":1700000000,"model":"m","choices":[{"delta":{"content":"%s"},"index":%d,"logprobs":null,"finish_reason":null}]}`+"\n\n", raw, n/2)
@@ -166,7 +182,8 @@ var chat = dialect{
 }
 
 var responses = dialect{
-	name: "responses",
+	name:   "responses",
+	member: func(int) string { return "delta" },
 	piece: func(n int, raw string) string {
 		return fmt.Sprintf("event: response.output_text.delta\ndata: "+`{"content_index":%d,"delta":"%s","item_id":"msg_%d","obfuscation":"13812345678","output_index":%d,"sequence_number":4,"type":"response.output_text.delta"}`+"\n\n", n%2, raw, rand.Int(), n/2)
 	},
@@ -183,7 +200,8 @@ var responses = dialect{
 }
 
 var messages = dialect{
-	name: "messages",
+	name:   "messages",
+	member: func(n int) string { return []string{"text", "partial_json"}[n%2] },
 	piece: func(n int, raw string) string {
 		if n%2 == 0 {
 			return fmt.Sprintf("event: content_block_delta\r\ndata: "+`{"type":"content_block_delta","delta":{"type":"text_delta","text":"%s"},"index":%d}`+"\r\n\r\n", raw, n)
@@ -209,7 +227,8 @@ var messages = dialect{
 
 // anything has members of any name, and no index and no end.
 var anything = dialect{
-	name: "anything",
+	name:   "anything",
+	member: func(n int) string { return fmt.Sprintf("deep%d", n) },
 	piece: func(n int, raw string) string {
 		list := strings.Repeat(`0,`, n%3)
 		return fmt.Sprintf(`data: {"a":[%s{"deep%d":[["%s"]]}]}`+"\n\n", list, n, raw)
@@ -293,29 +312,35 @@ func TestTextsAcrossEvents(t *testing.T) {
 				for i := range texts {
 					texts[i] = text(random)
 				}
-				in := d.stream(random, texts)
-				out, problem := rewrite(t, answer.Options{Format: answer.Events, Rules: rules}, in, 1+random.IntN(60), 1+random.IntN(400))
-				if problem != answer.None {
-					t.Fatalf("problem %d with %s", problem, in)
-				}
-				got := make([]string, len(texts))
-				for _, e := range events(t, out) {
-					for n, s := range d.lane(e) {
-						got[n] += s
-					}
-				}
-				for i := range texts {
-					if want := unquote(t, whole(rules, texts[i])); got[i] != want {
-						t.Fatalf("text %d of\n%s\ncame out as\n%s\n%q, want %q", i, in, out, got[i], want)
-					}
-				}
-				if again, _ := rewrite(t, answer.Options{Format: answer.Events, Rules: rules}, in); again != out {
-					t.Fatalf("in one piece\n%s\nin several\n%s", again, out)
-				}
-				kept(t, in, out)
+				across(t, d, rules, random, texts)
 			}
 		})
 	}
+}
+
+// across says texts in events that are cut at random.
+func across(t *testing.T, d *dialect, rules *redact.Rules, random *rand.Rand, texts []string) {
+	t.Helper()
+	in := d.stream(random, texts)
+	out, problem := rewrite(t, answer.Options{Format: answer.Events, Rules: rules}, in, 1+random.IntN(60), 1+random.IntN(400))
+	if problem != answer.None {
+		t.Fatalf("problem %d with %s", problem, in)
+	}
+	got := make([]string, len(texts))
+	for _, e := range events(t, out) {
+		for n, s := range d.lane(e) {
+			got[n] += s
+		}
+	}
+	for i := range texts {
+		if want := unquote(t, whole(rules, d.member(i), texts[i])); got[i] != want {
+			t.Fatalf("text %d of\n%s\ncame out as\n%s\n%q, want %q", i, in, out, got[i], want)
+		}
+	}
+	if again, _ := rewrite(t, answer.Options{Format: answer.Events, Rules: rules}, in); again != out {
+		t.Fatalf("in one piece\n%s\nin several\n%s", again, out)
+	}
+	kept(t, in, out)
 }
 
 // kept says whether the events of a stream came out in their order, with everything but

@@ -5,10 +5,13 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/weirmesh/weir/filter/policy/answer"
 	"github.com/weirmesh/weir/filter/policy/hold"
+	"github.com/weirmesh/weir/filter/policy/policytest"
 	"github.com/weirmesh/weir/filter/policy/redact"
+	"github.com/weirmesh/weir/filter/policy/spec"
 )
 
 // FuzzChunks rewrites any answer in any chunks: what comes out does not depend on them,
@@ -21,7 +24,7 @@ func FuzzChunks(f *testing.F) {
 	f.Add([]byte(`{"id":"13812345678","choices":[{"message":{"content":"call 13812345678"},"logprobs":{"content":[{"token":"138","bytes":[49]}]}}]}`), uint8(answer.JSON), uint16(3))
 	f.Add([]byte("{\"message\":{\"content\":\"138\"}}\n{\"message\":{\"content\":\"12345678\"},\"done\":true}\n"), uint8(answer.Lines), uint16(5))
 	f.Add([]byte("call 13812345678 \xff"), uint8(answer.Text), uint16(1))
-	rules := tags(f)
+	rules := everyKind()
 	f.Fuzz(func(t *testing.T, in []byte, format uint8, size uint16) {
 		o := answer.Options{Format: answer.Format(format % 4), Rules: rules, Open: size&1 != 0}
 		want, problem := rewrite(t, o, string(in))
@@ -33,6 +36,40 @@ func FuzzChunks(f *testing.F) {
 			t.Fatalf("%q became %q", in, got)
 		}
 	})
+}
+
+// everyKind has a rule for each kind.
+func everyKind() *redact.Rules {
+	var entities []spec.Entity
+	for k := range spec.EntityKinds {
+		entities = append(entities, spec.Entity{Kind: spec.EntityKind(k), Mode: spec.RedactTag})
+	}
+	return redact.Compile(&spec.Redaction{Entities: entities}, spec.DirectionResponse)
+}
+
+// FuzzEvents says any two texts in events of any API that are cut anywhere: they come out
+// as if each had been redacted whole, and the rest as it was.
+func FuzzEvents(f *testing.F) {
+	random := rand.New(rand.NewPCG(3, 4))
+	for i := range 8 {
+		f.Add(text(random), policytest.RandomText(random), uint8(i), uint64(i))
+	}
+	f.Add("passport E12345678 or sk-proj-abcdefghij0123456789abcdefghij0123456789", `-----BEGIN RSA PRIVATE KEY-----\nMIIEow\n-----END RSA PRIVATE KEY-----`, uint8(2), uint64(9))
+	rules := everyKind()
+	dialects := []*dialect{&chat, &responses, &messages, &anything}
+	f.Fuzz(func(t *testing.T, one, other string, api uint8, seed uint64) {
+		texts := []string{content(one[:min(len(one), 300)]), content(other[:min(len(other), 300)])}
+		across(t, dialects[int(api)%len(dialects)], rules, rand.New(rand.NewPCG(seed, 1)), texts[:1+int(api>>2)%2])
+	})
+}
+
+// content is a text as raw content of a JSON string, unless it is that already.
+func content(text string) string {
+	if raw := `"` + text + `"`; json.Valid([]byte(raw)) && utf8.ValidString(raw) {
+		return text
+	}
+	raw, _ := json.Marshal(text) // a string has no errors
+	return string(raw[1 : len(raw)-1])
 }
 
 // Rewriting allocates nothing, once the desk is warm.

@@ -84,16 +84,18 @@ func (p *place) keyStart() { p.named, p.long, p.hash = 0, false, seed }
 
 func (p *place) keyBytes(raw []byte) {
 	p.hash = hash(p.hash, raw)
-	if p.long = p.long || p.named+len(raw) > maxName; !p.long {
-		p.named += copy(p.key[p.named:], raw)
-	}
+	n := copy(p.key[p.named:], raw)
+	p.named += n
+	p.long = p.long || n < len(raw)
 }
 
 // keyEnd goes to the member.
 func (p *place) keyEnd() *frame {
 	f := p.here()
 	f.name, f.class, f.known = p.hash, joined, false
-	if !p.long {
+	if p.long { // in whatever pieces it came
+		p.named = 0
+	} else {
 		f.class, f.known = classOf(view(p.key[:p.named]))
 	}
 	return f

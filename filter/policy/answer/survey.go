@@ -42,6 +42,7 @@ type survey struct {
 	scanner jsonscan.Scanner
 	whole   []byte // the event
 	blind   bool
+	lines   bool // it is a line of JSON
 	content content
 	broken  bool
 	over    bool // there is more in it than can be told apart
@@ -62,9 +63,9 @@ type survey struct {
 	inScalar bool
 }
 
-// read reads an event; lines says that it is a line of JSON.
+// read reads an event; lines says that it is a line of JSON, of whatever type.
 func (v *survey) read(event []byte, lines, blind bool) {
-	v.whole, v.blind, v.content = event, blind, contentNone
+	v.whole, v.blind, v.lines, v.content = event, blind, lines, contentNone
 	v.broken, v.over, v.ends, v.is, v.inScalar, v.keyed = false, false, false, eventPart, false, field{}
 	v.count, v.used, v.kinds = 0, 0, 0
 	for at := 0; at < len(event) && !v.broken; {
@@ -142,7 +143,7 @@ func (v *survey) begin(line []byte) {
 	case len(line) == 0:
 	case len(line) >= 6 && view(line[:6]) == "[DONE]":
 		v.content = contentMark
-	case line[0] == '{', line[0] == '[', line[0] == '"':
+	case line[0] == '{', line[0] == '[', line[0] == '"', v.lines:
 		v.content = contentJSON
 		v.scanner.Reset(jsonscan.MaxDepth)
 		v.place.reset()

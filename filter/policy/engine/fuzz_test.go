@@ -2,7 +2,6 @@ package engine_test
 
 import (
 	"bytes"
-	"encoding/binary"
 	"encoding/json"
 	"math/rand/v2"
 	"reflect"
@@ -96,42 +95,7 @@ func FuzzStream(f *testing.F) {
 		p := programs[seed%uint64(len(programs))]
 		whole := observe(t, pool, s, p, path, header, body, func() int { return len(body) })
 		for _, next := range []func() int{func() int { return 1 }, func() int { return 1 + random.IntN(40) }} {
-			if pieces := observe(t, pool, s, p, path, header, body, next); !reflect.DeepEqual(whole, pieces) {
-				t.Fatalf("%q in pieces:\n%+v\nwhole:\n%+v", body, pieces, whole)
-			}
-		}
-		if whole.action == engine.Forward && len(body) > 0 && !json.Valid([]byte(whole.upstream)) {
-			t.Fatalf("%q goes upstream as %q", body, whole.upstream)
-		}
-	})
-}
-
-// FuzzOtherBodies does the same with bodies that are no JSON: nothing depends on the
-// pieces that they come in, and what is not edited stays as it is.
-func FuzzOtherBodies(f *testing.F) {
-	types := []string{"text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=b", "application/grpc"}
-	f.Add(uint8(0), "call 13800138000 \\u0040 \xe4\xb8\xad", uint64(1))
-	f.Add(uint8(1), "a=13800138000&b=alice%40example.com&c=%1&d", uint64(2))
-	f.Add(uint8(2), "--b\r\nContent-Type: application/json\r\n\r\n[\"13800138000\"]\r\n--b\r\n\r\nalice@example.com\r\n--b--", uint64(3))
-	f.Add(uint8(3), "\n\x05gpt-4*\x1a\x12\x05BYTES*\x11B\x0f13800138000 abc", uint64(4))
-	d := tagging()
-	d.Models[0].GRPC = true
-	streaming := *d
-	streaming.Settings.HoldLimit, streaming.Settings.Overflow = 100, spec.OverflowStream
-	programs := []*engine.Program{compile(f, d), compile(f, &streaming)}
-	pool := hold.NewPool(1 << 20)
-	s := engine.NewStream(pool)
-	f.Fuzz(func(t *testing.T, kind uint8, text string, seed uint64) {
-		random, contentType := rand.New(rand.NewPCG(seed, 3)), types[int(kind)%len(types)]
-		path, body := "/v2/models/gpt-4/generate", []byte(text)
-		if contentType == "application/grpc" {
-			path = "/inference.GRPCInferenceService/ModelInfer"
-			body = append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(text))), text...)
-		}
-		p := programs[seed%2]
-		whole := observeAs(t, contentType, pool, s, p, path, "", body, func() int { return len(body) })
-		for _, next := range []func() int{func() int { return 1 }, func() int { return 1 + random.IntN(40) }} {
-			pieces := observeAs(t, contentType, pool, s, p, path, "", body, next)
+			pieces := observe(t, pool, s, p, path, header, body, next)
 			if pieces.action == engine.Reply { // what was found before the fault depends on the pieces
 				pieces.counts, pieces.record = whole.counts, whole.record
 			}
@@ -139,7 +103,7 @@ func FuzzOtherBodies(f *testing.F) {
 				t.Fatalf("%q in pieces:\n%+v\nwhole:\n%+v", body, pieces, whole)
 			}
 		}
-		if whole.action == engine.Forward && whole.counts == (engine.Counts{}) && whole.upstream != string(body) {
+		if whole.action == engine.Forward && len(body) > 0 && !json.Valid([]byte(whole.upstream)) {
 			t.Fatalf("%q goes upstream as %q", body, whole.upstream)
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -195,8 +196,39 @@ func FuzzChunks(f *testing.F) {
 			if validJSON(in) && !validJSON(want) {
 				t.Errorf("%q became invalid: %q", in, want)
 			}
+			if r != maskAll && !keepsAround(in, want, n) {
+				t.Errorf("%q became %q: %v tags, and something around them is not as it was", in, want, n)
+			}
 		}
 	})
+}
+
+// anyTag is what stands in place of a value.
+var anyTag = regexp.MustCompile(`<[A-Z_]+>`)
+
+// keepsAround says whether a tagged text is the text with a part of it replaced by each
+// tag, as many as were counted at least, and with all else as it was.
+func keepsAround(text, tagged string, n counts) bool {
+	around := anyTag.Split(tagged, -1)
+	tags := 0
+	for _, k := range n {
+		tags += int(k)
+	}
+	if len(around)-1 < tags || !strings.HasPrefix(text, around[0]) {
+		return false
+	}
+	rest := text[len(around[0]):]
+	for i, part := range around[1:] {
+		at := strings.Index(rest, part)
+		if i == len(around)-2 {
+			at = len(rest) - len(part)
+		}
+		if at < 0 || !strings.HasPrefix(rest[at:], part) {
+			return false
+		}
+		rest = rest[at+len(part):]
+	}
+	return rest == "" || len(around) == 1 && text == tagged
 }
 
 var (
