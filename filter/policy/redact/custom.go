@@ -24,12 +24,14 @@ type customRules struct {
 	mode   [automaton.MaxEntries]spec.RedactionMode
 	name   [automaton.MaxEntries]string
 	begins [256]bool // raw bytes with which a match, or a character to be decoded, begins
+
+	sweeper *sweeper
 }
 
 // newCustomRules returns the rules of the custom entries that apply in a direction, nil
 // if there are none.
 func newCustomRules(redaction *spec.Redaction, d spec.Direction) *customRules {
-	c := &customRules{}
+	c := &customRules{sweeper: &sweeper{}}
 	for i := range min(len(redaction.Custom), automaton.MaxEntries) {
 		e := &redaction.Custom[i]
 		if !e.Applies(d) {
@@ -56,6 +58,8 @@ func newCustomRules(redaction *spec.Redaction, d spec.Direction) *customRules {
 // custom is what is known of a string's end where a custom match may begin.
 type custom struct {
 	word  bool // a word goes on
+	debt  int  // steps of attempts that came to nothing, less some for each byte
+	steps int  // of all attempts
 	held  int  // undecided bytes in carry
 	carry [maxCustomHeld]byte
 }
@@ -65,6 +69,7 @@ type customMatch struct {
 	end  int // in raw bytes
 	set  uint16
 	word bool // its last character is one of a word
+	read int  // how many raw bytes were looked at, as far as they count
 }
 
 // write passes raw bytes of the string on, but for custom matches in them.
@@ -133,10 +138,15 @@ func (r *Redactor) findCustom(src []byte, final bool) int {
 			continue
 		}
 		m, open := rules.match(src[i:], c.word, final)
+		c.steps += m.read
 		if open {
 			break
 		}
 		if m.set == 0 {
+			if next := c.sweepOn(rules, src, i, m.read); next > i {
+				i = next
+				continue
+			}
 			c.word = wordChar(char)
 			i += size
 			continue
@@ -150,6 +160,18 @@ func (r *Redactor) findCustom(src []byte, final bool) int {
 	}
 	r.emit(src[from:i])
 	return i
+}
+
+// sweepOn is told that an attempt at i read so many bytes for nothing. It sweeps from there
+// on if there was much of that, and returns where to go on.
+func (c *custom) sweepOn(rules *customRules, src []byte, i, read int) int {
+	if read -= sweepFree; read > 0 || c.debt > 0 {
+		c.debt += read
+	}
+	if c.debt <= sweepDebt {
+		return i
+	}
+	return c.sweep(rules, src, i)
 }
 
 // pass returns the offset of the first byte from i on with which a match may begin.
@@ -176,8 +198,8 @@ func (c *customRules) match(src []byte, word, final bool) (best customMatch, ope
 		if size == 0 {
 			return best, !final
 		}
-		raw := src[at : at+size]
 		at += size
+		best.read = at
 		if char == charHidden {
 			continue
 		}
@@ -185,7 +207,7 @@ func (c *customRules) match(src []byte, word, final bool) (best customMatch, ope
 			on &= c.part
 		}
 		begun = true
-		next, accepts, ok := c.step(state, raw, char)
+		next, accepts, ok := c.step(state, char)
 		if !ok || on == 0 {
 			return best, false
 		}
@@ -204,33 +226,20 @@ func (c *customRules) match(src []byte, word, final bool) (best customMatch, ope
 			}
 		}
 		if set != 0 {
-			best = customMatch{at, set, wordChar(char)}
+			best = customMatch{at, set, wordChar(char), at}
 		}
 	}
 	return best, false
 }
 
-// step goes on by a character and its raw bytes.
-func (c *customRules) step(state automaton.State, raw []byte, char rune) (_ automaton.State, accepts, ok bool) {
+// step goes on by a character.
+func (c *customRules) step(state automaton.State, char rune) (_ automaton.State, accepts, ok bool) {
+	if uint32(char) < 0x80 {
+		return c.table.Step(state, byte(char))
+	}
 	if char < 0 {
 		return 0, false, false
 	}
-	if char < 0x80 {
-		return c.table.Step(state, byte(char))
-	}
-	if raw[0] == '\\' {
-		return c.stepEscaped(state, char)
-	}
-	for _, b := range raw {
-		if state, accepts, ok = c.table.Step(state, b); !ok {
-			return 0, false, false
-		}
-	}
-	return state, accepts, true
-}
-
-// stepEscaped goes on by the UTF-8 bytes of a character that is spelled otherwise.
-func (c *customRules) stepEscaped(state automaton.State, char rune) (_ automaton.State, accepts, ok bool) {
 	shift, lead := 6, byte(0xC0)
 	switch {
 	case char >= 0x10000:

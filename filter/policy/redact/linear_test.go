@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/weirmesh/weir/filter/policy/automaton"
 	"github.com/weirmesh/weir/filter/policy/policytest"
 	"github.com/weirmesh/weir/filter/policy/spec"
 )
@@ -59,5 +60,33 @@ func TestLinear(t *testing.T) {
 		} else if testing.Verbose() {
 			t.Logf("%s: %.2f calls for each byte", text.Name, perByte)
 		}
+	}
+}
+
+// Text that is everywhere all but the last letter of a word takes about a step for each
+// byte, not one for each letter of the word.
+func TestLinearWords(t *testing.T) {
+	const letters = 63
+	table := append([]byte(automaton.Magic), make([]byte, automaton.HeadBytes-len(automaton.Magic))...)
+	table[8+'a'], table[8+'b'] = 1, 2
+	for range letters {
+		table = append(table, 1|automaton.Chain, 1)
+	}
+	table = append(table, 1|automaton.Chain, 2, automaton.Accepts, 1, 0)
+	rules := Compile(&spec.Redaction{Automaton: table, Custom: []spec.Custom{{Name: "A", PartOfWord: true}}}, spec.DirectionRequest)
+	var r Redactor
+	r.Reset(rules, &Session{}, nowhere{})
+	text := strings.Repeat("a", 1<<20) + strings.Repeat("a", letters) + "b"
+	if err := r.Bytes([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.StringEnd(); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.counts[spec.EntityCustom]; got != 1 {
+		t.Errorf("%d words found", got)
+	}
+	if most := len(text) / 16; r.custom.steps > most {
+		t.Errorf("attempts one by one took %d steps, more than %d, in %d bytes", r.custom.steps, most, len(text))
 	}
 }
