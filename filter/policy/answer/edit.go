@@ -97,7 +97,7 @@ func (r *Rewriter) fields(event []byte, v *survey, last bool) {
 		case f.use == useZero:
 			r.emit(zero[:])
 		case f.use == useAlone, f.use == useJoined && v.is != eventPart:
-			r.reader.text.start(event[f.key:f.keyEnd])
+			r.reader.text.start(event[f.key:f.keyEnd], f.coded)
 			r.reader.text.add(raw)
 			r.reader.text.end()
 		case f.use == useJoined:
@@ -113,7 +113,7 @@ func (r *Rewriter) fields(event []byte, v *survey, last bool) {
 
 // join takes a piece of a lane.
 func (r *Rewriter) join(raw []byte, f *field, e ending) {
-	l := r.find(e.v.key(f), e.v.whole[f.key:f.keyEnd])
+	l := r.find(e.v.key(f), e.v.whole[f.key:f.keyEnd], f.coded)
 	if l == nil {
 		if r.fail(Crowded) {
 			r.emit(raw)

@@ -48,7 +48,7 @@ func (d *Desk) give(l *lane) {
 }
 
 // find returns the lane of a key, or a new one, of a member of this name; nil if there are too many.
-func (r *Rewriter) find(key uint32, name []byte) *lane {
+func (r *Rewriter) find(key uint32, name []byte, coded bool) *lane {
 	r.clock++
 	for _, l := range r.lanes[:r.count] {
 		if l.key == key {
@@ -65,7 +65,7 @@ func (r *Rewriter) find(key uint32, name []byte) *lane {
 	}
 	l.key, l.root, l.top, l.used, l.copied = key, 0, 0, r.clock, 0
 	l.reset(r)
-	l.start(name)
+	l.start(name, coded)
 	r.lanes[r.count] = l
 	r.count++
 	return l

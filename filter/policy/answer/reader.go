@@ -132,8 +132,9 @@ func (v *reader) KeyEnd() error {
 
 // StringStart begins a string.
 func (v *reader) StringStart() error {
-	if v.use = v.next().use(v.blind); v.use == useJoined || v.use == useAlone {
-		v.text.start(v.key[:v.named])
+	f := v.next()
+	if v.use = f.use(v.blind); v.use == useJoined || v.use == useAlone {
+		v.text.start(v.key[:v.named], f.class == coded)
 	}
 	return nil
 }

@@ -24,6 +24,7 @@ type field struct {
 	name        uint32
 	record      int16
 	use         use
+	coded       bool // it is JSON
 }
 
 // content is what the data of an event is.
@@ -81,6 +82,11 @@ func (v *survey) read(event []byte, lines, blind bool) {
 		v.broken = v.scanner.Close(v) != nil
 	}
 	v.is = eventOf(view(v.kind[:v.kinds]))
+	if hasSuffix(view(v.kind[:v.kinds]), "arguments.delta") {
+		for i := range v.fields[:v.used] {
+			v.fields[i].coded = true
+		}
+	}
 	v.resolve()
 }
 
@@ -263,7 +269,7 @@ func (v *survey) KeyEnd() error {
 // StringStart begins a string.
 func (v *survey) StringStart() error {
 	f := v.next()
-	v.open = field{from: v.ended, to: v.ended, key: v.keyed.from, keyEnd: v.keyed.to, name: f.name, record: f.record, use: f.use(v.blind)}
+	v.open = field{from: v.ended, to: v.ended, key: v.keyed.from, keyEnd: v.keyed.to, name: f.name, record: f.record, use: f.use(v.blind), coded: f.class == coded}
 	v.typed = f.class == kind && v.depth == 1
 	v.value = seed
 	return nil

@@ -1,39 +1,84 @@
 package answer
 
-import "github.com/weirmesh/weir/filter/policy/redact"
+import (
+	"github.com/weirmesh/weir/filter/policy/jsonscan"
+	"github.com/weirmesh/weir/filter/policy/nested"
+	"github.com/weirmesh/weir/filter/policy/redact"
+)
 
 // text is what reads one text: values in it are redacted, and then tokens restored, so
-// that no rule sees what is the caller's own.
+// that no rule sees what is the caller's own. Of JSON that stands in a string each string
+// in it is one text for the rules, and what is between them goes on as it is.
 type text struct {
 	redactor redact.Redactor
 	restorer redact.Restorer
+	coded    bool // it is JSON that stands in a string
+	nested   nested.Scanner
 }
 
 func (t *text) reset(r *Rewriter) {
-	t.restorer.Reset(r.session, (*outlet)(r))
+	escapes := uint8(1)
+	if r.format == Text {
+		escapes = 0
+	}
+	t.restorer.Reset(r.session, (*outlet)(r), escapes)
 	t.redactor.Reset(r.rules, r.session, &t.restorer)
+	t.coded = false
 }
 
 // release forgets what the text was read with.
 func (t *text) release() {
-	t.restorer.Reset(nil, nil)
+	t.restorer.Reset(nil, nil, 0)
 	t.redactor.Reset(nil, nil, nil)
 }
 
-// start begins a text that is the value of a member.
-func (t *text) start(name []byte) {
+// start begins a text that is the value of a member; coded says that it is JSON.
+func (t *text) start(name []byte, coded bool) {
+	if t.coded = coded; coded {
+		t.nested.Reset(jsonscan.MaxDepth)
+		return
+	}
+	t.begin(name)
+}
+
+//go:noinline
+func (t *text) begin(name []byte) {
 	t.redactor.Key(name)
 	t.redactor.StringStart()
 }
 
 // add takes raw content. Its output has no errors.
-func (t *text) add(raw []byte) { _ = t.redactor.Bytes(raw) }
+func (t *text) add(raw []byte) {
+	if t.coded {
+		_ = t.nested.Bytes(raw, t)
+		return
+	}
+	_ = t.redactor.Bytes(raw)
+}
 
 // end writes what is held back.
 func (t *text) end() {
-	_ = t.redactor.StringEnd()
+	if t.coded {
+		_ = t.nested.End(t)
+	} else {
+		_ = t.redactor.StringEnd()
+	}
 	_ = t.restorer.End()
 }
 
 // holding says whether something is held back.
-func (t *text) holding() bool { return t.redactor.Holding() || t.restorer.Holding() }
+func (t *text) holding() bool {
+	return t.redactor.Holding() || t.restorer.Holding() || t.coded && t.nested.Holding()
+}
+
+// Pass is part of nested.Sink, like the methods below. A name may hold a token.
+func (t *text) Pass(raw []byte) error { return t.restorer.Write(raw) }
+
+// StringStart begins a string of the JSON.
+func (t *text) StringStart() { t.begin(t.nested.Key()) }
+
+// StringBytes takes its content.
+func (t *text) StringBytes(raw []byte) error { return t.redactor.Bytes(raw) }
+
+// StringEnd ends it.
+func (t *text) StringEnd() error { return t.redactor.StringEnd() }

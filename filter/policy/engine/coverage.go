@@ -45,14 +45,16 @@ func (c *coverage) open() {
 	case coverJSON:
 		c.nested.Reset(c.maxDepth)
 	default:
-		c.start(c.at.Key())
+		c.start(c.at.Key(), 1)
 	}
 }
 
-// start begins a string that is scanned; the name of its key says what may be in it.
+// start begins a string that is scanned and has been escaped so many times; the name of
+// its key says what may be in it.
 //
 //go:noinline
-func (c *coverage) start(key []byte) {
+func (c *coverage) start(key []byte, escapes uint8) {
+	c.p.redactor.Escapes(escapes)
 	c.p.redactor.Key(key)
 	c.p.redactor.StringStart()
 }
@@ -87,7 +89,7 @@ func (c *coverage) close() error {
 func (c *coverage) Pass(raw []byte) error { return c.p.Write(raw) }
 
 // StringStart begins a string of JSON in a string.
-func (c *coverage) StringStart() { c.start(c.nested.Key()) }
+func (c *coverage) StringStart() { c.start(c.nested.Key(), 2) }
 
 // StringBytes takes its content.
 func (c *coverage) StringBytes(raw []byte) error { return c.p.redactor.Bytes(raw) }

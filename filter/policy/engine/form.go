@@ -176,6 +176,7 @@ func (s *Stream) redactForm() bool {
 	f.redactor, f.out, f.text, f.name = &p.redactor, &p.raw, &s.plain.text, &s.plain.name
 	f.invalid, f.value, f.percent, f.n = false, false, false, 0
 	p.redactor.Reset(s.modelRules().values, &p.session, f)
+	p.redactor.Escapes(0)
 	err := p.reread(f)
 	if err == nil && f.value {
 		err = f.finish()

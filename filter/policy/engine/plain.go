@@ -64,6 +64,7 @@ func (b *plainBody) start(rules *bodyRules) {
 	b.on, b.text.n = true, 0
 	out.redact(rules)
 	if b.s.facts.mediaType == mediaText {
+		out.redactor.Escapes(0)
 		out.redactor.StringStart()
 	}
 	b.openPart()
@@ -171,6 +172,7 @@ func (b *plainBody) Start() error {
 	out := &b.s.out
 	switch b.part {
 	case partText:
+		out.redactor.Escapes(0)
 		out.redactor.Key(b.name.bytes())
 		out.redactor.StringStart()
 	case partJSON:

@@ -10,77 +10,6 @@ import (
 	"github.com/weirmesh/weir/filter/policy/redact"
 )
 
-// Codes of the answers (docs/ARCHITECTURE.md, "Answers of the filter").
-const (
-	CodeOK                  = "ok" // the filter itself has what was asked for
-	CodeInvalidJSON         = "invalid_json"
-	CodeJSONTooDeep         = "json_too_deep"
-	CodeDuplicateParameter  = "duplicate_parameter"
-	CodeMissingModel        = "missing_model"
-	CodeInvalidParameter    = "invalid_parameter"
-	CodeInvalidPath         = "invalid_path"
-	CodeModelNotFound       = "model_not_found"
-	CodeVersionNotFound     = "version_not_found"
-	CodeUnknownURL          = "unknown_url"
-	CodeRequestTooLarge     = "request_too_large"
-	CodeOverloaded          = "overloaded"
-	CodeUnsupportedMedia    = "unsupported_media_type"
-	CodeUnsupportedEncoding = "unsupported_content_encoding"
-	CodeRateLimitExceeded   = "rate_limit_exceeded"
-	CodeInsufficientQuota   = "insufficient_quota"
-	CodeMissingKey          = "missing_key"
-	CodeLimiterUnavailable  = "limiter_unavailable"
-	CodeEvidenceUnavailable = "evidence_unavailable"
-	CodeLengthRequired      = "length_required"
-	CodeInternalError       = "internal_error"
-	CodeInvalidMessage      = "invalid_message" // gRPC alone, like the next
-	CodeGRPCNotServed       = "grpc_not_served"
-)
-
-// Types of errors in OpenAI's sense.
-const (
-	typeRequest = "invalid_request_error"
-	typeServer  = "server_error"
-	typeTokens  = "tokens"
-	typeCounted = "requests"
-	typeQuota   = "insufficient_quota"
-)
-
-// refusal is a row of the table of answers.
-type refusal struct {
-	status  int
-	kind    string // error.type
-	code    string // error.code
-	details string // Envoy's response code details
-}
-
-var (
-	badJSON         = refusal{400, typeRequest, CodeInvalidJSON, "weir_invalid_json"}
-	tooDeep         = refusal{400, typeRequest, CodeJSONTooDeep, "weir_json_too_deep"}
-	duplicate       = refusal{400, typeRequest, CodeDuplicateParameter, "weir_duplicate_parameter"}
-	noModel         = refusal{400, typeRequest, CodeMissingModel, "weir_missing_model"}
-	badParameter    = refusal{400, typeRequest, CodeInvalidParameter, "weir_invalid_parameter"}
-	badPath         = refusal{400, typeRequest, CodeInvalidPath, "weir_invalid_path"}
-	unknownModel    = refusal{404, typeRequest, CodeModelNotFound, "weir_model_not_found"}
-	unknownVersion  = refusal{404, typeRequest, CodeVersionNotFound, "weir_version_not_found"}
-	unknownURL      = refusal{404, typeRequest, CodeUnknownURL, "weir_unknown_url"}
-	tooLarge        = refusal{413, typeRequest, CodeRequestTooLarge, "weir_request_too_large"}
-	overloaded      = refusal{429, typeServer, CodeOverloaded, "weir_overloaded"}
-	badMedia        = refusal{415, typeRequest, CodeUnsupportedMedia, "weir_unsupported_media_type"}
-	badEncoding     = refusal{415, typeRequest, CodeUnsupportedEncoding, "weir_unsupported_content_encoding"}
-	overBudget      = refusal{429, typeTokens, CodeRateLimitExceeded, "weir_rate_limit_exceeded"}
-	overRequests    = refusal{429, typeCounted, CodeRateLimitExceeded, "weir_rate_limit_exceeded"}
-	overQuota       = refusal{429, typeQuota, CodeInsufficientQuota, "weir_insufficient_quota"}
-	noKey           = refusal{401, typeRequest, CodeMissingKey, "weir_missing_key"}
-	noEvidence      = refusal{503, typeServer, CodeEvidenceUnavailable, "weir_evidence_unavailable"}
-	noLength        = refusal{411, typeRequest, CodeLengthRequired, "weir_length_required"}
-	internal        = refusal{500, typeServer, CodeInternalError, "weir_internal_error"}
-	badMessage      = refusal{400, typeRequest, CodeInvalidMessage, "weir_invalid_message"}
-	strayFlag       = refusal{400, typeRequest, CodeInvalidMessage, "weir_invalid_message"}
-	notServed       = refusal{501, typeRequest, CodeGRPCNotServed, "weir_grpc_not_served"}
-	limiterUnusable = refusal{503, typeServer, CodeLimiterUnavailable, "weir_limiter_unavailable"}
-)
-
 var (
 	contentTypeJSON = []byte("application/json")
 	oneSecond       = []byte("1")
@@ -137,42 +66,6 @@ func (s *Stream) refuse(r *refusal, param string, message ...string) bool {
 	return s.respond(r.status, r.code, r.details, nil)
 }
 
-// writeRefusal writes what was refused in the form that the path's clients read.
-func (s *Stream) writeRefusal() {
-	r, message := s.refused.why, s.refused.message
-	if r == nil || s.reply.Body != nil {
-		return
-	}
-	dialect := s.dialect()
-	if dialect == dialectGRPC {
-		s.reply.Body, s.reply.GRPC = message, r.grpcStatus()
-		s.response.drop() // content-type is Envoy's
-		s.pushBack()
-		return
-	}
-	b := s.scratch.open()
-	switch dialect {
-	case dialectV2:
-		b = append(b, `{"error":"`...)
-	case dialectAnthropic:
-		b = append(b, `{"type":"error","error":{"type":"`...)
-		b = append(b, r.anthropicType()...)
-		b = append(b, `","message":"`...)
-	default:
-		b = append(b, `{"error":{"message":"`...)
-	}
-	b = jsonscan.AppendEscaped(b, view(message))
-	switch dialect {
-	case dialectV2:
-		b = append(b, `"}`...)
-	case dialectAnthropic:
-		b = append(b, `"}}`...)
-	default:
-		b = r.appendDetails(b, s.refused.param)
-	}
-	s.reply.Body = s.scratch.close(b)
-}
-
 // RefuseLength answers a request whose body cannot be changed without its
 // content-length, whatever was decided before.
 func (s *Stream) RefuseLength() *ReplyMessage {
@@ -197,64 +90,6 @@ func (s *Stream) insist(r *refusal, message string) *ReplyMessage {
 	s.refuse(r, "", message)
 	s.done()
 	return &s.reply
-}
-
-// appendDetails closes the message and writes what stands beside it.
-func (r *refusal) appendDetails(b []byte, param string) []byte {
-	b = append(b, `","type":"`...)
-	b = append(b, r.kind...)
-	b = append(b, `","param":`...)
-	if param == "" {
-		b = append(b, "null"...)
-	} else {
-		b = jsonscan.AppendString(b, param)
-	}
-	b = append(b, `,"code":"`...)
-	b = append(b, r.code...)
-	return append(b, `"}}`...)
-}
-
-// dialect is the form of errors.
-type dialect uint8
-
-const (
-	dialectOpenAI    dialect = iota
-	dialectV2                // of the Open Inference Protocol v2, where "error" is a string
-	dialectAnthropic         // https://docs.anthropic.com/en/api/errors
-	dialectGRPC              // a status and a message
-)
-
-// dialect says which form of errors the clients of the path read.
-func (s *Stream) dialect() dialect {
-	path := view(s.facts.path[:s.facts.pathBytes])
-	switch {
-	case s.isRPC():
-		return dialectGRPC
-	case path == pathServer || hasPrefix(path, pathServer+"/"):
-		return dialectV2
-	case path == pathMessages:
-		return dialectAnthropic
-	}
-	return dialectOpenAI
-}
-
-// anthropicType is the type of an error in Anthropic's form.
-func (r *refusal) anthropicType() string {
-	switch {
-	case r.status == 401:
-		return "authentication_error"
-	case r.status == 403:
-		return "permission_error"
-	case r.status == 404:
-		return "not_found_error"
-	case r.status == 413:
-		return "request_too_large"
-	case r.status == 429:
-		return "rate_limit_error"
-	case r.status >= 500:
-		return "api_error"
-	}
-	return typeRequest
 }
 
 //go:noinline

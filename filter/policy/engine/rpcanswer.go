@@ -79,7 +79,7 @@ func (s *Stream) rewriteMessage() error {
 	p, b := &s.out, &s.rpcBody
 	p.keepCounts()
 	*b = rpcBody{redactor: &p.redactor, scanner: &s.rpc.scanner, out: &p.raw, restorer: &s.rpcAnswer.restorer}
-	b.restorer.Reset(&p.session, b)
+	b.restorer.Reset(&p.session, b, 0)
 	p.redactor.Reset(s.answerRules(), &p.session, b.restorer)
 	err := b.scanner.Rewrite(b.out)
 	if err == nil {

@@ -76,6 +76,7 @@ func (s *Stream) redactRPC() bool {
 	b := &s.rpcBody
 	*b = rpcBody{redactor: &p.redactor, scanner: &s.rpc.scanner, out: &p.raw}
 	p.redactor.Reset(rules.values, &p.session, b)
+	p.redactor.Escapes(0)
 	err := b.scanner.Rewrite(b.out)
 	if err == nil {
 		err = p.reread(b)

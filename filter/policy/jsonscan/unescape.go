@@ -18,6 +18,8 @@ func (u *Unescaper) Reset() { *u = Unescaper{} }
 // Append appends the text of raw to dst and returns it. It never grows dst
 // beyond its capacity: full says that the text did not fit, and then the rest of
 // this string is to be given up.
+//
+//go:noinline
 func (u *Unescaper) Append(dst, raw []byte) (out []byte, full bool) {
 	for i := 0; i < len(raw); {
 		c := raw[i]
@@ -52,6 +54,8 @@ func (u *Unescaper) Finish(dst []byte) (out []byte, full bool) {
 }
 
 // escaped takes one byte after a backslash.
+//
+//go:noinline
 func (u *Unescaper) escaped(dst []byte, c byte) ([]byte, bool) {
 	if u.state == inEscape {
 		if c == 'u' {
@@ -106,6 +110,8 @@ func (u *Unescaper) emit(dst []byte, r rune) ([]byte, bool) {
 }
 
 // flush appends a waiting high surrogate as U+FFFD; next waits after it.
+//
+//go:noinline
 func (u *Unescaper) flush(dst []byte, next rune) ([]byte, bool) {
 	waiting := u.high
 	u.high = next
@@ -120,6 +126,7 @@ func appendRune(dst []byte, r rune) ([]byte, bool) {
 	return appendWithin(dst, b[:utf8.EncodeRune(b[:], r)])
 }
 
+//go:noinline
 func appendWithin(dst, p []byte) ([]byte, bool) {
 	if cap(dst)-len(dst) < len(p) {
 		return dst, true

@@ -75,6 +75,9 @@ func (s *Scanner) Reset(maxDepth int) {
 // valid until the next call of Bytes.
 func (s *Scanner) Key() []byte { return s.name[:s.named] }
 
+// Holding says whether bytes are held back that Bytes was given: of an escape.
+func (s *Scanner) Holding() bool { return s.escaped > 0 }
+
 // Bytes reads the next raw bytes of the outer string.
 func (s *Scanner) Bytes(raw []byte, sink Sink) error {
 	s.sink = sink
@@ -119,6 +122,8 @@ func (s *Scanner) scan(raw []byte) error {
 }
 
 // collect takes bytes of an escape and returns how many.
+//
+//go:noinline
 func (s *Scanner) collect(raw []byte) (n int, err error) {
 	for n < len(raw) {
 		if s.escaped == escapeBytes && raw[n] != '\\' {

@@ -103,7 +103,7 @@ func TestHoldBackIsBounded(t *testing.T) {
 		"long spaces": {"q" + strings.Repeat("\u200b", 10), 1024},
 		"only hidden": {"\u200b", 64},
 		"percent":     {"%", 256},
-		"backslash":   {`\\`, 2},
+		"backslash":   {`\\`, 4},
 		"half escape": {`\u00`, 12},
 	} {
 		var r redact.Redactor

@@ -96,12 +96,26 @@ func escapedChar(s []byte) (char rune, size int) {
 		return '/', n + 1
 	case c == 'n' || c == 'r' || c == 't' || c == 'b' || c == 'f':
 		return ' ', n + 1
+	case c == '\\' && n == 2:
+		return inmostChar(s)
 	case n == 2:
 		return '\\', 2
 	case c == '"':
 		return '"', 2
 	}
 	return charNone, 2
+}
+
+// inmostChar reads what begins with three backslashes: one more and uXXXX are a character
+// in JSON in JSON. Of all else the first two are a backslash.
+func inmostChar(s []byte) (char rune, size int) {
+	switch _, size = decodeInmost(s); size {
+	case 0:
+		return charNone, 0
+	case 2:
+		return '\\', 2
+	}
+	return escapedUnicode(s, 4)
 }
 
 // escapedUnicode reads uXXXX behind n backslashes, twice for a surrogate pair.

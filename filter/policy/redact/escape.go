@@ -33,8 +33,28 @@ func decodeInner(s []byte, n int) (code byte, size int) {
 		if code, size = decodeUnicode(s, n); size != 2 {
 			return code, size
 		}
+	case '\\':
+		if n == 2 {
+			return decodeInmost(s)
+		}
 	}
 	return codeBreak, n
+}
+
+// decodeInmost reads what begins with three backslashes: one more and uXXXX are a
+// character in JSON in JSON, which is not to be torn apart. Of all else the first two are
+// a break.
+func decodeInmost(s []byte) (code byte, size int) {
+	const begin = `\\\\u`
+	for i := 3; i < len(begin); i++ {
+		if i == len(s) {
+			return codeBreak, 0
+		}
+		if s[i] != begin[i] {
+			return codeBreak, 2
+		}
+	}
+	return decodeUnicode(s, 4)
 }
 
 // decodeUnicode reads uXXXX behind a backslash that is the first n bytes of s,

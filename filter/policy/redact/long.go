@@ -1,6 +1,7 @@
 package redact
 
 import (
+	"github.com/weirmesh/weir/filter/policy/jsonscan"
 	"github.com/weirmesh/weir/filter/policy/sha256"
 	"github.com/weirmesh/weir/filter/policy/spec"
 )
@@ -14,6 +15,7 @@ type long struct {
 	mask [8]byte
 	n    int         // bytes of the mask
 	mac  sha256.HMAC // of what was read of the value
+	text [2]jsonscan.Unescaper
 }
 
 // openLong takes a match of which m is in the window and the rest follows. What stands
@@ -35,7 +37,7 @@ func (r *Redactor) openLong(src []byte, kind spec.EntityKind, m span) {
 	}
 	if l.mode == spec.RedactToken {
 		v := of.open()
-		l.from = v.used
+		l.from, l.text = v.used, [2]jsonscan.Unescaper{}
 		l.lost = !v.add(r.appendText(of.keys.text[:0], src, m))
 	}
 	if l.mode == spec.RedactDetect {
@@ -56,8 +58,33 @@ func (r *Redactor) swallow(raw []byte) {
 	case spec.RedactDetect:
 		r.write(raw)
 	case spec.RedactToken:
-		l.lost = l.lost || !r.of.vault.add(raw)
+		l.lost = l.lost || !r.keepText(raw)
 	}
+}
+
+// keepText adds raw bytes of the match to the value that is about to be kept, as text
+// without the escapes. It says whether there is room.
+//
+//go:noinline
+func (r *Redactor) keepText(raw []byte) bool {
+	v, l := r.of.vault, &r.long
+	if r.escapes == 0 {
+		return v.add(raw)
+	}
+	for len(raw) > 0 {
+		n := min(len(raw), len(r.room)/2)
+		text := raw[:n]
+		if r.escapes > 1 {
+			text, _ = l.text[1].Append(r.room[:0], text)
+		}
+		out, full := l.text[0].Append(v.text[v.used:v.used], text)
+		if full {
+			return false
+		}
+		v.added(v.used + len(out))
+		raw = raw[n:]
+	}
+	return true
 }
 
 // closeLong ends the match.

@@ -18,7 +18,9 @@ type Redactor struct {
 	counts [Kinds]uint32
 	long   long
 	custom custom
-	room   [64]byte // of what is written in place of a value
+	// escapes is how often what is read is escaped as content of a JSON string.
+	escapes uint8
+	room    [64]byte // of what is written in place of a value
 
 	words  wordSet // kinds with a context word in the name of the string's key
 	next   wordSet // the same of the next string
@@ -41,15 +43,21 @@ type Redactor struct {
 // Reset forgets everything and sets rules, session and output. Without rules all
 // bytes pass.
 func (r *Redactor) Reset(rules *Rules, session *Session, out Output) {
-	r.rules, r.of, r.out, r.err = rules, session, out, nil
+	r.rules, r.of, r.out, r.err, r.escapes = rules, session, out, nil, 1
 	r.counts = [Kinds]uint32{}
 	r.next = 0
 	r.w.urls = rules != nil && rules.on[spec.EntityURLPassword]
 	r.StringStart()
 }
 
+// Escapes says how often the strings to come are escaped as content of JSON strings: not
+// at all (0), once, as after Reset, or twice, in JSON that stands in a string.
+func (r *Redactor) Escapes(times uint8) { r.escapes = times }
+
 // Key takes the name of the key whose value the next string is: a context word
 // like one in the text. A name may have escapes; without a key it is empty.
+//
+//go:noinline
 func (r *Redactor) Key(name []byte) {
 	r.next = 0
 	if r.rules != nil {
@@ -59,6 +67,8 @@ func (r *Redactor) Key(name []byte) {
 
 // StringStart begins a string: nothing before it is context for what follows, but
 // the name of its key.
+//
+//go:noinline
 func (r *Redactor) StringStart() {
 	r.words, r.next = r.next, 0
 	r.rest = restNone
@@ -111,6 +121,8 @@ func (r *Redactor) Bytes(raw []byte) error {
 }
 
 // StringEnd ends the string and writes what was held back.
+//
+//go:noinline
 func (r *Redactor) StringEnd() error {
 	if r.open {
 		src := r.carry[:r.held]

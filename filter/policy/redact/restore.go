@@ -5,7 +5,8 @@ package redact
 const maxTokenRaw = 64
 
 // Restorer puts the values of a request back where the answer holds their tokens. It
-// takes raw content of JSON strings, or text. Models write tokens in other cases, in
+// takes raw content of JSON strings, or text, and escapes values as the place asks for
+// where they stand. Models write tokens in other cases, in
 // other brackets or none, and with other separators: what counts is the kind, the number
 // and the code. Tokens that this session did not make stay as they are.
 type Restorer struct {
@@ -13,15 +14,22 @@ type Restorer struct {
 	out  Output
 	held [maxTokenRaw]byte // what may still become a token
 	n    int
+	nesting
 }
 
-// Reset begins a text.
-func (r *Restorer) Reset(s *Session, out Output) { r.of, r.out, r.n = s, out, 0 }
+// Reset makes r ready for texts that are escaped so many times as content of a JSON
+// string: 0 for text, 1 for the string of a JSON text.
+func (r *Restorer) Reset(s *Session, out Output, escapes uint8) {
+	r.of, r.out, r.n = s, out, 0
+	r.nesting.reset(escapes)
+}
 
 // Holding says whether bytes are held back.
 func (r *Restorer) Holding() bool { return r.n > 0 }
 
 // Write takes the next bytes of the text. It returns the first error of the output.
+//
+//go:noinline
 func (r *Restorer) Write(p []byte) error {
 	if !r.of.HasTokens() {
 		return r.out.Write(p)
@@ -45,14 +53,19 @@ func (r *Restorer) Write(p []byte) error {
 }
 
 // End ends the text: what is held back is no token any more.
+//
+//go:noinline
 func (r *Restorer) End() error {
 	_, err := r.scan(r.held[:r.n], true)
 	r.n = 0
+	r.nesting.reset(r.base)
 	return err
 }
 
 // scan writes a text with its tokens restored. It returns the end of the text that may
 // become a token, shorter than maxTokenRaw; none if last says that nothing follows.
+//
+//go:noinline
 func (r *Restorer) scan(p []byte, last bool) (rest []byte, err error) {
 	from := 0
 	for i := 0; i < len(p); {
@@ -63,13 +76,13 @@ func (r *Restorer) scan(p []byte, last bool) (rest []byte, err error) {
 		m := tokenReader{vault: r.of.vault, text: p[i:min(len(p), i+maxTokenRaw)], whole: last || len(p)-i >= maxTokenRaw}
 		switch m.read() {
 		case tokenOpen:
-			if err = write(r.out, p[from:i]); err != nil {
+			if err = r.pass(p[from:i]); err != nil {
 				return nil, err
 			}
 			return p[i:], nil
 		case tokenFound:
-			if err = write(r.out, p[from:i+m.lead]); err == nil {
-				err = r.out.Write(r.of.vault.value(m.value))
+			if err = r.pass(p[from : i+m.lead]); err == nil {
+				err = r.restore(r.of.vault.value(m.value))
 			}
 			if err != nil {
 				return nil, err
@@ -77,10 +90,13 @@ func (r *Restorer) scan(p []byte, last bool) (rest []byte, err error) {
 			i += m.at
 			from = i
 		default:
+			if p[i] == '\\' && r.base > 0 {
+				i++ // an escape is not torn apart
+			}
 			i++
 		}
 	}
-	return nil, write(r.out, p[from:])
+	return nil, r.pass(p[from:])
 }
 
 // begins says whether a token may begin with a byte: a letter or a bracket.
@@ -96,14 +112,6 @@ func (v *vault) begins(c byte) bool {
 func (v *vault) named(c byte) bool {
 	c = (c | 0x20) - 'a'
 	return c < 26 && v.first>>c&1 != 0
-}
-
-// write writes what there is.
-func write(out Output, p []byte) error {
-	if len(p) == 0 {
-		return nil
-	}
-	return out.Write(p)
 }
 
 // reading is what a text is.

@@ -16,7 +16,7 @@ func restore(t testing.TB, s *redact.Session, answer string, sizes ...int) strin
 	t.Helper()
 	var r redact.Restorer
 	out := &sink{}
-	r.Reset(s, out)
+	r.Reset(s, out, 1)
 	for i, k := 0, 0; i < len(answer); k++ {
 		n := len(answer)
 		if len(sizes) > 0 {
@@ -102,7 +102,7 @@ func TestRestoreHoldsLittle(t *testing.T) {
 	s, _, _ := tokenized(t)
 	var r redact.Restorer
 	out := &sink{}
-	r.Reset(s, out)
+	r.Reset(s, out, 1)
 	for _, c := range []byte("an answer without anything to restore, 中文, (a) [b] \\n: Emily, Emma and E") {
 		if err := r.Write([]byte{c}); err != nil {
 			t.Fatal(err)

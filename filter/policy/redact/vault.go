@@ -28,6 +28,7 @@ type vault struct {
 	n     int
 	used  int
 	first uint32 // letters with which the names of the kinds begin
+	plain bool   // no value needs an escape, however deep in JSON its token stands
 	kept  [maxTokens]kept
 	text  [maxTokenBytes]byte
 }
@@ -49,14 +50,14 @@ type kept struct {
 // reset forgets all values.
 func (v *vault) reset() {
 	clear(v.text[:v.used])
-	v.n, v.used, v.first = 0, 0, 0
+	v.n, v.used, v.first, v.plain = 0, 0, 0, true
 }
 
 // open gives the session a vault.
 func (s *Session) open() *vault {
 	if s.vault == nil {
 		if s.vault = s.keys.free; s.vault == nil {
-			s.vault = new(vault)
+			s.vault = &vault{plain: true}
 		} else {
 			s.keys.free = s.vault.next
 		}
@@ -74,20 +75,25 @@ func (v *vault) find(kind spec.EntityKind, id identity) int {
 	return -1
 }
 
-// add appends bytes to the value that is about to be kept. It says whether it can be:
-// what is restored must need no escape, however deep in JSON within JSON the token
-// stands.
+// add appends text to the value that is about to be kept. It says whether there is room.
 func (v *vault) add(text []byte) bool {
 	if len(text) > maxTokenBytes-v.used {
 		return false
 	}
-	for _, c := range text {
+	v.added(v.used + copy(v.text[v.used:], text))
+	return true
+}
+
+// added takes in what was appended to the value, up to offset end.
+//
+//go:noinline
+func (v *vault) added(end int) {
+	for _, c := range v.text[v.used:end] {
 		if c < ' ' || c == '"' || c == '\\' {
-			return false
+			v.plain = false
 		}
 	}
-	v.used += copy(v.text[v.used:], text)
-	return true
+	v.used = end
 }
 
 // keep keeps what was added since from and returns its number, or -1 if there is no

@@ -132,8 +132,6 @@ func (e *Entity) Problem() EntityProblem {
 		return EntityProblem{"directions", "mode token needs the direction request, where the values are that answers get back", "add request, or use another mode"}
 	case e.Shape != ShapeUsual && e.Mode != RedactMask:
 		return EntityProblem{"shape", "is for mode mask alone", "remove it, or use mode mask"}
-	case e.Mode == RedactToken && e.Kind == EntityPrivateKey:
-		return EntityProblem{"mode", quote(e.Kind.String()) + " is too long to be kept until the answer", "use tag, hmac or block"}
 	case e.Mode == RedactFormat && !e.Kind.keepsFormat():
 		return EntityProblem{"mode", quote(e.Kind.String()) + " has no form that could be kept", "use tag or hmac"}
 	}
