@@ -24,6 +24,11 @@ type detector struct {
 	// build is what the letters and digits at unit i and what is behind them must be
 	// like, so that find is worth a call.
 	build build
+	// second holds the codes that may stand behind the first; empty: any.
+	second string
+	// groups holds the lengths of the first two groups of digits of a match that begins
+	// with one of less than 9, in pairs. Empty: any.
+	groups string
 }
 
 // build is what tokens are like.
@@ -34,7 +39,8 @@ const (
 	dotBuild        // with a dot or a colon behind
 	pairBuild       // with a colon, a hyphen or a dot behind
 	rowBuild        // not one more in a row of groups as long
-	vinBuild        // like rowBuild; with a separator behind, or in one piece of tokenLength
+	vinBuild        // like rowBuild; in one piece of tokenLength, or in groups as a VIN is printed
+	usccBuild       // like rowBuild; in one piece of usccLength, or in groups as a credit code is printed
 	longBuild       // with '+' or '/' behind, or in one piece of longLength
 	builds
 )
@@ -55,6 +61,9 @@ const (
 	decimals = "0123456789"
 	uppers   = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	lowers   = "abcdefghijklmnopqrstuvwxyz"
+
+	hexLetters = "ABCDEFabcdef"
+	gaps       = " ().-/_" + string(rune(codeDash)) + string(rune(codeDot))
 )
 
 // certain is the score of a match whose check holds.
@@ -64,37 +73,42 @@ const certain = 100
 // two matches that overlap the certain one wins, then the longer one, then the
 // one whose detector stands first.
 var detectors = [...]detector{
-	{spec.EntityResidentID, decimals, afterNonDigit, lengths(6, 14, 17, 18), 17, matchResidentID, anyBuild},
-	{spec.EntityResidentID, decimals, afterNonDigit, ^lengths(6, 14, 17, 18), 17, matchResidentID, rowBuild},
-	{spec.EntityUSCC, decimals + uppers + lowers, serial, 0, 6, matchUSCC, rowBuild},
-	{spec.EntityIBAN, uppers + lowers, serial, 0, 6, matchIBAN, anyBuild},
-	{spec.EntityBankCard, decimals, afterNonDigit, lengths(4, 6, 8) | from(13), 13, matchBankCard, anyBuild},
-	{spec.EntityPermit, decimals, afterNonDigit, lengths(6, 8, 10, 17, 18), 8, matchPermitNumber, anyBuild},
-	{spec.EntityVIN, decimals + uppers, afterNonAlnum, 0, 0, matchVIN, vinBuild}, // the search knows 17 characters
-	{spec.EntityIMEI, decimals, afterNonDigit, lengths(1, 2, 3, 4, 5, 6, 8, 15), 15, matchIMEI, rowBuild},
-	{spec.EntityHKID, uppers + lowers, serial, 0, 6, matchHongKongID, anyBuild},
-	{spec.EntityTWID, uppers + lowers, serial, 0, 8, matchTaiwanID, anyBuild},
-	{spec.EntityPhone, decimals, afterNonDigit, lengths(2, 3, 4, 5, 7, 9, 11, 13, 15), 11, matchPhone, anyBuild},
-	{spec.EntityPhoneUS, decimals, afterNonDigit, lengths(1, 3, 6, 10, 11), 10, matchPhoneUS, anyBuild},
-	{spec.EntityPhoneIntl, decimals, afterPlus, 0, 8, matchPhoneIntl, anyBuild},
-	{spec.EntityLandline, decimals, afterNonDigit, lengths(3, 4, 7, 8, 10, 11, 12), 10, matchLandline, anyBuild},
-	{spec.EntitySSN, decimals, afterNonDigit, lengths(3, 9), 9, matchSSN, anyBuild},
-	{spec.EntityPlate, string(rune(codePlate)), anywhere, 0, 0, matchPlate, anyBuild},     // the search knows its province
-	{spec.EntityMAC, decimals + "ABCDEFabcdef", afterNonAlnum, 0, 0, matchMAC, pairBuild}, // the search knows its marks
-	{spec.EntityIP, decimals + "ABCDEFabcdef:", afterNonAlnum, lengths(1, 2, 3, 4), 0, matchIP, dotBuild},
-	{spec.EntityPassport, uppers + lowers + "1", serial, lengths(9), 7, matchPassport, anyBuild},
-	{spec.EntityPermit, uppers + lowers, serial, 0, 7, matchPermit, anyBuild},
-	{spec.EntityResidentID, decimals, afterNonDigit, lengths(15), 15, matchResidentOld, anyBuild},
-	{spec.EntityPrivateKey, "-", anywhere, 0, 0, matchPrivateKey, anyBuild},
-	{spec.EntityURLPassword, ":", anywhere, 0, 0, matchURLPassword, anyBuild},
-	{spec.EntityJWT, "e", afterNonAlnum, 0, 0, matchJWT, anyBuild},
-	{spec.EntityGitHubToken, "g", afterNonAlnum, 0, 0, matchGitHubToken, anyBuild},
-	{spec.EntitySlackToken, "x", afterNonAlnum, 0, 0, matchSlackToken, anyBuild},
-	{spec.EntityOpenAIKey, "s", afterNonAlnum, 0, 0, matchOpenAIKey, anyBuild},
-	{spec.EntityGoogleKey, "A", afterNonAlnum, 0, 0, matchGoogleKey, anyBuild},
-	{spec.EntityAWSKey, "A", afterNonAlnum, 0, 0, matchAWSKey, anyBuild},
-	{spec.EntityAWSKey, decimals + uppers + lowers, afterNonAlnum, 0, 0, matchAWSSecret, longBuild},
-	{spec.EntityBearer, "Bb", afterNonAlnum, 0, 0, matchBearer, anyBuild},
+	{spec.EntityResidentID, "12345678", afterNonDigit, lengths(6, 14, 17, 18), 17, matchResidentID, anyBuild, "", ""},
+	{spec.EntityResidentID, "12345678", afterNonDigit, ^lengths(6, 14, 17, 18), 17, matchResidentID, rowBuild, "", ""},
+	{spec.EntityUSCC, "123456789ABCDEFGHJKLMNPQRTUWXY" + "abcdefghjklmnpqrtuwxy", serial, 0, 6, matchUSCC, usccBuild, "", ""},
+	{spec.EntityIBAN, uppers + lowers, serial, 0, 6, matchIBAN, anyBuild, uppers + lowers, ""},
+	{spec.EntityBankCard, "234568", afterNonDigit, lengths(4, 6, 8) | from(13), 13, matchBankCard, anyBuild, "", "\x04\x04\x04\x06\x06\x0d\x08\x08"},
+	{spec.EntityPermit, decimals, afterNonDigit, lengths(6, 8, 10, 17, 18), 8, matchPermitNumber, anyBuild, "", ""},
+	{spec.EntityVIN, decimals + "ABCDEFGHJKLMNPRSTUVWXYZ", afterNonAlnum, 0, 0, matchVIN, vinBuild, "", ""}, // the search knows 17 characters
+	{spec.EntityIMEI, decimals, afterNonDigit, lengths(1, 2, 3, 4, 5, 6, 8, 15), 15, matchIMEI, rowBuild, "", "\x01\x01\x02\x02\x02\x06\x03\x03\x04\x04\x05\x05\x06\x06\x08\x06"},
+	{spec.EntityHKID, uppers + lowers, serial, 0, 6, matchHongKongID, anyBuild, "", ""},
+	{spec.EntityTWID, uppers + lowers, serial, 0, 8, matchTaiwanID, anyBuild, "1289ABCDabcd" + gaps, ""},
+	{spec.EntityPhone, "018", afterNonDigit, lengths(2, 3, 4, 5, 7, 9, 11, 13, 15), 11, matchPhone, anyBuild, "03456789",
+		"\x02\x03\x02\x07\x02\x0b\x03\x04\x03\x08\x04\x03\x04\x07\x04\x0b\x05\x04\x05\x08\x07\x04\x07\x08"},
+	{spec.EntityPhoneUS, "1", afterNonDigit, lengths(1, 11), 10, matchPhoneUS, anyBuild, "", "\x01\x03\x01\x06\x01\x0a"},
+	{spec.EntityPhoneUS, "23456789", afterNonDigit, lengths(3, 6, 10), 10, matchPhoneUS, anyBuild, "", "\x03\x03\x03\x07\x06\x04"},
+	{spec.EntityPhoneIntl, "123456789", afterPlus, 0, 8, matchPhoneIntl, anyBuild, "", ""},
+	{spec.EntityLandline, "0", afterNonDigit, lengths(3, 4, 7, 8, 10, 11, 12), 10, matchLandline, anyBuild, "123456789",
+		"\x03\x04\x03\x07\x03\x08\x04\x04\x04\x07\x04\x08\x07\x04\x08\x04"},
+	{spec.EntitySSN, decimals, afterNonDigit, lengths(3, 9), 9, matchSSN, anyBuild, "", "\x03\x02"},
+	{spec.EntityPlate, string(rune(codePlate)), anywhere, 0, 0, matchPlate, anyBuild, uppers + lowers, ""},       // the search knows its province
+	{spec.EntityMAC, decimals + hexLetters, afterNonAlnum, 0, 0, matchMAC, pairBuild, decimals + hexLetters, ""}, // the search knows its marks
+	{spec.EntityIP, decimals, afterNonAlnum, lengths(1, 2, 3, 4), 0, matchIP, dotBuild, decimals + hexLetters + ".:", ""},
+	{spec.EntityIP, hexLetters, afterNonAlnum, 0, 0, matchIP, dotBuild, decimals + hexLetters + ":", ""},
+	{spec.EntityIP, ":", afterNonAlnum, 0, 0, matchIP, anyBuild, ":", ""},
+	{spec.EntityPassport, "EGHKPDSMeghkpdsm1", serial, lengths(9), 7, matchPassport, anyBuild, decimals + uppers + lowers + ".", ""},
+	{spec.EntityPermit, uppers + lowers, serial, 0, 7, matchPermit, anyBuild, decimals + uppers + lowers, ""},
+	{spec.EntityResidentID, "12345678", afterNonDigit, lengths(15), 15, matchResidentOld, anyBuild, "", ""},
+	{spec.EntityPrivateKey, "-", anywhere, 0, 0, matchPrivateKey, anyBuild, "-", ""},
+	{spec.EntityURLPassword, ":", anywhere, 0, 0, matchURLPassword, anyBuild, "/", ""},
+	{spec.EntityJWT, "e", afterNonAlnum, 0, 0, matchJWT, anyBuild, "y", ""},
+	{spec.EntityGitHubToken, "g", afterNonAlnum, 0, 0, matchGitHubToken, anyBuild, "hi", ""},
+	{spec.EntitySlackToken, "x", afterNonAlnum, 0, 0, matchSlackToken, anyBuild, "oa", ""},
+	{spec.EntityOpenAIKey, "s", afterNonAlnum, 0, 0, matchOpenAIKey, anyBuild, "k", ""},
+	{spec.EntityGoogleKey, "A", afterNonAlnum, 0, 0, matchGoogleKey, anyBuild, "I", ""},
+	{spec.EntityAWSKey, "A", afterNonAlnum, 0, 0, matchAWSKey, anyBuild, "KS", ""},
+	{spec.EntityAWSKey, decimals + uppers + lowers, afterNonAlnum, 0, 0, matchAWSSecret, longBuild, "", ""},
+	{spec.EntityBearer, "Bb", afterNonAlnum, 0, 0, matchBearer, anyBuild, "EAea", ""},
 }
 
 // leastUnits holds how many units a match of a kind has at least, where its digits do

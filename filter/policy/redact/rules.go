@@ -25,6 +25,12 @@ type Rules struct {
 	byLength [32]detectorSet
 	// behind holds those that may begin behind a unit, by what that is.
 	behind [afterKinds]detectorSet
+	// second holds those behind whose first unit one of this code may stand.
+	second [128]detectorSet
+	// groups holds those that may begin with two groups of as many digits; grouped all
+	// that ask for some.
+	groups  [longGroup][mostGroup + 1]detectorSet
+	grouped detectorSet
 	// number holds those that begin with a digit and are numbers; enough all others, and
 	// of those the ones for which as many digits are enough.
 	number detectorSet
@@ -48,6 +54,8 @@ type Rules struct {
 const (
 	mostDigits = 18
 	mostUnits  = 40
+	longGroup  = 9 // digits in a first group, of which detector.groups says nothing
+	mostGroup  = 15 // digits that it counts in the second
 )
 
 // What a unit is that stands before a match: besides these, isDigit and isLetter.
@@ -85,6 +93,15 @@ func (r *Rules) compile() {
 func (r *Rules) add(d *detector, bit detectorSet) {
 	for k := range len(d.begins) {
 		r.begin[d.begins[k]] |= bit
+	}
+	for c := range r.second {
+		if d.second == "" || indexOf(d.second, byte(c)) >= 0 {
+			r.second[c] |= bit
+		}
+	}
+	for k := 0; k < len(d.groups); k += 2 {
+		r.groups[d.groups[k]][d.groups[k+1]] |= bit
+		r.grouped |= bit
 	}
 	for n := range r.byLength {
 		if d.lengths == 0 || d.lengths>>n&1 != 0 {

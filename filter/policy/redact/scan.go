@@ -71,6 +71,9 @@ func (r *Redactor) asked(i int) detectorSet {
 	if set &= r.rules.behind[after]; set == 0 {
 		return 0
 	}
+	if set &= r.rules.second[w.at(i+1)&127]; set == 0 {
+		return 0
+	}
 	if set &= r.rules.whole[min(w.n-i, mostUnits)]; set == 0 {
 		return 0
 	}
@@ -78,7 +81,10 @@ func (r *Redactor) asked(i int) detectorSet {
 	switch p := props[w.code[i]]; {
 	case p&isDigit != 0:
 		end = w.groupEnd(i)
-		if set &= r.rules.byLength[min(end-i, 31)]; set&r.rules.number != 0 {
+		if set &= r.rules.byLength[min(end-i, 31)]; set&r.rules.grouped != 0 && end-i < longGroup {
+			set &= r.rules.groups[end-i][w.nextGroup(end)] | ^r.rules.grouped
+		}
+		if set&r.rules.number != 0 {
 			set &= r.rules.enough[w.joined(i)]
 		}
 	case p&isLetter == 0:
@@ -90,6 +96,20 @@ func (r *Redactor) asked(i int) detectorSet {
 		set &^= r.misshapen(i, end)
 	}
 	return set
+}
+
+// nextGroup returns how many digits stand behind separators at i, which is behind
+// digits, but no more than mostGroup.
+func (w *window) nextGroup(i int) int {
+	next := w.skipSep(i)
+	if next == i {
+		return 0
+	}
+	end := next
+	for end-next < mostGroup && w.digitAt(end) {
+		end++
+	}
+	return end - next
 }
 
 // misshapen returns the detectors whose build the letters and digits at unit i do not
@@ -109,11 +129,37 @@ func (r *Redactor) misshapen(i, end int) (set detectorSet) {
 	if next != '+' && next != '/' && length != longLength {
 		set |= formed[longBuild]
 	}
-	if length != tokenLength && props[next]&isSep == 0 {
-		set |= formed[vinBuild]
-	}
+	set |= r.unprinted(length, end)
 	if w.has(i-1, isSep) && w.inRow(i) {
-		set |= formed[rowBuild] | formed[vinBuild]
+		set |= formed[rowBuild] | formed[vinBuild] | formed[usccBuild]
+	}
+	return set
+}
+
+// unprinted returns the detectors of codes that are not in one piece, nor in groups as
+// these are printed: even ones, or two of lengths that are known. The first group of
+// letters and digits ends before unit end.
+func (r *Redactor) unprinted(length, end int) (set detectorSet) {
+	formed := &r.rules.formed
+	if length != tokenLength {
+		set = formed[vinBuild]
+	}
+	if length != usccLength {
+		set |= formed[usccBuild]
+	}
+	if second := r.w.skipSep(end); second > end && length <= usccLength/2 {
+		k := second
+		for k-second <= usccLength && r.w.alnumAt(k) {
+			k++
+		}
+		switch second = k - second; {
+		case second == length:
+			return 0
+		case length == 3 && second == 6, length == 9 && second == 8:
+			set &^= formed[vinBuild]
+		case length == 2 && second == 6, length == 8 && second == 10:
+			set &^= formed[usccBuild]
+		}
 	}
 	return set
 }

@@ -64,6 +64,7 @@ const groupedDigits = 4
 const (
 	tokenLength = 17
 	longLength  = 40
+	usccLength  = 18
 )
 
 // before reads the token back from the digit at i. It says whether there is enough
