@@ -13,8 +13,8 @@ const maxLimitMetrics = 256
 
 // sharedLimit is the index and the name of the counters that further limits share.
 const (
-	sharedLimit     = 0
-	sharedLimitName = "_other" // no limit can be named so
+	sharedLimit = 0
+	sharedName  = "_other" // no limit and no custom entry can be named so
 )
 
 // limitCounts are the counters of a limit, each weir.limit.<name>.<count>. They count
@@ -43,7 +43,7 @@ type limitMetrics struct {
 func (m *metrics) limitMetrics(p *engine.Program) []uint16 {
 	limits := p.Document().Limits
 	if len(m.limits) == 0 && len(limits) > 0 {
-		m.defineLimit(0, sharedLimitName)
+		m.defineLimit(0, sharedName)
 	}
 	index := make([]uint16, len(limits))
 	for i := range limits {

@@ -86,6 +86,7 @@ type metrics struct {
 	replies         [len(replyCodes)]counter
 	answers         [len(answerNames)]counter // weir.answers.<what went wrong>
 	redactions      []redactionMetric
+	customs         []uint64       // hashes of names of custom entries with counters of their own
 	limits          []limitMetrics // by index, see limitMetrics
 }
 

@@ -3,6 +3,7 @@
 package plugin
 
 import (
+	"github.com/weirmesh/weir/filter/policy/bucket"
 	"github.com/weirmesh/weir/filter/policy/engine"
 	"github.com/weirmesh/weir/filter/policy/redact"
 	"github.com/weirmesh/weir/filter/policy/spec"
@@ -10,14 +11,20 @@ import (
 
 // redactionMetric counts values of a kind that were found in a direction and treated in
 // a mode, in requests of an outcome: weir.redactions.<kind>.<direction>.<mode>.<outcome>.
-// There are as many as have ever been counted: at most 29 x 2 x 8 x 2.
+// The kind of a custom entry is custom_<name>, but for the first maxCustomMetrics names
+// that a VM met custom__other: Envoy never forgets a counter. There are as many as have
+// ever been counted: at most (28 + 65) x 2 x 8 x 2.
 type redactionMetric struct {
 	counter
-	kind      spec.EntityKind
+	kind      spec.EntityKind // EntityCustom for all custom entries
+	name      uint64          // hash of a custom entry's name; 0: none, or the shared one
 	direction spec.Direction
 	mode      spec.RedactionMode
 	refused   bool
 }
+
+// maxCustomMetrics bounds the names of custom entries with counters of their own.
+const maxCustomMetrics = 64
 
 // outcomes are those of requests: what of them went on, and what was answered here.
 var outcomes = [...]string{"forwarded", "refused"}
@@ -27,17 +34,40 @@ func (m *metrics) redacted(s *engine.Stream, refused bool) {
 	for _, d := range [...]spec.Direction{spec.DirectionRequest, spec.DirectionResponse} {
 		for kind := range spec.EntityKind(redact.Kinds) {
 			if n := s.Found(d, kind); n > 0 {
-				m.redaction(redactionMetric{kind: kind, direction: d, mode: s.FoundMode(d, kind), refused: refused}).add(int64(n))
+				want := redactionMetric{kind: kind, direction: d, mode: s.FoundMode(d, kind), refused: refused}
+				m.redaction(want, s.FoundName(kind)).add(int64(n))
 			}
 		}
 	}
 }
 
-// redaction returns the counter like want; it is defined when it first counts.
-func (m *metrics) redaction(want redactionMetric) *counter {
+// custom returns the hash and the name by which matches of a custom entry are counted.
+//
+//go:noinline
+func (m *metrics) custom(name string) (uint64, string) {
+	hash := bucket.LimitKey(name).Sum()
+	for _, known := range m.customs {
+		if known == hash {
+			return hash, name
+		}
+	}
+	if len(m.customs) == maxCustomMetrics {
+		return 0, sharedName
+	}
+	m.customs = append(m.customs, hash)
+	return hash, name
+}
+
+// redaction returns the counter like want, of the kind or entry of that name; it is
+// defined when it first counts.
+func (m *metrics) redaction(want redactionMetric, name string) *counter {
+	if want.kind >= spec.EntityCustom {
+		want.kind = spec.EntityCustom
+		want.name, name = m.custom(name)
+	}
 	for i := range m.redactions {
 		r := &m.redactions[i]
-		if r.kind == want.kind && r.direction == want.direction && r.mode == want.mode && r.refused == want.refused {
+		if r.kind == want.kind && r.name == want.name && r.direction == want.direction && r.mode == want.mode && r.refused == want.refused {
 			return &r.counter
 		}
 	}
@@ -45,12 +75,15 @@ func (m *metrics) redaction(want redactionMetric) *counter {
 	if want.refused {
 		outcome = outcomes[1]
 	}
-	name := append(worker.line[:0], "weir.redactions."...)
-	for _, part := range [...]string{want.kind.String(), ".", want.direction.String(), ".", want.mode.String(), ".", outcome} {
-		name = append(name, part...)
+	line, prefix := append(worker.line[:0], "weir.redactions."...), ""
+	if want.kind == spec.EntityCustom {
+		prefix = "custom_"
 	}
-	worker.line = name
-	want.metric = defineMetric(metricCounter, view(name))
+	for _, part := range [...]string{prefix, name, ".", want.direction.String(), ".", want.mode.String(), ".", outcome} {
+		line = append(line, part...)
+	}
+	worker.line = line
+	want.metric = defineMetric(metricCounter, view(line))
 	m.redactions = append(m.redactions, want)
 	return &m.redactions[len(m.redactions)-1].counter
 }

@@ -104,7 +104,7 @@ func (s *Stream) recordFound(r *recorder, policy *spec.Redaction) {
 				continue
 			}
 			item := r.item("found", &begun)
-			item.text("kind", spec.EntityKind(kind).String())
+			item.kind(s, spec.EntityKind(kind))
 			item.text("direction", d.String())
 			item.text("mode", session.Mode(d, spec.EntityKind(kind)).String())
 			item.number("count", int64(n))
@@ -119,13 +119,34 @@ func (s *Stream) recordFound(r *recorder, policy *spec.Redaction) {
 	for i := range session.Digests() {
 		v := &session.Digests()[i]
 		item := r.item("values", &begun)
-		item.text("kind", v.Kind.String())
+		item.kind(s, v.Kind)
 		item.text("direction", v.Direction.String())
 		item.name("digest")
 		item.b = appendHex(item.b, v.Number())
 		r.b = append(item.b, '}')
 	}
 	r.endItems(begun)
+}
+
+// kind says what a value is of: a kind, and of a custom entry its name too.
+//
+//go:noinline
+func (r *recorder) kind(s *Stream, kind spec.EntityKind) {
+	r.text("kind", kind.String())
+	if kind >= spec.EntityCustom {
+		r.text("name", s.FoundName(kind))
+	}
+}
+
+// FoundName returns the name of a kind of which there are values: from spec.EntityCustom
+// on that of the custom entry that it stands for.
+//
+//go:noinline
+func (s *Stream) FoundName(kind spec.EntityKind) string {
+	if kind < spec.EntityCustom {
+		return kind.String()
+	}
+	return s.redaction().Custom[kind-spec.EntityCustom].Name
 }
 
 // item begins an object in a list, and before the first the list.
@@ -160,9 +181,20 @@ func (p *Program) digestPolicies() {
 		}
 		for j := range policy.Entities {
 			e := &policy.Entities[j]
-			h.number(int64(e.Kind)<<16 | int64(e.Mode)<<8 | int64(e.Directions))
+			h.number(int64(e.Kind)<<24 | int64(e.Mode)<<16 | int64(e.Directions)<<8 | int64(e.Shape))
 			h.text(e.Basis)
 		}
+		for j := range policy.Custom {
+			e := &policy.Custom[j]
+			h.text(e.Name)
+			what := int64(e.Mode)<<8 | int64(e.Directions)
+			if e.PartOfWord {
+				what |= 1 << 16
+			}
+			h.number(what)
+			h.text(e.Basis)
+		}
+		h.text(view(policy.Automaton))
 		p.policies[i] = h
 	}
 }

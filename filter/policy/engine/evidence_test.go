@@ -3,9 +3,11 @@ package engine_test
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/weirmesh/weir/filter/policy/automaton"
 	"github.com/weirmesh/weir/filter/policy/spec"
 )
 
@@ -77,4 +79,69 @@ func TestEvidenceRepeatsNoClientsWords(t *testing.T) {
 			t.Errorf("%s: %s", c[1], record)
 		}
 	}
+}
+
+// TestCustomEvidence has a record name the custom entries that matched, each with its basis,
+// and the policy's version change with a word, a basis and a name.
+func TestCustomEvidence(t *testing.T) {
+	d := document()
+	d.Settings.Evidence = spec.EvidenceOpen
+	d.Redactions[0].Custom = []spec.Custom{{Name: "A", Mode: spec.RedactTag, Basis: "GDPR Art. 32"}, {Name: "B", Mode: spec.RedactMask}}
+	d.Redactions[0].Automaton = letters('x', 'y')
+	s, h := newStream(), newHost()
+	headers(s, compile(t, d), h)
+	s.Body([]byte(`{"model":"gpt-4","a":"x y x"}`), true)
+	record := string(s.Record())
+	for _, want := range []string{
+		`"redactions":{"custom_A":2,"custom_B":1}`,
+		`"found":[{"kind":"custom","name":"A","direction":"request","mode":"tag","count":2,"basis":"GDPR Art. 32"},{"kind":"custom","name":"B","direction":"request","mode":"mask","count":1}]`,
+		`"values":[{"kind":"custom","name":"A","direction":"request","digest":"`,
+	} {
+		if !strings.Contains(record, want) {
+			t.Errorf("%s\nlacks %s", record, want)
+		}
+	}
+	versions := map[string]string{versionOf(t, record): "the policy"}
+	for name, change := range map[string]func(r *spec.Redaction){
+		"a word":        func(r *spec.Redaction) { r.Automaton = letters('x', 'z') },
+		"a name":        func(r *spec.Redaction) { r.Custom[1].Name = "C" },
+		"a mode":        func(r *spec.Redaction) { r.Custom[1].Mode = spec.RedactDrop },
+		"a direction":   func(r *spec.Redaction) { r.Custom[1].Directions = spec.DirectionRequest },
+		"parts":         func(r *spec.Redaction) { r.Custom[1].PartOfWord = true },
+		"a basis":       func(r *spec.Redaction) { r.Custom[1].Basis = "PIPL Art. 51" },
+		"an entity's":   func(r *spec.Redaction) { r.Entities[0].Basis = "PIPL Art. 51" },
+		"a mask's form": func(r *spec.Redaction) { r.Entities[0].Shape = spec.ShapeFull },
+	} {
+		other := *d
+		other.Redactions = []spec.Redaction{d.Redactions[0]}
+		r := &other.Redactions[0]
+		r.Custom, r.Entities = slices.Clone(r.Custom), slices.Clone(r.Entities)
+		change(r)
+		headers(s, compile(t, &other), h)
+		s.Body([]byte(`{"model":"gpt-4"}`), true)
+		version := versionOf(t, string(s.Record()))
+		if same, ok := versions[version]; ok {
+			t.Errorf("with another %s the version is that of %s", name, same)
+		}
+		versions[version] = name
+	}
+}
+
+// versionOf returns the version of the policy in a record.
+func versionOf(t *testing.T, record string) string {
+	t.Helper()
+	var got struct{ Policy struct{ Version string } }
+	if err := json.Unmarshal([]byte(record), &got); err != nil || len(got.Policy.Version) != 16 {
+		t.Fatalf("%s: %v", record, err)
+	}
+	return got.Policy.Version
+}
+
+// letters makes a table of two words of one letter each, one for each entry: a root that
+// leads to two nodes, which accept.
+func letters(a, b byte) []byte {
+	table := make([]byte, automaton.HeadBytes)
+	copy(table, automaton.Magic)
+	table[8+int(a)], table[8+int(b)] = 1, 2
+	return append(table, 2, 1, 2, 9, 0, 0, 12, 0, 0, automaton.Accepts, 1, 0, automaton.Accepts, 2, 0)
 }

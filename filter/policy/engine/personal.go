@@ -39,8 +39,8 @@ func (s *Stream) clean() bool {
 			b = append(b, ',')
 		}
 		comma = true
-		b = jsonscan.AppendInt(append(b, ' '), int64(n))
-		b = append(append(b, ' '), kind.String()...)
+		b = append(jsonscan.AppendInt(append(b, ' '), int64(n)), ' ')
+		b = append(b, s.FoundName(kind)...)
 	}
 	return s.refuse(&personalData, "", view(s.scratch.close(append(b, '.'))))
 }

@@ -14,7 +14,7 @@ import (
 //	 "outputTokens":512,"temperatureMilli":700,
 //	 "limits":[{"name":"l","state":"taken","costMicro":3,"capacityMicro":9,"remainingMicro":6,"settledMicro":2}],
 //	 "settled":{"by":"usage","inputTokens":10,"cachedTokens":4,"outputTokens":31,"saidInputTokens":10},
-//	 "redactions":{"phone":1},"unscanned":true,"answer":"broken"}
+//	 "redactions":{"phone":1,"custom_PROJECT":2},"unscanned":true,"answer":"broken"}
 //
 // and, as evidence (docs/EVIDENCE.md), time, trace, request, peer, operator, evaluation,
 // policy, found and values.
@@ -148,9 +148,17 @@ func (s *Stream) recordRedactions(r *recorder) {
 	r.name("redactions")
 	item := recorder{b: r.b}
 	for kind := range redact.Kinds {
-		if counts[kind] > 0 {
-			item.number(spec.EntityKind(kind).String(), int64(counts[kind]))
+		if counts[kind] == 0 {
+			continue
 		}
+		item.begin()
+		item.raw(`"`)
+		if kind >= int(spec.EntityCustom) {
+			item.raw("custom_")
+		}
+		item.raw(s.FoundName(spec.EntityKind(kind)))
+		item.raw(`":`)
+		item.b = jsonscan.AppendInt(item.b, int64(counts[kind]))
 	}
 	r.b = append(item.b, '}')
 }
@@ -161,14 +169,26 @@ type recorder struct {
 	begun bool
 }
 
+// begin begins a member, whose name comes next.
+//
 //go:noinline
-func (r *recorder) name(name string) {
+func (r *recorder) begin() {
 	if r.begun {
 		r.b = append(r.b, ',')
 	} else {
 		r.b = append(r.b, '{')
 	}
 	r.begun = true
+}
+
+// raw appends a text as it is.
+//
+//go:noinline
+func (r *recorder) raw(text string) { r.b = append(r.b, text...) }
+
+//go:noinline
+func (r *recorder) name(name string) {
+	r.begin()
 	r.b = append(jsonscan.AppendString(r.b, name), ':')
 }
 

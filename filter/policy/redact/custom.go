@@ -7,8 +7,8 @@ import (
 	"github.com/weirmesh/weir/filter/policy/spec"
 )
 
-// Kinds of matches of custom entries are all EntityCustom. They are looked for in what
-// the detectors leave, so where both match the detectors win.
+// Matches of custom entries are looked for in what the detectors leave, so where both
+// match the detectors win.
 
 // Bounds of what is held for a custom match.
 const (
@@ -275,11 +275,12 @@ func wordFollows(src []byte, at int) (goesOn, unclear bool) {
 func (r *Redactor) replaceCustom(raw []byte, entry int) bool {
 	c := r.rules.custom
 	mode, name := c.mode[entry], c.name[entry]
-	r.counts[spec.EntityCustom]++
-	r.of.foundCustom(r.rules, mode)
+	kind := spec.EntityCustom + spec.EntityKind(entry)
+	r.counts[kind]++
+	r.of.found(r.rules.direction, kind, mode)
 	if r.of.keys != nil && (mode == spec.RedactHMAC || r.of.wantsDigest()) {
 		r.identifyCustom(raw)
-		r.know(spec.EntityCustom)
+		r.know(kind)
 	}
 	b := append(append(r.room[:0], '<'), name...)
 	switch {
@@ -299,7 +300,7 @@ func (r *Redactor) replaceCustom(raw []byte, entry int) bool {
 }
 
 // identifyCustom leaves in keys.sum what stands for a match: the same however it is
-// spelled, in ASCII in any case.
+// spelled, in ASCII in any case, and whichever entry it matches.
 func (r *Redactor) identifyCustom(raw []byte) {
 	keys := r.of.keys
 	b := keys.text[:0]

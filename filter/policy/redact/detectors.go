@@ -113,7 +113,7 @@ var detectors = [...]detector{
 
 // leastUnits holds how many units a match of a kind has at least, where its digits do
 // not say it.
-var leastUnits = [Kinds]uint8{
+var leastUnits = [spec.EntityKinds]uint8{
 	spec.EntityUSCC: 18, spec.EntityVIN: tokenLength, spec.EntityIBAN: 15, spec.EntityTWID: 10, spec.EntityHKID: 8, spec.EntityPassport: 8,
 	spec.EntityMAC: 14, spec.EntityPrivateKey: 27, spec.EntityJWT: 20, spec.EntityGitHubToken: 40, spec.EntityAWSKey: 20, spec.EntityGoogleKey: 39,
 }

@@ -23,7 +23,7 @@ type long struct {
 func (r *Redactor) openLong(src []byte, kind spec.EntityKind, m span) {
 	l, of := &r.long, r.of
 	r.counts[kind]++
-	of.found(r.rules, kind)
+	of.found(r.rules.direction, kind, r.rules.mode[kind])
 	r.w.floor = m.end
 	l.kind, l.mode = kind, r.rules.mode[kind]
 	l.n = copy(l.mask[:], r.secretMask(kind, m))

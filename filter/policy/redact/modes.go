@@ -6,8 +6,8 @@ import "github.com/weirmesh/weir/filter/policy/spec"
 type modes struct {
 	direction spec.Direction
 	failure   spec.Failure // of a value that cannot be kept for its token
-	mode      [Kinds]spec.RedactionMode
-	shape     [Kinds]spec.MaskShape
+	mode      [spec.EntityKinds]spec.RedactionMode
+	shape     [spec.EntityKinds]spec.MaskShape
 	probe     *Rules // find what mode format must not make; nil without that mode
 }
 

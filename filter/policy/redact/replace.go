@@ -9,7 +9,7 @@ const hmacBytes = 5
 // replace does with a match in the window what the rules say.
 func (r *Redactor) replace(src []byte, kind spec.EntityKind, m span) {
 	r.counts[kind]++
-	r.of.found(r.rules, kind)
+	r.of.found(r.rules.direction, kind, r.rules.mode[kind])
 	r.w.floor = m.end
 	mode := r.rules.mode[kind]
 	if r.of.wantsDigest() || mode == spec.RedactHMAC || mode == spec.RedactToken || mode == spec.RedactFormat {

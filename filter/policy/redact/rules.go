@@ -2,8 +2,8 @@ package redact
 
 import "github.com/weirmesh/weir/filter/policy/spec"
 
-// Kinds is the number of entity kinds, spec.EntityCustom among them.
-const Kinds = spec.EntityKinds + 1
+// Kinds is the number of kinds of values, those of custom entries among them.
+const Kinds = spec.AllKinds
 
 // detectorSet is a set of indexes of detectors.
 type detectorSet = uint64
@@ -12,7 +12,7 @@ type detectorSet = uint64
 // *Rules redacts nothing.
 type Rules struct {
 	class     [256]uint8 // what a raw byte asks of the search, see search.go
-	on        [Kinds]bool
+	on        [spec.EntityKinds]bool
 	threshold uint8
 	email     bool
 	plate     bool

@@ -74,22 +74,11 @@ func (s *Session) HasTokens() bool { return s.vault != nil && s.vault.n > 0 }
 // way is the index of a direction.
 func way(d spec.Direction) int { return int(d>>1) & 1 }
 
-// found takes in a match.
-func (s *Session) found(rules *Rules, kind spec.EntityKind) {
-	i := way(rules.direction)
+// found takes in a match that is treated in a mode.
+func (s *Session) found(d spec.Direction, kind spec.EntityKind, mode spec.RedactionMode) {
+	i := way(d)
 	s.counts[i][kind]++
-	s.mode[i][kind] = rules.mode[kind]
-	s.blocked = s.blocked || rules.mode[kind] == spec.RedactBlock
-}
-
-// foundCustom takes in a match of a custom entry with this mode. The strictest one is
-// kept for all.
-func (s *Session) foundCustom(rules *Rules, mode spec.RedactionMode) {
-	i := way(rules.direction)
-	if s.counts[i][spec.EntityCustom] == 0 || mode == spec.RedactBlock {
-		s.mode[i][spec.EntityCustom] = mode
-	}
-	s.counts[i][spec.EntityCustom]++
+	s.mode[i][kind] = mode
 	s.blocked = s.blocked || mode == spec.RedactBlock
 }
 

@@ -10,7 +10,7 @@ type shape struct {
 
 // usualShapes are the shapes of spec.ShapeUsual. Credentials show their first letters,
 // which say whose they are, and then nothing of their length.
-var usualShapes = [Kinds]shape{
+var usualShapes = [spec.EntityKinds]shape{
 	spec.EntityPhone:       {hide: 4, tail: 4},
 	spec.EntityResidentID:  {head: 3, tail: 2},
 	spec.EntityBankCard:    {tail: 4},

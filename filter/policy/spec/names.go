@@ -66,8 +66,9 @@ func (d Direction) Names() []string {
 // String returns request or response; of a set of both, request.
 func (d Direction) String() string { return directionNames[1&^d&1] }
 
-// String returns the name in a policy, as phone or residentID.
-func (k EntityKind) String() string { return nameOf(entityNames, k) }
+// String returns the name in a policy, as phone or residentID; custom for those of custom
+// entries.
+func (k EntityKind) String() string { return nameOf(entityNames, min(k, EntityCustom)) }
 
 // String returns mask, tag, hmac, format, drop, token, block or detect.
 func (m RedactionMode) String() string { return nameOf(redactionNames, m) }

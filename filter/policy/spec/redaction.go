@@ -61,6 +61,11 @@ func (r *Redaction) Blocks() bool {
 			return true
 		}
 	}
+	for i := range r.Custom {
+		if c := &r.Custom[i]; c.Mode == RedactBlock && c.Applies(DirectionResponse) {
+			return true
+		}
+	}
 	return false
 }
 
@@ -101,6 +106,7 @@ type Custom struct {
 	Mode       RedactionMode // none that needs more than a text: not format, not token
 	Directions Direction     // bits; 0 stands for both, see Applies
 	PartOfWord bool          // a match may begin and end within a word
+	Basis      string        // why it may not go through, as "GDPR Art. 32"; for the record alone
 }
 
 // Applies says whether the entry is looked for in this direction.
@@ -129,6 +135,9 @@ func (e *Entity) Applies(d Direction) bool { return e.Directions == 0 || e.Direc
 
 // Basis is why a kind may not go through in a direction.
 func (r *Redaction) Basis(kind EntityKind, d Direction) string {
+	if kind >= EntityCustom {
+		return r.Custom[kind-EntityCustom].Basis
+	}
 	for i := range r.Entities {
 		if e := &r.Entities[i]; e.Kind == kind && e.Applies(d) {
 			return e.Basis
@@ -183,8 +192,12 @@ const (
 	EntityKinds = iota // how many there are; at most 32, so that a uint32 holds a set
 )
 
-// EntityCustom is the kind of all matches of Custom. No entity has it.
+// EntityCustom is the kind of matches of the first entry of Custom; those of the others
+// follow. No entity has one of them.
 const EntityCustom EntityKind = EntityKinds
+
+// AllKinds is how many kinds there are with those of custom entries.
+const AllKinds = EntityKinds + MaxCustom
 
 // RedactionMode is what happens to a value.
 type RedactionMode uint8

@@ -78,6 +78,8 @@ func (r *reader) custom(c *Custom) {
 			c.Directions = r.directions()
 		case "partOfWord":
 			c.PartOfWord = r.bool()
+		case "basis":
+			c.Basis = r.string()
 		default:
 			r.unknown()
 		}
@@ -130,6 +132,7 @@ func (w *writer) entity(e *Entity) {
 
 func (w *writer) custom(c *Custom) {
 	w.begin('{')
+	w.string("basis", c.Basis)
 	if c.Directions != 0 {
 		w.strings("directions", c.Directions.Names())
 	}

@@ -64,7 +64,7 @@ func good() *spec.Document {
 			OnFailure: spec.FailOpen, Threshold: 60, Skip: []string{"messages[*].content[*].text", `meta.data`}, HoldBytes: 256,
 			Encodings: spec.EncodingsRefuse,
 			Custom: []spec.Custom{
-				{Name: "PROJECTS", Mode: spec.RedactTag, PartOfWord: true}, {Name: "staff-2", Mode: spec.RedactBlock, Directions: spec.DirectionResponse},
+				{Name: "PROJECTS", Mode: spec.RedactTag, PartOfWord: true, Basis: "GDPR Art. 32"}, {Name: "staff-2", Mode: spec.RedactBlock, Directions: spec.DirectionResponse},
 			},
 			Automaton: append(append([]byte(automaton.Magic), make([]byte, automaton.HeadBytes-len(automaton.Magic))...), 0),
 		}},
@@ -265,6 +265,7 @@ func TestValidate(t *testing.T) {
 		{func(d *spec.Document) { d.Redactions[0].Custom[0].Mode = spec.RedactionModes }, `redactions[0].custom[0].mode: has no such value`},
 		{func(d *spec.Document) { d.Redactions[0].Custom[0].Mode = spec.RedactToken }, `redactions[0].custom[0].mode: "token" is for kinds of entities alone`},
 		{func(d *spec.Document) { d.Redactions[0].Custom[0].Directions = 4 }, `redactions[0].custom[0].directions: has no such value`},
+		{func(d *spec.Document) { d.Redactions[0].Custom[0].Basis = strings.Repeat("x", 65) }, `redactions[0].custom[0].basis: must be at most 64 bytes without control characters`},
 		{func(d *spec.Document) { d.Redactions[0].Custom = nil }, `redactions[0].automaton: is for custom entries, and there are none`},
 		{func(d *spec.Document) { d.Redactions[0].Automaton = []byte("WDA1") }, `redactions[0].automaton: is no table`},
 		{func(d *spec.Document) {

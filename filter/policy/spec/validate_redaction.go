@@ -80,6 +80,7 @@ func (v *validator) custom(r *Redaction) {
 		if problem := c.Problem(); problem.Field != "" {
 			v.failIn(problem.Field, problem.Text)
 		}
+		v.basis(c.Basis)
 		for j := range i {
 			if r.Custom[j].Name == c.Name {
 				v.failIn("name", quote(c.Name)+" stands here twice")
@@ -113,7 +114,12 @@ func (v *validator) entity(e *Entity) {
 	if problem := e.Problem(); problem.Field != "" {
 		v.failIn(problem.Field, problem.Text)
 	}
-	if !validText(e.Basis, MaxBasisBytes) {
+	v.basis(e.Basis)
+}
+
+//go:noinline
+func (v *validator) basis(text string) {
+	if !validText(text, MaxBasisBytes) {
 		v.failIn("basis", "must be at most "+decimal(MaxBasisBytes)+" bytes without control characters")
 	}
 }

@@ -98,6 +98,7 @@ type listed struct {
 	Trace    string `json:"trace"`
 	Found    []struct {
 		Kind      string `json:"kind"`
+		Name      string `json:"name"` // of a custom entry
 		Direction string `json:"direction"`
 		Mode      string `json:"mode"`
 		Count     int    `json:"count"`
@@ -107,6 +108,9 @@ type listed struct {
 func (l *listed) found() string {
 	text := ""
 	for _, f := range l.Found {
+		if f.Name != "" {
+			f.Kind += "_" + f.Name
+		}
 		text += fmt.Sprintf("%s:%s:%s=%d ", f.Direction, f.Kind, f.Mode, f.Count)
 	}
 	return text
