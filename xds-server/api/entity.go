@@ -100,4 +100,21 @@ func (n *CustomName) ParseString(text string) error {
 // String is the name.
 func (n CustomName) String() string { return n.text }
 
+// ListName names a list of words: a file beside the one that names it.
+type ListName struct{ text string }
+
+// ParseString reads the name of a file, without folders, that ends in .words.
+func (n *ListName) ParseString(text string) error {
+	if !listName.MatchString(text) {
+		return fmt.Errorf("%q is no list of words: write the name of a file in the folder of this one that ends in .words and does not begin with a dot", text)
+	}
+	n.text = text
+	return nil
+}
+
+// String is the name.
+func (n ListName) String() string { return n.text }
+
+var listName = regexp.MustCompile(`^[^./\\\pC][^/\\\pC]{0,250}\.words$`)
+
 var customName = regexp.MustCompile(fmt.Sprintf("^[A-Za-z0-9][A-Za-z0-9_-]{0,%d}$", spec.MaxCustomName-1))

@@ -40,6 +40,8 @@ type Custom struct {
 	Name CustomName `yaml:"name"`
 	// Words are found in any case, and however their characters are spelled.
 	Words []string `yaml:"words,optional"`
+	// WordsFrom are files of words, one a line, beside that of the policy.
+	WordsFrom []ListName `yaml:"wordsFrom,optional"`
 	// Pattern is a regular expression whose matches have a bound.
 	Pattern *string       `yaml:"pattern,optional"`
 	Mode    RedactionMode `yaml:"mode"`
@@ -49,4 +51,6 @@ type Custom struct {
 	CaseSensitive bool `yaml:"caseSensitive,optional"`
 	// PartOfWord finds matches within words too.
 	PartOfWord bool `yaml:"partOfWord,optional"`
+	// Basis is why it may not go through, as "GDPR Art. 32"; for the record alone.
+	Basis *Basis `yaml:"basis,optional"`
 }

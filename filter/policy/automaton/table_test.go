@@ -1,6 +1,7 @@
 package automaton_test
 
 import (
+	"os"
 	"testing"
 
 	"github.com/weirmesh/weir/filter/policy/automaton"
@@ -67,6 +68,11 @@ func TestNoTable(t *testing.T) {
 func FuzzTable(f *testing.F) {
 	f.Add(table(map[byte]uint8{'a': 1}, 1, 1, 0, 0, 0), []byte("aaab"))
 	f.Add(table(map[byte]uint8{'a': 1, 'b': 9}, 63, 3, 1, 5, 9, 1, 0, 0, 0xFF, 0xFF, 0xFF, 3, 0, 0, 0xC1, 1, 0, 1, 0xBF), []byte("abba"))
+	made, err := os.ReadFile("testdata/custom.table") // by internal/automata of the control plane
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(made, []byte("neptune 海王星计划 prj-1234 top secret watched"))
 	f.Fuzz(func(t *testing.T, b, text []byte) {
 		table, ok := automaton.Load(b)
 		if !ok {

@@ -140,8 +140,8 @@ func versionOf(t *testing.T, record string) string {
 // letters makes a table of two words of one letter each, one for each entry: a root that
 // leads to two nodes, which accept.
 func letters(a, b byte) []byte {
-	table := make([]byte, automaton.HeadBytes)
-	copy(table, automaton.Magic)
-	table[8+int(a)], table[8+int(b)] = 1, 2
-	return append(table, 2, 1, 2, 9, 0, 0, 12, 0, 0, automaton.Accepts, 1, 0, automaton.Accepts, 2, 0)
+	var head [automaton.HeadBytes]byte
+	copy(head[:], automaton.Magic)
+	head[8+int(a)], head[8+int(b)] = 1, 2
+	return append(head[:], 2, 1, 2, 9, 0, 0, 12, 0, 0, automaton.Accepts, 1, 0, automaton.Accepts, 2, 0)
 }

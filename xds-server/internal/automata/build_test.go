@@ -263,3 +263,33 @@ func BenchmarkDictionary(b *testing.B) {
 		})
 	}
 }
+
+// oddEscapes are those by which a pattern can name characters that are folded.
+var oddEscapes = regexp.MustCompile(`\\[xX0-9pP]`)
+
+// FuzzPattern builds any pattern: it is refused with a reason, or finds in ASCII what
+// package regexp finds.
+func FuzzPattern(f *testing.F) {
+	for _, seed := range [][2]string{{`PRJ-[0-9]{4}(?:-[a-z]{1,3})?`, "prj-1234-ab PRJ-12345"}, {"(?:a|ab)(?:c|bcd)", "abcd"}, {"[^a]{1,3}?b", "xxb"}, {"a{2}|(?-i:B)\\d", "aab1B2"}, {"a+", "a"}} {
+		f.Add(seed[0], seed[1])
+	}
+	f.Fuzz(func(t *testing.T, pattern, text string) {
+		table, err := automata.Build([]automata.Entry{{Pattern: pattern}})
+		if err != nil {
+			if e := (*automata.Error)(nil); !errors.As(err, &e) || e.Field != "pattern" || e.Problem == "" || e.Fix == "" {
+				t.Fatalf("%q: %v", pattern, err)
+			}
+			return
+		}
+		odd := func(c rune) bool { return c < ' ' || c > '~' || c == '\\' }
+		if pattern == "" || oddEscapes.MatchString(pattern) || strings.ContainsFunc(pattern, func(c rune) bool { return c > '~' }) || strings.ContainsFunc(text, odd) {
+			return
+		}
+		want := regexp.MustCompile("(?i:" + pattern + ")")
+		want.Longest()
+		compiled := redact.Compile(&spec.Redaction{Automaton: table, Custom: []spec.Custom{{Name: "A", Mode: spec.RedactTag, PartOfWord: true}}}, spec.DirectionRequest)
+		if got, expected := apply(t, compiled, text), want.ReplaceAllString(text, "<A>"); got != expected {
+			t.Fatalf("%q on %q\n got %q\nwant %q", pattern, text, got, expected)
+		}
+	})
+}

@@ -38,7 +38,13 @@ func TestGoldenPolicy(t *testing.T) {
 	if err := spec.Validate(document); err != nil {
 		t.Fatal(err)
 	}
-	got := append(spec.Encode(document), '\n')
+	compare(t, path, append(spec.Encode(document), '\n'))
+	// What package automaton begins with when it walks over any bytes.
+	compare(t, "../../../filter/policy/automaton/testdata/custom.table", table)
+}
+
+func compare(t *testing.T, path string, got []byte) {
+	t.Helper()
 	if *update {
 		if err := os.WriteFile(path, got, 0o644); err != nil {
 			t.Fatal(err)

@@ -59,7 +59,7 @@ func (g *graph) link(from int32, lo, hi byte, to int32) {
 func (g *graph) addWords(i int, e Entry) error {
 	for k, word := range e.Words {
 		field := fmt.Sprintf("words[%d]", k)
-		chars, problem := checkWord(word)
+		chars, problem := foldWord(word)
 		if problem != "" {
 			return &Error{i, field, problem, "write what stands in texts"}
 		}
@@ -71,8 +71,14 @@ func (g *graph) addWords(i int, e Entry) error {
 	return nil
 }
 
-// checkWord folds a word and says what is wrong with it.
-func checkWord(word string) (chars []rune, problem string) {
+// CheckWord says what is wrong with a word; nothing if it can be looked for.
+func CheckWord(word string) (problem string) {
+	_, problem = foldWord(word)
+	return problem
+}
+
+// foldWord folds a word and says what is wrong with it.
+func foldWord(word string) (chars []rune, problem string) {
 	chars = fold(word)
 	switch {
 	case !utf8.ValidString(word):

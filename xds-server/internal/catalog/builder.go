@@ -69,6 +69,7 @@ func NewBuilder() *Builder {
 func (b *Builder) Build(set source.Set) Result {
 	b.before, b.because = make(map[key]*unit), make(map[key][]Problem)
 	defer b.world.release()
+	b.world.tables.turn()
 	changed := b.written.read(set)
 	maps.Copy(changed, b.diverged)
 	for k := range changed {

@@ -31,7 +31,7 @@ func (b *Builder) inForce(documents []source.Document) []source.Document {
 	}
 	for _, name := range slices.Sorted(maps.Keys(held)) { // whose document is no longer there
 		units := held[name]
-		all = append(all, source.Document{Name: name, Origin: units[0].doc.File(), Data: render(units)})
+		all = append(all, source.Document{Name: name, Origin: units[0].file(), Data: render(units)})
 	}
 	return all
 }
@@ -52,6 +52,9 @@ func (b *Builder) isHeld(u *unit) bool { return b.diverged[u.key] }
 
 // render is a document of units.
 func render(units []*unit) []byte {
+	if units[0].kind == listOfWords {
+		return []byte(units[0].text)
+	}
 	slices.SortFunc(units, (*unit).compare)
 	var text strings.Builder
 	for i, u := range units {

@@ -42,7 +42,8 @@ func compareProblems(t *testing.T, input, golden string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	built, problems := catalog.Build(source.Set{Documents: []source.Document{{Name: filepath.Base(input), Data: data}}})
+	documents := append([]source.Document{{Name: filepath.Base(input), Data: data}}, lists(t, strings.TrimSuffix(input, ".yaml")+"-*")...)
+	built, problems := catalog.Build(source.Set{Documents: documents})
 	if (built == nil) != (len(problems) > 0) {
 		t.Errorf("catalog %v with %d problems", built, len(problems))
 	}
@@ -63,4 +64,21 @@ func compareProblems(t *testing.T, input, golden string) {
 	if got.String() != string(want) {
 		t.Errorf("problems are\n%swant\n%s", got.String(), want)
 	}
+}
+
+// lists are the lists of words whose files match a pattern.
+func lists(t *testing.T, pattern string) (documents []source.Document) {
+	t.Helper()
+	files, err := filepath.Glob(pattern + source.ListExtension)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range files {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		documents = append(documents, source.Document{Name: filepath.Base(path), Data: data})
+	}
+	return documents
 }

@@ -176,6 +176,9 @@ func (w *written) readCertificates(files map[string][]byte, changed map[key]bool
 // readFile reads a document. What its earlier version old, which may be nil, has
 // in common with it is not read again.
 func readFile(document source.Document, old *file) *file {
+	if source.IsList(document.Name) {
+		return readList(document, old)
+	}
 	f := &file{place: &place{name: document.Name}, where: document.Where(), data: document.Data}
 	if old != nil {
 		f.place = old.place // of units that stay

@@ -29,8 +29,8 @@ type place struct {
 // or the same one elsewhere, is another unit.
 type unit struct {
 	key
-	doc   *strictyaml.Document // released
-	value any                  // a pointer to a Resource of the key's kind, or a file's content as []byte
+	doc   *strictyaml.Document // released; nil: it is none of a resource
+	value any                  // a pointer to a Resource of the key's kind or to a list, or a file's content as []byte
 	text  string               // of the document
 	place *place
 	index int // among the parts of the place
@@ -40,12 +40,23 @@ type unit struct {
 // others expect of it may be in those parts.
 func (u *unit) broken() bool { return u.doc != nil && len(u.doc.Problems()) > 0 }
 
-// origin is "document:line", or the name of a certificate file.
+// origin is "document:line", or the name of a file that holds no resources.
 func (u *unit) origin() string {
+	if u.doc == nil {
+		return u.file()
+	}
+	return u.doc.File() + ":" + strconv.Itoa(u.doc.Start().Line)
+}
+
+// file is the document that it was written in, for people, or the name of a certificate file.
+func (u *unit) file() string {
+	if l, is := u.value.(*list); is {
+		return l.where
+	}
 	if u.doc == nil {
 		return u.name
 	}
-	return u.doc.File() + ":" + strconv.Itoa(u.doc.Start().Line)
+	return u.doc.File()
 }
 
 // says reports whether two units say the same, wherever they are written. Either
@@ -54,7 +65,7 @@ func (u *unit) says(other *unit) bool {
 	if u == nil || other == nil {
 		return u == other
 	}
-	if u.doc == nil || other.doc == nil {
+	if u.kind == certificateFile {
 		return reflect.DeepEqual(u.value, other.value)
 	}
 	return u.text == other.text

@@ -23,6 +23,7 @@ type world struct {
 	found findings
 	// touched are the models that were checked since settle.
 	touched map[string]bool
+	tables  *tables
 	// opened are the documents that were asked where something stands.
 	opened []*strictyaml.Document
 }
@@ -55,7 +56,7 @@ type findings struct {
 
 func newWorld() *world {
 	return &world{
-		units: make(map[string]map[string]*unit), touched: make(map[string]bool), meanings: make(map[string][]meaning), routesOf: make(map[string][]string), ledTo: make(map[string][]string),
+		units: make(map[string]map[string]*unit), tables: &tables{}, touched: make(map[string]bool), meanings: make(map[string][]meaning), routesOf: make(map[string][]string), ledTo: make(map[string][]string),
 		stale: staleness{trust: true, gateways: true, policies: true, models: make(map[string]bool), routes: make(map[string]bool)},
 		found: findings{
 			models: make(map[string]*Model), routes: make(map[string]Route),
@@ -110,7 +111,7 @@ func (w *world) set(k key, u *unit) {
 		w.routeChanged(k.name, as[api.ModelRoute](old), as[api.ModelRoute](u))
 	case api.KindGateway, certificateFile:
 		w.stale.gateways, w.stale.policies = true, true
-	case api.KindTokenLimit, api.KindRedactionPolicy:
+	case api.KindTokenLimit, api.KindRedactionPolicy, listOfWords:
 		w.stale.policies = true
 	case api.KindTrustDomain:
 		w.stale.trust = true

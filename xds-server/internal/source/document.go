@@ -30,7 +30,8 @@
 // within the 20 ms, or behind a link.
 package source
 
-// Document is one file, or what a source has instead of files, unread.
+// Document is one file, or what a source has instead of files, unread. It holds resources,
+// or is a list of words (see IsList).
 type Document struct {
 	// Name tells the document from all others of a Set, and stays when the
 	// content changes: a file's name, or what follows the prefix of an etcd key.
@@ -41,9 +42,8 @@ type Document struct {
 	// "etcd:/key@revision". Empty is the Name.
 	Origin string
 	// Data is the content. A document that did not change has the same slice in
-	// the next Set, and nobody may write into it. Content beyond the limit of
-	// strictyaml.MaxFileBytes is cut off one byte after it, so that it is refused
-	// with its origin.
+	// the next Set, and nobody may write into it. Content beyond the Limit of its name
+	// is cut off one byte after it, so that it is refused with its origin.
 	Data []byte
 }
 

@@ -220,3 +220,20 @@ func BenchmarkMerge(b *testing.B) {
 		m.merge([]Set{base, set("b", resource("Model", "m7", fmt.Sprint(i)))})
 	}
 }
+
+// TestListsAreNoResources: what stands in a list of words defines nothing, whatever it
+// looks like, and both sources' lists stay.
+func TestListsAreNoResources(t *testing.T) {
+	text := resource("Model", "one", "words")
+	merged, overrides := merging(t, "base", "over").merge([]Set{set("a.words", text, "b.yaml", resource("Model", "two", "base")), set("a.words", text, "c.yaml", resource("Model", "one", "over"))})
+	var names []string
+	for _, d := range merged.Documents {
+		names = append(names, d.Name)
+		if IsList(d.Name) && string(d.Data) != text {
+			t.Errorf("%s is %q", d.Name, d.Data)
+		}
+	}
+	if want := []string{"base/a.words", "base/b.yaml", "over/a.words", "over/c.yaml"}; len(overrides) > 0 || !slices.Equal(names, want) {
+		t.Errorf("documents %q, overrides %v", names, overrides)
+	}
+}

@@ -22,6 +22,9 @@ func (d definition) at(in Document) string { return fmt.Sprintf("%s:%d", in.Wher
 // definitions finds the resources of a document that have a kind and a name.
 // ok is false if the document cannot be read.
 func definitions(d Document) (found []definition, ok bool) {
+	if IsList(d.Name) {
+		return nil, true
+	}
 	documents, problems := strictyaml.Parse(d.Where(), d.Data)
 	if len(problems) > 0 {
 		return nil, false

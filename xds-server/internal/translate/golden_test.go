@@ -40,7 +40,8 @@ func load(t *testing.T, path string) *catalog.Catalog {
 	if err != nil {
 		t.Fatal(err)
 	}
-	built, problems := catalog.Build(source.Set{Documents: []source.Document{{Name: filepath.Base(path), Data: data}}, Certificates: certificates})
+	documents := append([]source.Document{{Name: filepath.Base(path), Data: data}}, lists(t, strings.TrimSuffix(path, ".yaml")+"-*")...)
+	built, problems := catalog.Build(source.Set{Documents: documents, Certificates: certificates})
 	for _, p := range problems {
 		t.Error(p)
 	}
@@ -48,6 +49,23 @@ func load(t *testing.T, path string) *catalog.Catalog {
 		t.FailNow()
 	}
 	return built
+}
+
+// lists are the lists of words whose files match a pattern.
+func lists(t *testing.T, pattern string) (documents []source.Document) {
+	t.Helper()
+	files, err := filepath.Glob(pattern + source.ListExtension)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range files {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		documents = append(documents, source.Document{Name: filepath.Base(path), Data: data})
+	}
+	return documents
 }
 
 func inputs(t *testing.T) []string {

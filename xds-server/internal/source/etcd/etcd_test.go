@@ -52,6 +52,10 @@ func TestFollow(t *testing.T) {
 	etcdtest.Put(t, client, "/weir/huge", strings.Repeat("x", strictyaml.MaxFileBytes+1000))
 	etcdtest.Put(t, client, "/weir/small", "1")
 	wait(is("huge=" + strings.Repeat("x", strictyaml.MaxFileBytes+1) + " small=1"))
+	list := strings.Repeat("word\n", strictyaml.MaxFileBytes/5+1000) // lists of words have a limit of their own
+	etcdtest.Put(t, client, "/weir/names.words", list)
+	must[*clientv3.DeleteResponse](t)(client.Delete(t.Context(), "/weir/huge"))
+	wait(is("names.words=" + list + " small=1"))
 }
 
 // TestNeverHalf: keys that are written together are delivered together, in any

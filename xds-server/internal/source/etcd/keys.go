@@ -14,7 +14,6 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/weirmesh/weir/xds-server/internal/source"
-	"github.com/weirmesh/weir/xds-server/internal/strictyaml"
 )
 
 // Limits on what is under a prefix. What is beyond is a mistake: the wrong
@@ -38,9 +37,10 @@ type keys struct {
 // document is a key as a document.
 func (k keys) document(kv *mvccpb.KeyValue) source.Document {
 	// A byte beyond the limit is enough to have it refused, with its key.
-	value := kv.GetValue()[:min(len(kv.GetValue()), strictyaml.MaxFileBytes+1)]
+	name := k.name(kv.GetKey())
+	value := kv.GetValue()[:min(len(kv.GetValue()), source.Limit(name)+1)]
 	return source.Document{
-		Name: k.name(kv.GetKey()), Origin: fmt.Sprintf("etcd:%s@%d", readable(string(kv.GetKey())), kv.GetModRevision()), Data: bytes.Clone(value),
+		Name: name, Origin: fmt.Sprintf("etcd:%s@%d", readable(string(kv.GetKey())), kv.GetModRevision()), Data: bytes.Clone(value),
 	}
 }
 

@@ -54,9 +54,9 @@ func (f *Folder) Read(context.Context) (source.Reading, error) {
 }
 
 func (f *Folder) reader() *reader {
-	r := &reader{files: os.DirFS(f.path), wanted: holdsResources, now: time.Now}
+	r := &reader{files: files(f.path), wanted: holdsResources, now: time.Now}
 	if f.certificates {
-		r.wanted, r.whole = holdsCertificates, true
+		r.files, r.wanted, r.whole = os.DirFS(f.path), holdsCertificates, true
 	}
 	return r
 }

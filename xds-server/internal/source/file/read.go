@@ -29,11 +29,11 @@ const (
 	MaxBytes = 256 << 20
 )
 
-// holdsResources: *.yaml and *.yml, but for names that start with a dot, which
-// are editors' and mounts' own.
+// holdsResources: *.yaml, *.yml and lists of words, but for names that start with a dot,
+// which are editors' and mounts' own.
 func holdsResources(name string) bool {
 	extension := path.Ext(name)
-	return !strings.HasPrefix(name, ".") && (extension == ".yaml" || extension == ".yml")
+	return !strings.HasPrefix(name, ".") && (extension == ".yaml" || extension == ".yml" || source.IsList(name))
 }
 
 func holdsCertificates(name string) bool { return !strings.HasPrefix(name, ".") }
@@ -120,7 +120,7 @@ func (r *reader) look(name string, trust bool) (content, bool) {
 	case errors.Is(err, fs.ErrNotExist):
 		return content{}, false
 	case err != nil:
-		before.fault = fmt.Errorf("%w: let the user of this program read it", err)
+		before.fault = unreadable(err)
 		return before, true
 	case !info.Mode().IsRegular(): // opening a pipe would wait for its writer
 		return content{}, false
@@ -186,7 +186,7 @@ func (r *reader) readOnce(name string) (data []byte, before, after fs.FileInfo, 
 	opened, err := r.files.Open(name)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
-			err = fmt.Errorf("%w: let the user of this program read it", err)
+			err = unreadable(err)
 		}
 		return nil, nil, nil, err
 	}
@@ -194,7 +194,7 @@ func (r *reader) readOnce(name string) (data []byte, before, after fs.FileInfo, 
 	if before, err = opened.Stat(); err != nil {
 		return nil, nil, nil, err
 	}
-	if data, err = io.ReadAll(io.LimitReader(opened, strictyaml.MaxFileBytes+1)); err != nil {
+	if data, err = io.ReadAll(io.LimitReader(opened, int64(source.Limit(name))+1)); err != nil {
 		return nil, nil, nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	after, err = opened.Stat()
