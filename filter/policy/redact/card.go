@@ -11,8 +11,9 @@ const (
 type cardDigits struct {
 	n      int             // digits
 	digit  [maxCard]byte   // values
-	end    [maxCard]int    // unit behind the digit
+	end    [maxCard]uint16 // unit behind the digit
 	layout [maxCard]uint32 // lengths of the groups up to the digit, 5 bits each, the first one highest
+	luhn   [maxCard]byte   // sums of the digits by Luhn, if the digit is the last
 }
 
 // matchBankCard finds a card number: 13 to 19 digits with a network's prefix
@@ -26,8 +27,8 @@ func matchBankCard(w *window, i int) (span, uint8, bool) {
 	var d cardDigits
 	d.read(w, i)
 	for n := d.n; n >= minCard; n-- {
-		end := d.end[n-1]
-		if d.whole(n) && cardNetwork(d.digit[:n]) && luhn(d.digit[:n]) && w.clear(i, end) {
+		end := int(d.end[n-1])
+		if d.luhn[n-1]%10 == 0 && d.whole(n) && cardNetwork(d.digit[:n]) && w.clear(i, end) {
 			return span{start: i, end: end}, certain, true
 		}
 	}
@@ -37,23 +38,31 @@ func matchBankCard(w *window, i int) (span, uint8, bool) {
 // read takes up to maxCard digits with single separators between groups, and
 // gives up where the first group is none of a card's.
 func (d *cardDigits) read(w *window, i int) {
-	layout, group := uint32(0), uint8(0)
-	for d.n < maxCard && i < w.n {
-		if !w.digitAt(i) {
+	layout, group := uint32(0), uint32(0)
+	sum, other := byte(0), byte(0) // by Luhn, if the last digit counts as it is, or twice
+	code := w.code[:w.n]
+	n := 0
+	for n < maxCard && i < len(code) {
+		v := code[i] - '0'
+		if v > 9 {
 			next := w.skipSep(i)
 			if next == i || !w.digitAt(next) || layout == 0 && group != 4 && group != 6 && group != 8 {
-				return
+				break
 			}
-			layout, group, i = layout<<5|uint32(group), 0, next
+			layout, group, i = layout<<5|group, 0, next
+			continue
 		}
 		group++
 		i++
-		d.digit[d.n] = w.code[i-1] - '0'
-		d.end[d.n] = i
-		d.layout[d.n] = layout<<5 | uint32(group)
-		d.n++
+		sum, other = other+v, sum+twice[v]
+		d.digit[n], d.luhn[n], d.end[n], d.layout[n] = v, sum, uint16(i), layout<<5|group
+		n++
 	}
+	d.n = n
 }
+
+// twice is a digit that Luhn counts twice: the sum of the digits of its double.
+const twice = "\x00\x02\x04\x06\x08\x01\x03\x05\x07\x09"
 
 // whole says whether the first n digits are grouped as on a card: in one piece,
 // in fours with a shorter rest, or as a network prints them.
@@ -105,15 +114,9 @@ func cardNetwork(d []byte) bool {
 
 // luhn says whether the last digit is the check digit of the others.
 func luhn(d []byte) bool {
-	sum := 0
-	for i, v := range d {
-		x := int(v)
-		if (len(d)-i)%2 == 0 {
-			if x *= 2; x > 9 {
-				x -= 9
-			}
-		}
-		sum += x
+	sum, other := byte(0), byte(0)
+	for _, v := range d {
+		sum, other = other+v, sum+twice[v]
 	}
 	return sum%10 == 0
 }

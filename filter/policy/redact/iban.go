@@ -42,6 +42,9 @@ func matchIBAN(w *window, i int) (span, uint8, bool) {
 
 // ibanLength is how many characters the numbers of a country have, or 0.
 func ibanLength(a, b byte) int {
+	if ibanCountries[a&31]>>(b&31)&1 == 0 {
+		return 0
+	}
 	for k := 0; k < len(ibanLengths); k += 3 {
 		if ibanLengths[k] == a && ibanLengths[k+1] == b {
 			return int(ibanLengths[k+2])
@@ -49,3 +52,11 @@ func ibanLength(a, b byte) int {
 	}
 	return 0
 }
+
+// ibanCountries holds, by the first letter of a country, the second ones as bits.
+var ibanCountries = func() (t [32]uint32) {
+	for k := 0; k < len(ibanLengths); k += 3 {
+		t[ibanLengths[k]&31] |= 1 << (ibanLengths[k+1] & 31)
+	}
+	return t
+}()

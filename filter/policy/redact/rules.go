@@ -31,15 +31,17 @@ type Rules struct {
 	// that ask for some.
 	groups  [longGroup][mostGroup + 1]detectorSet
 	grouped detectorSet
-	// number holds those that begin with a digit and are numbers; enough all others, and
-	// of those the ones for which as many digits are enough.
-	number detectorSet
-	enough [mostDigits + 1]detectorSet
+	// number holds those that begin with a digit and are numbers, inSeries those whose
+	// digits follow the letters with which they begin; enough all others, and of those the
+	// ones for which as many digits are enough.
+	number, inSeries detectorSet
+	enough           [mostDigits + 1]detectorSet
 	// whole holds those for a match of which so many units are enough.
 	whole [mostUnits + 1]detectorSet
-	// serial holds those that a digit follows soon; formed those of each build.
-	serial detectorSet
-	formed [builds]detectorSet
+	// serial holds those that a digit follows soon; formed those of each build, rowed those
+	// that are not one more in a row.
+	serial, rowed detectorSet
+	formed        [builds]detectorSet
 	// minDigits is the least number of digits by which the search knows a match.
 	minDigits int
 	// literals are in the order of their anchors; literalOf holds, by raw byte, one
@@ -54,7 +56,7 @@ type Rules struct {
 const (
 	mostDigits = 18
 	mostUnits  = 40
-	longGroup  = 9 // digits in a first group, of which detector.groups says nothing
+	longGroup  = 9  // digits in a first group, of which detector.groups says nothing
 	mostGroup  = 15 // digits that it counts in the second
 )
 
@@ -99,29 +101,7 @@ func (r *Rules) add(d *detector, bit detectorSet) {
 			r.second[c] |= bit
 		}
 	}
-	for k := 0; k < len(d.groups); k += 2 {
-		r.groups[d.groups[k]][d.groups[k+1]] |= bit
-		r.grouped |= bit
-	}
-	for n := range r.byLength {
-		if d.lengths == 0 || d.lengths>>n&1 != 0 {
-			r.byLength[n] |= bit
-		}
-	}
-	number := d.where == afterNonDigit || d.where == afterPlus
-	if number {
-		r.number |= bit
-	}
-	for n := range r.enough {
-		if !number || n >= int(d.digits) {
-			r.enough[n] |= bit
-		}
-	}
-	for n := range r.whole {
-		if n >= int(max(d.digits, leastUnits[d.kind])) {
-			r.whole[n] |= bit
-		}
-	}
+	r.addCounts(d, bit)
 	for after := range r.behind {
 		switch d.where {
 		case afterNonDigit:
@@ -142,6 +122,40 @@ func (r *Rules) add(d *detector, bit detectorSet) {
 	r.formed[d.build] |= bit
 	if d.where == serial {
 		r.serial |= bit
+	}
+	if d.build == rowBuild || d.build == vinBuild || d.build == usccBuild {
+		r.rowed |= bit
+	}
+}
+
+// addCounts puts a detector into the tables of how many units, and digits, a match has.
+func (r *Rules) addCounts(d *detector, bit detectorSet) {
+	for n := range r.byLength {
+		if d.lengths == 0 || d.lengths>>n&1 != 0 {
+			r.byLength[n] |= bit
+		}
+	}
+	for k := 0; k < len(d.groups); k += 2 {
+		r.groups[d.groups[k]][d.groups[k+1]] |= bit
+		r.grouped |= bit
+	}
+	number := d.where == afterNonDigit || d.where == afterPlus
+	inSeries := d.where == serial && d.kind != spec.EntityIBAN
+	if number {
+		r.number |= bit
+	}
+	if inSeries {
+		r.inSeries |= bit
+	}
+	for n := range r.enough {
+		if !number && !inSeries || n >= int(d.digits) {
+			r.enough[n] |= bit
+		}
+	}
+	for n := range r.whole {
+		if n >= int(max(d.digits, leastUnits[d.kind])) {
+			r.whole[n] |= bit
+		}
 	}
 	if d.digits > 0 {
 		r.minDigits = min(r.minDigits, int(d.digits))

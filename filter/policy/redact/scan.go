@@ -25,7 +25,7 @@ func (r *Redactor) scan(src []byte, limit int) {
 	mail := r.nextEmail(limit)
 	r.wordsAt, w.row = -1, row{}
 	for i := w.floor; i < limit; i++ {
-		if i = w.inside(i, min(limit-1, mail.start)); i >= mail.start {
+		if i = r.rules.skipInside(w, i, min(limit-1, mail.start)); i >= mail.start {
 			r.found(src, match{span{start: mail.start, end: mail.end}, spec.EntityEmail, certain})
 		} else if set := r.asked(i); set == 0 {
 			continue
@@ -42,10 +42,10 @@ func (r *Redactor) scan(src []byte, limit int) {
 	w.floor = max(w.floor, limit)
 }
 
-// inside returns the first unit from i on, or limit if that comes first, that is no letter
-// behind a letter or a digit: no match begins there.
-func (w *window) inside(i, limit int) int {
-	for i > 0 && i < limit && props[w.code[i%maxUnits]]&isLetter != 0 && props[w.code[(i-1)%maxUnits]]&(isLetter|isDigit) != 0 {
+// skipInside returns the first unit from i on, or limit if that comes first, with which a
+// match may begin.
+func (r *Rules) skipInside(w *window, i, limit int) int {
+	for i < limit && r.mayBegin(w, i) == 0 {
 		i++
 	}
 	return i
@@ -54,46 +54,74 @@ func (w *window) inside(i, limit int) int {
 // asked returns the detectors to ask about a match that begins with unit i.
 func (r *Redactor) asked(i int) detectorSet {
 	w := &r.w
-	set := r.rules.begin[w.code[i]&127]
-	after := uint16(0)
-	if i > 0 {
-		before := w.code[i-1]
-		after = props[before] & (isDigit | isLetter)
-		switch before {
-		case '+':
-			after = afterSign
-		case ':', '-':
-			if before == w.code[i] {
-				return 0 // the first one of them was asked about
-			}
-		}
-	}
-	if set &= r.rules.behind[after]; set == 0 {
+	set := r.rules.mayBegin(w, i)
+	if set == 0 {
 		return 0
 	}
-	if set &= r.rules.second[w.at(i+1)&127]; set == 0 {
-		return 0
-	}
-	if set &= r.rules.whole[min(w.n-i, mostUnits)]; set == 0 {
+	if set &= r.rules.second[w.at(i+1)&127] & r.rules.whole[min(w.n-i, mostUnits)]; set == 0 {
 		return 0
 	}
 	end := i
 	switch p := props[w.code[i]]; {
 	case p&isDigit != 0:
 		end = w.groupEnd(i)
-		if set &= r.rules.byLength[min(end-i, 31)]; set&r.rules.grouped != 0 && end-i < longGroup {
-			set &= r.rules.groups[end-i][w.nextGroup(end)] | ^r.rules.grouped
-		}
-		if set&r.rules.number != 0 {
-			set &= r.rules.enough[w.joined(i)]
+		if set = r.counted(set, i, end); set == 0 {
+			return 0
 		}
 	case p&isLetter == 0:
 		return set
-	case !w.serial(i):
-		set &^= r.rules.serial
+	case set&r.rules.serial != 0:
+		if digit := w.serial(i); digit == 0 {
+			set &^= r.rules.serial
+		} else if set&r.rules.inSeries != 0 {
+			set &= r.rules.enough[w.joined(digit)]
+		}
 	}
 	if set&^r.rules.formed[anyBuild] != 0 {
-		set &^= r.misshapen(i, end)
+		set &^= r.misshapen(set, i, end)
+	}
+	return set
+}
+
+// mayBegin returns the detectors of matches that may begin with unit i, by that and what
+// stands before it alone.
+func (r *Rules) mayBegin(w *window, i int) detectorSet {
+	set := r.begin[w.code[i%maxUnits]&127]
+	if i == 0 {
+		return set & r.behind[0]
+	}
+	before := w.code[(i-1)%maxUnits]
+	after := props[before] & (isDigit | isLetter)
+	switch before {
+	case '+':
+		after = afterSign
+	case ':', '-':
+		if before == w.code[i%maxUnits] {
+			return 0 // the first one of them was asked about
+		}
+	}
+	return set & r.behind[after]
+}
+
+// counted returns those of a set of detectors that may find a match at unit i, by the
+// digits there, which end before unit end, and behind them.
+func (r *Redactor) counted(set detectorSet, i, end int) detectorSet {
+	w, rules := &r.w, r.rules
+	if set &= rules.byLength[min(end-i, 31)]; set == 0 {
+		return 0
+	}
+	next := w.nextGroup(end)
+	if end-i < longGroup {
+		set &= rules.groups[end-i][next] | ^rules.grouped
+	}
+	if next == 0 {
+		return set & (rules.enough[min(end-i, mostDigits)] | rules.inSeries)
+	}
+	if set&rules.rowed != 0 && w.has(i-1, isSep) && w.inRow(i) {
+		set &^= rules.rowed
+	}
+	if set&rules.number != 0 {
+		set &= rules.enough[w.joined(i)] | rules.inSeries
 	}
 	return set
 }
@@ -112,28 +140,30 @@ func (w *window) nextGroup(i int) int {
 	return end - next
 }
 
-// misshapen returns the detectors whose build the letters and digits at unit i do not
-// have, of which end is behind the first ones.
-func (r *Redactor) misshapen(i, end int) (set detectorSet) {
+// misshapen returns those of a set of detectors whose build the letters and digits at unit
+// i do not have, of which end is behind the first ones.
+func (r *Redactor) misshapen(set detectorSet, i, end int) (not detectorSet) {
 	w := &r.w
-	for end < w.n && end-i <= longLength && props[w.code[end]]&(isDigit|isLetter) != 0 {
+	for end < w.n && end-i <= longLength && props[w.code[end%maxUnits]]&(isDigit|isLetter) != 0 {
 		end++
 	}
 	length, next, formed := end-i, w.at(end), &r.rules.formed
 	if next != '.' && next != ':' || w.fraction(i) {
-		set |= formed[dotBuild]
+		not |= formed[dotBuild]
 	}
 	if (length != 2 || next != '-' && next != ':') && (length != 4 || next != '.') {
-		set |= formed[pairBuild]
+		not |= formed[pairBuild]
 	}
 	if next != '+' && next != '/' && length != longLength {
-		set |= formed[longBuild]
+		not |= formed[longBuild]
 	}
-	set |= r.unprinted(length, end)
-	if w.has(i-1, isSep) && w.inRow(i) {
-		set |= formed[rowBuild] | formed[vinBuild] | formed[usccBuild]
+	if set&(formed[vinBuild]|formed[usccBuild]) != 0 {
+		not |= r.unprinted(length, end)
 	}
-	return set
+	if set&^not&r.rules.rowed != 0 && w.has(i-1, isSep) && w.inRow(i) {
+		not |= r.rules.rowed
+	}
+	return not
 }
 
 // unprinted returns the detectors of codes that are not in one piece, nor in groups as
@@ -164,14 +194,20 @@ func (r *Redactor) unprinted(length, end int) (set detectorSet) {
 	return set
 }
 
-// serial says whether a digit follows the letters at unit i, of which there are at most
-// three, perhaps behind separators.
-func (w *window) serial(i int) bool {
+// serial returns the first digit behind the letters at unit i, of which there are at most
+// three, perhaps behind separators, and 0 if there is none.
+func (w *window) serial(i int) int {
 	end := min(i+4, w.n)
-	for i < end && props[w.code[i]]&isLetter != 0 {
+	for i < end && props[w.code[i%maxUnits]]&isLetter != 0 {
 		i++
 	}
-	return i < end && w.digitAt(w.skipSep(i))
+	if i == end {
+		return 0
+	}
+	if i = w.skipSep(i); !w.digitAt(i) {
+		return 0
+	}
+	return i
 }
 
 // row is a row of digits with nothing but separators between them.

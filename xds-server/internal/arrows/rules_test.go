@@ -68,7 +68,7 @@ func never(packages ...string) func(string) bool {
 // policyImports is all of Go that a policy package may name: nothing with a clock, a goroutine, a log or reflection.
 var policyImports = []string{
 	"bytes", "cmp", "encoding/binary", "errors", "iter", "maps", "math", "slices", "sort", "strconv", "strings",
-	"unicode", "unsafe", home + "filter/policy",
+	"sync/atomic", "unicode", "unsafe", home + "filter/policy",
 }
 
 const (
