@@ -15,6 +15,7 @@ type answerState struct {
 	encoded     bool   // a content-encoding other than identity
 	described   uint16 // which of bodyHeaders it has
 	rewriting   bool
+	text        bool // it is text, whose characters are to be looked at
 	fault       AnswerFault
 	contentType text
 	format      usage.Format

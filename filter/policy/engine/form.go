@@ -5,13 +5,14 @@ import (
 	"github.com/weirmesh/weir/filter/policy/redact"
 )
 
-// formBody redacts the values of a form (application/x-www-form-urlencoded, WHATWG URL
-// standard section 5): decoded, and encoded again. A form without a match stays as it is.
+// formBody redacts the names and values of a form (application/x-www-form-urlencoded,
+// WHATWG URL standard section 5): decoded, and encoded again. A form without a match stays
+// as it is. Names count because what is no form, but was sent as one, is all name.
 type formBody struct {
 	redactor *redact.Redactor
 	out      *hold.Buffer
 	text     *utf8Check
-	invalid  bool  // a value is not UTF-8
+	invalid  bool  // something is not UTF-8
 	value    bool  // a value is being read, not a name
 	digits   uint8 // of %XX that were read, behind the percent sign
 	percent  bool
@@ -24,50 +25,36 @@ type formBody struct {
 
 // read reads a piece of the form once more.
 func (f *formBody) read(p []byte) error {
-	for i := 0; i < len(p); {
-		if !f.value {
-			n := i
-			for n < len(p) && p[n] != '=' && p[n] != '&' {
-				n++
+	for i, c := range p {
+		var err error
+		if c == '&' || c == '=' && !f.value {
+			if err = f.finish(); err == nil {
+				err = f.out.Append(p[i : i+1])
 			}
-			f.name.append(p[i:n])
-			if n < len(p) {
-				f.value = p[n] == '='
-				n++
-				f.begin()
+			f.begin(c == '=')
+		} else {
+			if !f.value {
+				f.name.append(p[i : i+1])
 			}
-			if err := f.out.Append(p[i:n]); err != nil {
-				return err
-			}
-			i = n
-			continue
+			err = f.decode(c)
 		}
-		c := p[i]
-		i++
-		if c == '&' {
-			if err := f.finish(); err != nil {
-				return err
-			}
-			i-- // it is let out as the begin of the next name
-			continue
-		}
-		if err := f.decode(c); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// begin begins the value, or the next name where there is none.
-func (f *formBody) begin() {
-	if f.value {
-		f.redactor.Key(f.name.bytes())
-		f.redactor.StringStart()
+// begin begins the value of the name that was read, or the next name.
+func (f *formBody) begin(value bool) {
+	if f.value = value; !value {
+		f.name.reset()
 	}
-	f.name.reset()
+	f.redactor.Key(f.name.bytes())
+	f.redactor.StringStart()
 }
 
-// decode takes a byte of a value.
+// decode takes a byte of a name or value.
 func (f *formBody) decode(c byte) error {
 	if f.percent {
 		v, ok := hexValue(c)
@@ -104,7 +91,7 @@ func (f *formBody) literal() error {
 	return err
 }
 
-// put collects a byte of the decoded value.
+// put collects a decoded byte.
 func (f *formBody) put(c byte) error {
 	f.decoded[f.n] = c
 	f.n++
@@ -122,9 +109,8 @@ func (f *formBody) pass() error {
 	return f.redactor.Bytes(p)
 }
 
-// finish ends the value.
+// finish ends the name or value.
 func (f *formBody) finish() error {
-	f.value = false
 	var err error
 	if f.percent {
 		err = f.literal()
@@ -174,11 +160,12 @@ func (s *Stream) redactForm() bool {
 	}
 	p, f := &s.out, &s.plain.form
 	f.redactor, f.out, f.text, f.name = &p.redactor, &p.raw, &s.plain.text, &s.plain.name
-	f.invalid, f.value, f.percent, f.n = false, false, false, 0
+	f.invalid, f.percent, f.n = false, false, 0
 	p.redactor.Reset(s.modelRules().values, &p.session, f)
 	p.redactor.Escapes(0)
+	f.begin(false)
 	err := p.reread(f)
-	if err == nil && f.value {
+	if err == nil {
 		err = f.finish()
 	}
 	if err == nil && f.invalid {

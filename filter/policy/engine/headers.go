@@ -23,6 +23,7 @@ type plainFacts struct {
 	compresses   bool // grpc-encoding other than identity: messages may be compressed
 	answers      bool // grpc-accept-encoding: messages of the answer may be compressed
 	binary       bool // inference-header-content-length: JSON followed by raw tensors
+	foreign      bool // JSON that is not in UTF-8, it says
 	traced       bool // traceparent names a trace
 	forged       bool // baggage has members that only the filter may write
 	hasModel     bool // x-model
@@ -102,6 +103,7 @@ func (s *Stream) ownHeader(name string, value []byte) {
 		f.setPath(value)
 	case "content-type":
 		f.mediaType = parseMediaType(view(value))
+		f.foreign = f.mediaType == mediaJSON && !looksASCII(view(value))
 		if f.mediaType == mediaParts && !s.plain.parts.Reset(bytesOf(mediaParameter(view(value), "boundary"))) {
 			f.mediaType = mediaOther
 		}

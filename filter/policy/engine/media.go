@@ -1,10 +1,11 @@
 package engine
 
 // mediaParameter returns a parameter of a header such as content-type (RFC 9110 section
-// 5.6.6), empty if it is not there. In quotes it may not have escapes.
+// 5.6.6), empty if it is not there. In quotes it may not have escapes. Of one that stands
+// there twice nobody knows which counts: it is a carriage return, which none can be.
 //
 //go:noinline
-func mediaParameter(value, name string) string {
+func mediaParameter(value, name string) (found string) {
 	for i := skipText(value, 0); i < len(value); {
 		i++ // the semicolon
 		for i < len(value) && (value[i] == ' ' || value[i] == '\t') {
@@ -13,11 +14,14 @@ func mediaParameter(value, name string) string {
 		end := skipText(value, i)
 		part := value[i:end]
 		if len(part) > len(name) && part[len(name)] == '=' && equalFold(part[:len(name)], name) {
-			return unquoted(part[len(name)+1:])
+			if found != "" {
+				return "\r"
+			}
+			found = unquoted(part[len(name)+1:])
 		}
 		i = end
 	}
-	return ""
+	return found
 }
 
 // skipText returns the offset of the next semicolon that stands outside of quotes, or of
@@ -40,6 +44,12 @@ func unquoted(value string) string {
 		return value[1 : len(value)-1]
 	}
 	return value
+}
+
+// looksASCII says whether text of this content-type has the letters and digits of ASCII
+// where UTF-8 has them, whatever the rest is.
+func looksASCII(contentType string) bool {
+	return inUTF8(contentType) || equalFold(mediaParameter(contentType, "charset"), "iso-8859-1")
 }
 
 // inUTF8 says whether text of this content-type is UTF-8: that, its part ASCII, or

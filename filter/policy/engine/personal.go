@@ -17,9 +17,16 @@ var (
 	tooManyValues = refusal{413, typeRequest, CodeTooManyValues, "weir_too_many_values"}
 )
 
-// clean refuses a request with values that a rule does not let through. It says what
-// kinds they are and how many, and never a value.
+// clean refuses a request that may say something else than what was read of it, and one
+// with values that a rule does not let through. It says what kinds they are and how many,
+// and never a value.
 func (s *Stream) clean() bool {
+	if s.facts.foreign && s.modelRules() != nil {
+		if s.redaction().OnFailure == spec.FailClosed {
+			return s.refuseMedia()
+		}
+		s.unscanned = true
+	}
 	session := &s.out.session
 	if !session.Blocked() {
 		return true

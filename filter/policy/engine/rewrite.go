@@ -119,7 +119,7 @@ func (s *Stream) beginRewriting() bool {
 	if s.desk == nil {
 		s.desk = &answer.Desk{}
 	}
-	a.rewriting = true
+	a.rewriting, a.text, s.plain.text.n = true, format == answer.Text, 0
 	s.rewriter.Reset(&answer.Options{
 		Desk: s.desk, Format: format, Rules: s.answerRules(), Session: &s.out.session, Hold: r.Hold(), Open: r.OnFailure == spec.FailOpen,
 	})
@@ -142,7 +142,7 @@ func answerFormat(contentType string, format usage.Format) (f answer.Format, ok 
 			return answer.Lines, true
 		}
 	}
-	return answer.Text, len(contentType) >= 5 && equalFold(contentType[:5], "text/")
+	return answer.Text, len(contentType) >= 5 && equalFold(contentType[:5], "text/") && looksASCII(contentType)
 }
 
 // RefuseAnswer replaces an answer that cannot be read, of which the client has nothing.
@@ -164,6 +164,7 @@ func (s *Stream) pass(p []byte, out Output) {
 	case len(p) == 0 || a.fault >= AnswerRefused:
 	case a.rewriting && s.rpcAnswer.on:
 		s.passMessage(p, out)
+	case a.rewriting && a.text && !s.plain.text.take(p) && s.unreadableText():
 	case a.rewriting:
 		s.rewriter.Write(p, out)
 		s.judgeRewriting(out)
@@ -172,11 +173,26 @@ func (s *Stream) pass(p []byte, out Output) {
 	}
 }
 
+// unreadableText is called when an answer of text turns out to be none in UTF-8. It says
+// whether nothing of it goes on any more.
+func (s *Stream) unreadableText() bool {
+	s.got.text = false
+	if s.redaction().OnFailure == spec.FailOpen {
+		s.got.fault, s.unscanned = AnswerPassed, true
+		return false
+	}
+	s.got.fault = AnswerBroken
+	return true
+}
+
 // endRewriting lets go on what was held back of an answer that has ended.
 func (s *Stream) endRewriting(out Output) {
 	if a := &s.got; a.rewriting && a.fault < AnswerRefused {
 		if s.rpcAnswer.on {
 			s.endMessage(out)
+			return
+		}
+		if a.text && !s.plain.text.end() && s.unreadableText() {
 			return
 		}
 		s.rewriter.End(out)

@@ -177,6 +177,8 @@ var decoded = func() (t [256]bool) {
 // Default_Ignorable_Code_Point, the enclosing keycap) to codeIgnore.
 func fold(r uint32) byte {
 	switch {
+	case r < '\b', r > '\r' && r < ' ', r >= 0x7F && r < 0xA0 && r != 0x85:
+		return codeIgnore // controls, but for those that break a line or move on in it
 	case r < 0x80:
 		return asciiCode[r]
 	case r > 0x3100 && r < 0xA000:

@@ -163,8 +163,11 @@ func (o *Oracle) Form(in, out []byte) string {
 	for i := range a {
 		name, value, _ := strings.Cut(a[i], "=")
 		name2, value2, _ := strings.Cut(b[i], "=")
-		if want := string(o.String(name, []byte(unescaped(value)))); name != name2 || unescaped(value2) != want {
+		if want := string(o.String(name, []byte(unescaped(value)))); unescaped(value2) != want {
 			return fmt.Sprintf("%q became %q, want %q", a[i], b[i], want)
+		}
+		if want := string(o.String("", []byte(unescaped(name)))); unescaped(name2) != want {
+			return fmt.Sprintf("the name %q became %q, want %q", a[i], b[i], want)
 		}
 	}
 	return ""
