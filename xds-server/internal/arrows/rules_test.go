@@ -89,7 +89,10 @@ var book = []ruleBook{
 	{
 		arrow:  "the policy module needs no other module",
 		from:   only(home + "filter/policy"),
-		linked: func(path string) bool { return !strings.Contains(path, ".") || below(path, home+"filter/policy") },
+		linked: func(path string) bool {
+			host, _, _ := strings.Cut(path, "/") // Go's own packages are of none
+			return !strings.Contains(host, ".") || below(path, home+"filter/policy")
+		},
 	},
 	{
 		arrow:  "filter/plugin and filter/cmd alone import the proxy-wasm SDK",
