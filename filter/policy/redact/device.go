@@ -6,7 +6,7 @@ package redact
 // others ask for a context word.
 func matchIMEI(w *window, i int) (span, uint8, bool) {
 	var t token
-	t.readDigits(w, i, 15)
+	t.readPrinted(w, i, 15, isDigit)
 	if t.n < 15 || !t.printed(2<<15|6<<10|6<<5|1, 8<<10|6<<5|1) || w.at(i-1) == '+' || !w.clear(i, t.end) || !w.isolated(i, t.end) || w.fraction(i) {
 		return miss()
 	}
@@ -37,7 +37,7 @@ func matchVIN(w *window, i int) (span, uint8, bool) {
 		return miss()
 	}
 	var t token
-	t.read(w, i, 17)
+	t.readPrinted(w, i, 17, isDigit|isLetter)
 	if t.n < 17 || t.digits == 17 || !t.printed(3<<10|6<<5|8, 9<<5|8) || t.number(13, 4) < 0 || !w.alone(i, t.end) {
 		return miss()
 	}

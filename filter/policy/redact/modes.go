@@ -35,16 +35,17 @@ func (r *Rules) setModes(redaction *spec.Redaction, d spec.Direction) bool {
 }
 
 // addProbe makes the probe of rules that are compiled: the same, but for what is done
-// with values, wherever a context word might stand.
+// with values, wherever a context word might stand. It is compiled anew, for TinyGo copies
+// a struct of tables by 20 KB of instructions, one for each of their elements.
 func (r *Rules) addProbe() {
 	if r.probe == nil {
 		return
 	}
 	probe := r.probe
-	*probe = *r
-	probe.probe, probe.custom = nil, nil
-	probe.threshold -= min(contextScore, probe.threshold-1)
+	probe.direction, probe.failure = r.direction, r.failure
+	probe.threshold = r.threshold - min(contextScore, r.threshold-1)
 	for kind := range probe.mode {
-		probe.mode[kind] = spec.RedactDetect
+		probe.on[kind], probe.mode[kind], probe.shape[kind] = r.on[kind], spec.RedactDetect, r.shape[kind]
 	}
+	probe.compile()
 }

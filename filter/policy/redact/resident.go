@@ -18,7 +18,11 @@ func (w *window) resident(i, province int) (span, uint8, bool) {
 		return miss()
 	}
 	var t token
-	t.readDigits(w, i, 18)
+	t.take(w, i, 8, isDigit, maxUnits)
+	if century := t.number(6, 2); t.n < 8 || century != 19 && century != 20 {
+		return miss() // most rows of digits
+	}
+	t.take(w, w.skipSep(t.end), 18, isDigit, maxUnits)
 	if last := w.skipSep(t.end); t.n == 17 && w.upperAt(last) == 'X' {
 		t.char[17], t.end, t.n = 'X', last+1, 18
 	}

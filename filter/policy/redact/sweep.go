@@ -59,7 +59,8 @@ type sweepStep struct {
 
 // forget leaves the two sets without attempts: set 0, and set 1 in a word.
 func (s *sweeper) forget() {
-	s.known, s.step = [2 * maxSets]uint16{}, [maxSteps]sweepStep{}
+	clear(s.known[:])
+	clear(s.step[:])
 	s.sets, s.first[1], s.first[2] = 2, 0, 0
 	s.word[1] = true
 }

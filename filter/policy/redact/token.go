@@ -88,49 +88,52 @@ type token struct {
 }
 
 // read takes up to most letters and digits from unit i on.
-func (t *token) read(w *window, i, most int) { t.take(w, i, most, isDigit|isLetter) }
+func (t *token) read(w *window, i, most int) { t.take(w, i, most, isDigit|isLetter, maxUnits) }
 
-// readDigits takes up to most digits from unit i on, and stops at a letter.
-func (t *token) readDigits(w *window, i, most int) { t.take(w, i, most, isDigit) }
+// readPrinted is read for what has no more than four groups where they differ in length:
+// it stops behind those.
+func (t *token) readPrinted(w *window, i, most int, wanted uint16) { t.take(w, i, most, wanted, 3) }
 
 // take takes up to most units that have one of the properties, with gaps between
-// them, from unit i on.
-func (t *token) take(w *window, i, most int, wanted uint16) {
+// them, from unit i on, but no more gaps than uneven if the groups differ in length.
+func (t *token) take(w *window, i, most int, wanted uint16, uneven int) {
 	var gap byte
 	code := w.code[:w.n]
-	first, group, digits := maxToken, 0, 0
-	t.even = true
-	for t.n < most && i < len(code) {
-		c := code[i]
-		p := props[c]
-		if p&wanted == 0 {
-			next := w.skipSep(i)
-			if t.n == 0 || next == i || next >= len(code) || props[code[next]]&wanted == 0 {
+	first, n, digits, even, layout := maxToken, t.n, t.digits, true, t.layout
+	for {
+		from := n
+		for n < most && i < len(code) {
+			c := code[i]
+			p := props[c]
+			if p&wanted == 0 {
 				break
 			}
-			if t.gaps == 0 {
-				gap, first = c, group
+			if p&isDigit != 0 {
+				digits++
+			} else {
+				c &^= 0x20
 			}
-			t.mixed = t.mixed || c != gap
-			t.even = t.even && group == first
-			t.layout = t.layout<<5 | uint32(group)
-			i, group = next, 0
-			t.gaps++
-			continue
+			t.char[n] = c
+			n++
+			i++
 		}
-		if p&isDigit != 0 {
-			digits++
-		} else {
-			c &^= 0x20
+		group := n - from
+		next := w.skipSep(i)
+		if n == most || n == 0 || next == i || next >= len(code) || props[code[next]]&wanted == 0 || !even && t.gaps > uneven {
+			even = even && group <= first
+			layout = layout<<5 | uint32(group)
+			break
 		}
-		t.char[t.n] = c
-		i++
-		group++
-		t.n++
+		if t.gaps == 0 {
+			gap, first = code[i], group
+		}
+		t.mixed = t.mixed || code[i] != gap
+		even = even && group == first
+		layout = layout<<5 | uint32(group)
+		i = next
+		t.gaps++
 	}
-	t.digits, t.end = digits, i
-	t.even = t.even && group <= first
-	t.layout = t.layout<<5 | uint32(group)
+	t.n, t.digits, t.even, t.layout, t.end = n, digits, even, layout, i
 }
 
 // printed says whether the token is in one piece or in groups as people print

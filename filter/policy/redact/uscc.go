@@ -11,7 +11,7 @@ func matchUSCC(w *window, i int) (span, uint8, bool) {
 		return miss()
 	}
 	var t token
-	t.read(w, i, 18)
+	t.readPrinted(w, i, 18, isDigit|isLetter)
 	if t.n < 18 || t.gaps > 0 && t.digits == 18 || !t.printed(2<<15|6<<10|9<<5|1, 8<<5|10) || !w.alone(i, t.end) {
 		return miss()
 	}
