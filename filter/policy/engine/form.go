@@ -46,6 +46,8 @@ func (f *formBody) read(p []byte) error {
 }
 
 // begin begins the value of the name that was read, or the next name.
+//
+//go:noinline
 func (f *formBody) begin(value bool) {
 	if f.value = value; !value {
 		f.name.reset()
@@ -55,6 +57,8 @@ func (f *formBody) begin(value bool) {
 }
 
 // decode takes a byte of a name or value.
+//
+//go:noinline
 func (f *formBody) decode(c byte) error {
 	if f.percent {
 		v, ok := hexValue(c)
@@ -110,6 +114,8 @@ func (f *formBody) pass() error {
 }
 
 // finish ends the name or value.
+//
+//go:noinline
 func (f *formBody) finish() error {
 	var err error
 	if f.percent {

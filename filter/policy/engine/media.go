@@ -48,12 +48,16 @@ func unquoted(value string) string {
 
 // looksASCII says whether text of this content-type has the letters and digits of ASCII
 // where UTF-8 has them, whatever the rest is.
+//
+//go:noinline
 func looksASCII(contentType string) bool {
 	return inUTF8(contentType) || equalFold(mediaParameter(contentType, "charset"), "iso-8859-1")
 }
 
 // inUTF8 says whether text of this content-type is UTF-8: that, its part ASCII, or
 // nothing said.
+//
+//go:noinline
 func inUTF8(contentType string) bool {
 	charset := mediaParameter(contentType, "charset")
 	return charset == "" || equalFold(charset, "utf-8") || equalFold(charset, "us-ascii")

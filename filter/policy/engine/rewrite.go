@@ -175,6 +175,8 @@ func (s *Stream) pass(p []byte, out Output) {
 
 // unreadableText is called when an answer of text turns out to be none in UTF-8. It says
 // whether nothing of it goes on any more.
+//
+//go:noinline
 func (s *Stream) unreadableText() bool {
 	s.got.text = false
 	if s.redaction().OnFailure == spec.FailOpen {
