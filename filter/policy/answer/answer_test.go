@@ -72,6 +72,9 @@ func (s sink) Write(p []byte) error {
 
 // whole is a text that is the value of a member, redacted in one piece.
 func whole(rules *redact.Rules, member, text string) string {
+	if member == "arguments" || member == "partial_json" {
+		return wholeCoded(rules, text)
+	}
 	var r redact.Redactor
 	var out bytes.Buffer
 	r.Reset(rules, &redact.Session{}, sinkTo(&out))

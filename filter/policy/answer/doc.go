@@ -35,7 +35,7 @@ type Problem uint8
 const (
 	None       Problem = iota
 	Unreadable         // no JSON, or no UTF-8
-	Crowded            // more texts at once than there are lanes
+	Crowded            // more texts at once, or more of one to hold back, than there is room for
 	Blocked            // a value was found that a rule does not let pass at all
 )
 

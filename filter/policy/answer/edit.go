@@ -128,8 +128,8 @@ func (r *Rewriter) join(raw []byte, f *field, e ending) {
 		l.end()
 		return
 	}
-	if r.hold > 0 {
-		l.redactor.Shorten(r.hold)
+	if r.hold > 0 && !l.redactor.Shorten(r.hold) {
+		r.fail(Crowded)
 	}
 	if l.holding() && l.copied == 0 && e.v.bare() > room && r.fail(Crowded) {
 		l.end()

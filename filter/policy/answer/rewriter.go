@@ -100,6 +100,20 @@ func (r *Rewriter) End(out Output) {
 	r.out = nil
 }
 
+// Holding says whether something is held back of what was written: of a text, or of an
+// event that has not ended.
+func (r *Rewriter) Holding() bool {
+	if r.held.Len() > 0 || r.reader.text.holding() {
+		return true
+	}
+	for _, l := range r.lanes[:r.count] {
+		if l.holding() {
+			return true
+		}
+	}
+	return false
+}
+
 // Between says whether what was written last was an event to its end.
 func (r *Rewriter) Between() bool { return !r.frame.long }
 

@@ -23,7 +23,7 @@ func (r *Redactor) nextEmail(limit int) address {
 			if w.code[at] != '@' {
 				continue
 			}
-			if start := w.localStart(at); start < at {
+			if start := w.localStart(at, w.start[at]); start < at {
 				if end := w.domainEnd(at + 1); end > 0 {
 					return address{start, at, end}
 				}
@@ -33,13 +33,15 @@ func (r *Redactor) nextEmail(limit int) address {
 	return address{start: maxUnits + 1}
 }
 
-// localStart returns where the local part before the '@' at unit at begins, or
-// at if there is none. It is the dot-string of RFC 5321, 4.1.2, without the
+// localStart returns where the local part before the '@' at unit at, and offset offset,
+// begins, or at if there is none. It is the dot-string of RFC 5321, 4.1.2, without the
 // characters that in text are separators; it begins with a letter, a digit or
 // '_', since what else stands in front is punctuation of the text.
-func (w *window) localStart(at int) int {
+//
+//go:noinline
+func (w *window) localStart(at int, offset int32) int {
 	i := at
-	for i > w.floor && at-i < maxLocal && props[w.code[i-1]]&isLocal != 0 && w.start[at]-w.start[i-1] <= maxPartRaw {
+	for i > w.floor && at-i < maxLocal && props[w.code[i-1]]&isLocal != 0 && offset-w.start[i-1] <= maxPartRaw {
 		i--
 	}
 	for i < at && props[w.code[i]]&(isDigit|isLetter) == 0 && w.code[i] != '_' {

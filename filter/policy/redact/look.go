@@ -46,6 +46,8 @@ func (w *window) inRow(i int) bool {
 func (w *window) groupEnd(i int) int { return w.endOf(i, isDigit) }
 
 // endOf returns the unit behind those at i that have one of the properties.
+//
+//go:noinline
 func (w *window) endOf(i int, wanted uint16) int {
 	for uint(i) < uint(w.n) && props[w.code[i%maxUnits]]&wanted != 0 {
 		i++

@@ -126,7 +126,7 @@ func (r *Redactor) Bytes(raw []byte) error {
 func (r *Redactor) StringEnd() error {
 	if r.open {
 		src := r.carry[:r.held]
-		r.scan(src, r.w.n)
+		r.scan(src, r.w.n, r.w.n)
 		r.endRest()
 		r.write(src[r.from:])
 	}
@@ -164,6 +164,9 @@ func (r *Redactor) keep(src []byte, next int) {
 		r.slide(src, next)
 	} else if r.rest != restNone {
 		r.swallowUnits(src)
+	}
+	if r.rest == restNone {
+		r.release(src)
 	}
 	first := next
 	if r.w.floor < r.w.n {
@@ -231,7 +234,7 @@ func (r *Redactor) units(src []byte, i int) (int, bool) {
 		case w.n == 0:
 			return i + size, false // what opened the run is no part of one
 		default:
-			r.scan(src, w.n)
+			r.scan(src, w.n, w.n)
 			if r.rest != restPEM {
 				r.endRest()
 			}
@@ -245,6 +248,6 @@ func (r *Redactor) units(src []byte, i int) (int, bool) {
 
 // slide decides the oldest units of a full window and forgets them.
 func (r *Redactor) slide(src []byte, pos int) {
-	r.scan(src, r.w.ripe(pos))
+	r.scan(src, r.w.ripe(pos), r.w.n)
 	r.w.drop()
 }

@@ -28,13 +28,13 @@ func (c rest) holds(code byte) bool {
 }
 
 // extend lengthens a match over the units that go on with it, as far as a match may
-// reach. Where it ends in the window, dots at its end belong to the text.
-func (w *window) extend(m *span) {
+// reach; ended says that the run does not go on. Where it ends in the window, dots at its end belong to the text.
+func (w *window) extend(m *span, ended bool) {
 	least := m.end
 	for m.end < w.n && m.end-m.start < maxMatch && w.end[m.end]-w.start[m.start] <= maxMatchRaw && m.more.holds(w.code[m.end]) {
 		m.end++
 	}
-	if m.end == w.n || !m.more.holds(w.code[m.end]) {
+	if ended && m.end == w.n || m.end < w.n && !m.more.holds(w.code[m.end]) {
 		for m.end > least && w.code[m.end-1] == '.' {
 			m.end--
 		}

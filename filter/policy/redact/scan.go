@@ -16,30 +16,41 @@ type match struct {
 	score uint8
 }
 
-// scan decides the units before limit: matches that begin there are replaced.
-func (r *Redactor) scan(src []byte, limit int) {
+// scan decides the units before limit: matches that begin there are replaced, up to the
+// first one that ends behind unit until. It returns with which unit the first one begins.
+func (r *Redactor) scan(src []byte, limit, until int) (first int) {
 	w := &r.w
+	first = w.n
 	if r.rest != restNone {
 		r.swallowUnits(src)
 	}
 	mail := r.nextEmail(limit)
 	r.wordsAt, w.row = -1, row{}
 	for i := w.floor; i < limit; i++ {
-		if i = r.rules.skipInside(w, i, min(limit-1, mail.start)); i >= mail.start {
-			r.found(src, match{span{start: mail.start, end: mail.end}, spec.EntityEmail, certain})
-		} else if set := r.asked(i); set == 0 {
-			continue
-		} else if m, ok := r.best(src, i, set); ok {
-			r.found(src, m)
-		} else {
-			continue
+		i = r.rules.skipInside(w, i, min(limit-1, mail.start))
+		m, ok := match{span{start: mail.start, end: mail.end}, spec.EntityEmail, certain}, true
+		if i < mail.start {
+			set := r.asked(i)
+			if set == 0 {
+				continue
+			}
+			if m, ok = r.best(src, i, set, until); !ok {
+				continue
+			}
 		}
+		if m.end > until {
+			limit = min(i, m.start)
+			break
+		}
+		first = min(first, i)
+		r.found(src, m, limit == w.n)
 		if mail.start < w.floor {
 			mail = r.nextEmail(limit)
 		}
 		i = w.floor - 1
 	}
 	w.floor = max(w.floor, limit)
+	return first
 }
 
 // skipInside returns the first unit from i on, or limit if that comes first, with which a
@@ -240,13 +251,13 @@ func (w *window) joined(i int) int {
 
 // best asks the detectors of set about a match that begins with unit i. Where only
 // the form of the best one is right, a certain one that begins within it is
-// waited for.
-func (r *Redactor) best(src []byte, i int, set detectorSet) (match, bool) {
+// waited for, if it begins before unit until.
+func (r *Redactor) best(src []byte, i int, set detectorSet, until int) (match, bool) {
 	best, ok := r.longest(src, i, set, r.rules.threshold)
 	if !ok || best.score >= certain {
 		return best, ok
 	}
-	for j := i + 1; j < best.end; j++ {
+	for j := i + 1; j < min(best.end, until); j++ {
 		if set := r.asked(j); set != 0 {
 			if _, ok := r.longest(src, j, set, certain); ok {
 				return match{}, false
@@ -287,10 +298,11 @@ func (m *match) beaten(by span, score uint8) bool {
 	return score > m.score
 }
 
-// found replaces a match and begins to swallow what goes on behind it.
-func (r *Redactor) found(src []byte, m match) {
+// found replaces a match and begins to swallow what goes on behind it; ended says that the
+// run does not go on.
+func (r *Redactor) found(src []byte, m match, ended bool) {
 	if m.more != restNone && m.more != restPEM {
-		r.w.extend(&m.span)
+		r.w.extend(&m.span, ended)
 	}
 	if m.more == restNone {
 		r.replace(src, m.kind, m.span)
