@@ -138,13 +138,17 @@ func (s *stream) readResponse(size uint32, end bool) status {
 // OnHttpResponseTrailers ends the response. What still waits of a stream of events
 // is an event without its end, which every client discards; here it has no way out.
 func (s *stream) OnHttpResponseTrailers(int) types.Action {
-	if s.reading {
-		if s.engine.ReadsTrailers() {
-			if st := s.readResponseMap(responseTrailers); st != statusOK {
-				s.complain("read response trailers", st)
-			}
+	if !s.reading || s.phase == replied {
+		return types.ActionContinue
+	}
+	if s.engine.ReadsTrailers() {
+		if st := s.readResponseMap(responseTrailers); st != statusOK {
+			s.complain("read response trailers", st)
 		}
-		s.engine.ResponseEnd(nil)
+	}
+	if !s.engine.ResponseTrailers() {
+		s.breakOff()
+		return types.ActionPause // Envoy would write them to a stream that it has reset
 	}
 	return types.ActionContinue
 }

@@ -105,11 +105,18 @@ func (s *stream) forward() types.Action {
 	if st := s.tell((*engine.Stream).Question); st != statusOK {
 		return s.fail("tell the ratelimit filter", st)
 	}
+	if s.engine.Decompresses() {
+		if st := setProperty(engine.PropertyDecompress, decompress[:]); st != statusOK {
+			return s.fail("tell the decompressors", st)
+		}
+	}
 	if st := clearRouteCache(); st != statusOK {
 		return s.fail("clear route cache", st)
 	}
 	return types.ActionContinue
 }
+
+var decompress = [...]byte{'1'}
 
 // tell leaves for Envoy's ratelimit filter what the engine has to say to it.
 func (s *stream) tell(of func(s *engine.Stream, i int) (property string, value []byte, more bool)) status {

@@ -45,11 +45,12 @@ func (s *MaskShape) ParseString(text string) (err error) {
 	return err
 }
 
-// Encodings is what becomes of answers in a content coding: identity removes
-// accept-encoding from requests, refuse refuses such answers.
+// Encodings is what becomes of bodies in a content coding: identity removes
+// accept-encoding from requests, refuse refuses such answers, decompress has Envoy
+// decompress requests and answers.
 type Encodings struct{ spec.Encodings }
 
-// ParseString reads identity or refuse.
+// ParseString reads identity, refuse or decompress.
 func (e *Encodings) ParseString(text string) (err error) {
 	e.Encodings, err = spec.ParseEncodings(text)
 	return err

@@ -18,7 +18,7 @@ type RedactionPolicySpec struct {
 	Skip []JSONPath `yaml:"skip,optional"`
 	// HoldBytes is how many bytes of an answer's stream are held back at most; default 128.
 	HoldBytes *int `yaml:"holdBytes,optional"`
-	// Encodings is what becomes of answers in a content coding; default identity.
+	// Encodings is what becomes of bodies in a content coding; default identity.
 	Encodings *Encodings `yaml:"encodings,optional"`
 }
 

@@ -114,6 +114,22 @@ func (r *Rewriter) Holding() bool {
 	return false
 }
 
+// Whole says whether the answer ended where it might, and nothing of it is held back: that
+// its JSON is complete, or that its stream has ended its events, and has said of all of
+// its texts that they end. It is called in place of End.
+func (r *Rewriter) Whole() bool {
+	v := &r.reader
+	switch {
+	case v.raw:
+		return true
+	case r.format == JSON:
+		return v.begun && v.scanner.Close(v) == nil
+	case r.format == Text:
+		return !v.text.holding()
+	}
+	return r.count == 0 && r.held.Len() == 0 && !r.frame.long
+}
+
 // Between says whether what was written last was an event to its end.
 func (r *Rewriter) Between() bool { return !r.frame.long }
 

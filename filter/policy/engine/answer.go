@@ -12,8 +12,9 @@ type answerState struct {
 	ended       bool // it arrived whole
 	good        bool // its status is 2xx
 	reading     bool
-	encoded     bool   // a content-encoding other than identity
-	described   uint16 // which of bodyHeaders it has
+	encoded     bool // a content-encoding other than identity
+	inflated    bool // its trailers say that Envoy decompressed it
+	described   described
 	rewriting   bool
 	text        bool // it is text, whose characters are to be looked at
 	fault       AnswerFault
@@ -24,7 +25,7 @@ type answerState struct {
 
 func (a *answerState) reset() {
 	a.begun, a.ended, a.good, a.reading, a.encoded = false, false, false, false, false
-	a.described, a.rewriting, a.fault = 0, false, AnswerFine
+	a.inflated, a.described, a.rewriting, a.fault = false, 0, false, AnswerFine
 	a.contentType.reset()
 	a.format = usage.JSON // every API here answers so, if it does not say otherwise
 	a.scanner.Reset(usage.Opaque, false)
@@ -64,14 +65,38 @@ func (s *Stream) ResponseHeader(name, value []byte) {
 		a.good = a.good && view(value) == "0"
 	case "grpc-encoding":
 		a.encoded = a.encoded || !equalFold(view(value), "identity")
+	case InflatedTrailer:
+		a.inflated = true
 	default:
-		a.noteBodyHeader(view(name))
+		a.described.note(view(name))
 	}
 }
 
+// DecompressorLibrary is what the control plane calls the library of a decompressor of
+// Envoy's, and InflatedTrailer what that adds to a body that it has read.
+const (
+	DecompressorLibrary = "weir"
+	InflatedTrailer     = "x-envoy-decompressor-" + DecompressorLibrary + "-uncompressed-bytes"
+)
+
 // ReadsTrailers says whether the response's trailers have to be shown to
-// ResponseHeader, before ResponseEnd: gRPC says there how a call has ended.
-func (s *Stream) ReadsTrailers() bool { return s.isRPC() }
+// ResponseHeader, before ResponseTrailers: gRPC says there how a call has ended, and
+// Envoy that it has decompressed the body.
+func (s *Stream) ReadsTrailers() bool { return s.isRPC() || s.got.rewriting }
+
+// ResponseTrailers is ResponseEnd for a response with trailers, which leave no way for
+// what still had to go to the client. It returns false if the answer came in a content
+// coding and is not whole: where that is damaged or cut short, Envoy's decompressor says
+// nothing, and nothing more comes.
+func (s *Stream) ResponseTrailers() bool {
+	a := &s.got
+	cut := a.inflated && a.rewriting && !s.rpcAnswer.on && a.fault < AnswerRefused && (len(a.scanner.Rest()) > 0 || !s.rewriter.Whole())
+	if cut {
+		a.fault = AnswerBroken
+	}
+	s.ResponseEnd(nil)
+	return !cut
+}
 
 // parseAnswerType says how an answer of this content-type is read.
 func parseAnswerType(value string) usage.Format {

@@ -102,6 +102,8 @@ const (
 	// otherwise: "/" and the segment of the path, or "from-to/length" in bytes of the
 	// body as it goes upstream, with the body's length if it has a content-length.
 	HeaderNameAt = "x-weir-name-at"
+	// HeaderCoded is set by Envoy on requests whose body it decompresses before.
+	HeaderCoded = "x-weir-coded"
 )
 
 // headerPrefix begins the headers that no client may send.

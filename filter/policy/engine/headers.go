@@ -26,6 +26,7 @@ type plainFacts struct {
 	foreign      bool // JSON that is not in UTF-8, it says
 	traced       bool // traceparent names a trace
 	forged       bool // baggage has members that only the filter may write
+	described    described
 	hasModel     bool // x-model
 	hasTokens    bool // x-max-tokens
 	hasHeat      bool // x-temperature
@@ -145,6 +146,7 @@ func (s *Stream) ownHeader(name string, value []byte) {
 		if hasPrefix(name, headerPrefix) {
 			s.removeClientHeader(name)
 		}
+		f.described.note(name)
 	}
 }
 

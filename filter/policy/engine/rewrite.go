@@ -73,28 +73,6 @@ func (s *Stream) Waits() bool {
 // Streams says whether the answer is a stream of events.
 func (s *Stream) Streams() bool { return s.got.streams() }
 
-// headers that say something about the bytes of the whole answer, or offer a part of it.
-var bodyHeaders = [...]string{"content-length", "etag", "digest", "content-digest", "repr-digest", "content-md5", "accept-ranges", "content-range"}
-
-// noteBodyHeader remembers that the answer has one of bodyHeaders.
-func (a *answerState) noteBodyHeader(name string) {
-	for i := range bodyHeaders {
-		if bodyHeaders[i] == name {
-			a.described |= 1 << i
-		}
-	}
-}
-
-// dropBodyHeaders removes what will not be true of the answer any more.
-func (s *Stream) dropBodyHeaders() {
-	for i, name := range bodyHeaders {
-		if s.got.described>>i&1 != 0 {
-			s.response.remove(name)
-		}
-	}
-	s.got.described = 0
-}
-
 // beginRewriting makes the answer one that is rewritten. It returns false if it is
 // refused instead.
 func (s *Stream) beginRewriting() bool {
@@ -123,7 +101,7 @@ func (s *Stream) beginRewriting() bool {
 	s.rewriter.Reset(&answer.Options{
 		Desk: s.desk, Format: format, Rules: s.answerRules(), Session: &s.out.session, Hold: r.Hold(), Open: r.OnFailure == spec.FailOpen,
 	})
-	s.dropBodyHeaders()
+	a.described.removeFrom(&s.response, 0)
 	return true
 }
 

@@ -21,6 +21,10 @@ const (
 	PropertyKey   = "weir.key."   // a part of a key
 )
 
+// PropertyDecompress tells Envoy's decompressors, in the same way, that the answer is for
+// them.
+const PropertyDecompress = "weir.decompress"
+
 // Absent is what a service is told of a part of a key that a request does not have.
 const Absent = "-"
 

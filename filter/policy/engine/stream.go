@@ -180,6 +180,10 @@ func (s *Stream) Headers(end bool) Action {
 	s.body = s.facts.bodyKind()
 	if end || s.facts.length == 0 {
 		s.body = bodyNone
+		if !end && s.edits.has(HeaderCoded) {
+			s.refuse(&badEncoding, "", "The body cannot be read in its content-encoding.")
+			return s.done()
+		}
 		if s.isRPC() {
 			s.rpc.scanner.Reset(s.route.message)
 			s.refuseMessage(oip.ErrMissing)

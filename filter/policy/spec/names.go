@@ -9,7 +9,7 @@ var (
 	limitNames     = []string{"semantic", "tokens", "requests", "inFlight"}
 	failureNames   = []string{"closed", "open"}
 	scopeNames     = []string{"local", "shared", "ratelimit"}
-	encodingsNames = []string{"identity", "refuse"}
+	encodingsNames = []string{"identity", "refuse", "decompress"}
 	directionNames = []string{"request", "response"}
 	entityNames    = []string{
 		"phone", "email", "residentID", "bankCard", "landline", "phoneUS", "phoneIntl", "passport", "permit", "plate", "uscc", "hkID", "twID", "ssn",
@@ -49,7 +49,7 @@ func (f Failure) String() string { return nameOf(failureNames, f) }
 // String returns local, shared or ratelimit.
 func (s Scope) String() string { return nameOf(scopeNames, s) }
 
-// String returns identity or refuse.
+// String returns identity, refuse or decompress.
 func (e Encodings) String() string { return nameOf(encodingsNames, e) }
 
 // Names returns the names of the directions in the set.

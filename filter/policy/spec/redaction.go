@@ -112,13 +112,16 @@ type Custom struct {
 // Applies says whether the entry is looked for in this direction.
 func (c *Custom) Applies(d Direction) bool { return c.Directions == 0 || c.Directions&d != 0 }
 
-// Encodings says what becomes of answers in a content coding, which nobody here reads.
+// Encodings says what becomes of bodies in a content coding, which nobody here reads.
 type Encodings uint8
 
 // What becomes of them.
 const (
-	EncodingsIdentity Encodings = iota // accept-encoding is removed from the request
-	EncodingsRefuse                    // an answer in a content coding is refused
+	EncodingsIdentity   Encodings = iota // accept-encoding is removed from the request
+	EncodingsRefuse                      // an answer in a content coding is refused
+	EncodingsDecompress                  // Envoy decompresses requests before the filter sees them, and answers
+
+	encodingsCount = iota
 )
 
 // Entity is one kind of personal data and what replaces it.

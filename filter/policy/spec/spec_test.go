@@ -273,7 +273,7 @@ func TestValidate(t *testing.T) {
 		}, `redactions[0].automaton: has more than 1048576 bytes`},
 		{func(d *spec.Document) { d.Redactions[0].Threshold = 101 }, `redactions[0].threshold: must be from 0 to 100`},
 		{func(d *spec.Document) { d.Redactions[0].HoldBytes = 5000 }, `redactions[0].holdBytes: must be from 0 to 4096`},
-		{func(d *spec.Document) { d.Redactions[0].Encodings = 2 }, `redactions[0].encodings: has no such value`},
+		{func(d *spec.Document) { d.Redactions[0].Encodings = 3 }, `redactions[0].encodings: has no such value`},
 		{func(d *spec.Document) { d.Redactions[0].Skip[1] = d.Redactions[0].Skip[0] }, `redactions[0].skip[1]: "messages[*].content[*].text" stands here twice`},
 		{func(d *spec.Document) { d.Redactions[0].Skip[0] = "a..b" }, `redactions[0].skip[0]: "a..b" has a name that is missing or longer than 64 bytes`},
 		{func(d *spec.Document) { d.Redactions = append(d.Redactions, d.Redactions[0]) }, `redactions[1].name: "personal" already names another redaction`},

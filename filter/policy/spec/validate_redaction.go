@@ -58,7 +58,7 @@ func (v *validator) redaction(r *Redaction) {
 	v.known("onFailure", uint8(r.OnFailure), uint8(FailOpen))
 	v.within("threshold", int64(r.Threshold), 0, 100)
 	v.within("holdBytes", int64(r.HoldBytes), 0, MaxHoldBytes) // 0 is the default
-	v.known("encodings", uint8(r.Encodings), uint8(EncodingsRefuse))
+	v.known("encodings", uint8(r.Encodings), encodingsCount-1)
 	v.custom(r)
 	v.each("skip", len(r.Skip), MaxSkips, func(i int) {
 		if err := paths.Check(r.Skip[i]); err != nil {

@@ -34,6 +34,12 @@ func (c *Catalog) Policy(gateway *Gateway) *spec.Document {
 	return document
 }
 
+// Decompresses says whether any redaction has Envoy decompress bodies. The filter knows
+// the model, and so the redaction, only when it has read the body.
+func (c *Catalog) Decompresses() bool {
+	return slices.ContainsFunc(c.Redactions, func(r *Redaction) bool { return r.Encodings == spec.EncodingsDecompress })
+}
+
 // newPolicy is what the filter is told of a model.
 func newPolicy(m *Model) *spec.Model {
 	told := &spec.Model{

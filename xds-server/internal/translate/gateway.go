@@ -21,6 +21,8 @@ type gatewayResources struct {
 	secrets  []*snapshot.Resource
 	tokens   []*snapshot.Resource // what verifies tokens, and the clusters of its keys
 	asking   []*snapshot.Resource // filters that ask a rate limit service
+	// decompress says that its listeners have filters that decompress.
+	decompress bool
 	// listeners are by Envoy, made when one needs them, and with them the cluster of a
 	// rate limit service.
 	listeners map[spiffeid.ID][]*snapshot.Resource
@@ -47,9 +49,11 @@ func (n *translation) gateway(gateway *catalog.Gateway, old *gatewayResources) (
 		old = &gatewayResources{gateway: &catalog.Gateway{}}
 	}
 	next := *old
-	next.gateway, next.module, next.document = gateway, n.module, document
-	if old.gateway != gateway {
+	next.gateway, next.module, next.document, next.decompress = gateway, n.module, document, n.catalog.Decompresses()
+	if old.gateway != gateway || old.decompress != next.decompress {
 		next.listeners = make(map[spiffeid.ID][]*snapshot.Resource)
+	}
+	if old.gateway != gateway {
 		if next.secrets, err = secrets(gateway); err != nil {
 			return nil, err
 		}
@@ -89,7 +93,7 @@ func (r *gatewayResources) forEnvoy(envoy spiffeid.ID) ([]*snapshot.Resource, er
 	if r.listeners[envoy] == nil {
 		for i := range r.gateway.Listeners {
 			l := &r.gateway.Listeners[i]
-			made, err := resource(nil, ListenerName(r.gateway.Name, l.Name), listener(r.gateway, l, envoy), r.gateway.Origin)
+			made, err := resource(nil, ListenerName(r.gateway.Name, l.Name), listener(r.gateway, l, r.decompress, envoy), r.gateway.Origin)
 			if err != nil {
 				return nil, err
 			}

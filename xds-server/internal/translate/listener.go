@@ -15,11 +15,11 @@ import (
 )
 
 // listener is one socket with one connection manager behind it.
-func listener(gateway *catalog.Gateway, l *catalog.Listener, envoy spiffeid.ID) *listenerv3.Listener {
+func listener(gateway *catalog.Gateway, l *catalog.Listener, decompress bool, envoy spiffeid.ID) *listenerv3.Listener {
 	chain := &listenerv3.FilterChain{
 		Filters: []*listenerv3.Filter{{
 			Name:       "envoy.filters.network.http_connection_manager",
-			ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: pack(manager(gateway, l))},
+			ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: pack(manager(gateway, l, decompress))},
 		}},
 	}
 	if l.TLS != nil {
@@ -42,12 +42,12 @@ func socketAddress(host string, port uint16) *corev3.Address {
 
 // manager is the HTTP connection manager. It is the edge: what clients say of
 // addresses and of Envoy's own x-envoy-* headers is not believed.
-func manager(gateway *catalog.Gateway, l *catalog.Listener) *hcmv3.HttpConnectionManager {
+func manager(gateway *catalog.Gateway, l *catalog.Listener, decompress bool) *hcmv3.HttpConnectionManager {
 	m := &hcmv3.HttpConnectionManager{
 		StatPrefix:          gateway.Name + "." + l.Name,
 		CodecType:           hcmv3.HttpConnectionManager_AUTO, // HTTP/1.1, HTTP/2, and h2c with prior knowledge
 		RouteSpecifier:      &hcmv3.HttpConnectionManager_ScopedRoutes{ScopedRoutes: scopedRoutes()},
-		HttpFilters:         httpFilters(gateway),
+		HttpFilters:         httpFilters(gateway, decompress),
 		MaxRequestHeadersKb: wrapperspb.UInt32(l.MaxRequestHeadersKB),
 		LocalReplyConfig:    localReplies(gateway),
 		GenerateRequestId:   wrapperspb.Bool(true),
@@ -105,18 +105,25 @@ func scopedRoutes() *hcmv3.ScopedRoutes {
 
 // httpFilters are those that look at a request: at its token, if anybody does, the
 // filter, those that ask a rate limit service what the filter tells them to, and the
-// router. All but that get their configuration on its own, so that a change of policy
+// router; and around the filter those that decompress, if a policy wants that. All but
+// the router and the last get their configuration on its own, so that a change of policy
 // or of keys drains no connection.
-func httpFilters(gateway *catalog.Gateway) []*hcmv3.HttpFilter {
+func httpFilters(gateway *catalog.Gateway, decompress bool) []*hcmv3.HttpFilter {
 	var filters []*hcmv3.HttpFilter
 	if gateway.Tokens != nil {
 		filters = append(filters, discovered(TokensName(gateway.Name), "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication"))
+	}
+	if decompress {
+		filters = append(filters, requestDecompression(uint32(gateway.Settings.HoldLimit))...)
 	}
 	filters = append(filters, discovered(FilterName(gateway.Name), "envoy.extensions.filters.http.wasm.v3.Wasm"))
 	if gateway.RateLimit != nil {
 		for _, onFailure := range failures {
 			filters = append(filters, discovered(RateLimitFilter(gateway.Name, onFailure), "envoy.extensions.filters.http.ratelimit.v3.RateLimit"))
 		}
+	}
+	if decompress {
+		filters = append(filters, answerDecompression()...)
 	}
 	return append(filters, httpFilter("envoy.filters.http.router", &routerv3.Router{
 		SuppressEnvoyHeaders: true, // upstreams and clients need not know

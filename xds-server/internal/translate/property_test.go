@@ -18,6 +18,7 @@ type world struct {
 	random       *rand.Rand
 	models       map[int]string
 	gateways     [2]string
+	redaction    string // a policy, or nothing
 	certificates map[string][]byte
 }
 
@@ -26,7 +27,7 @@ func (w *world) pick(words ...string) string { return words[w.random.IntN(len(wo
 // edit changes one thing; all that comes of it is right.
 func (w *world) edit() {
 	i := w.random.IntN(6)
-	switch w.random.IntN(8) {
+	switch w.random.IntN(9) {
 	case 0:
 		if len(w.models) > 1 {
 			delete(w.models, i)
@@ -35,6 +36,8 @@ func (w *world) edit() {
 		w.gateways[w.random.IntN(2)] = w.gateway()
 	case 2:
 		w.certificates = newCertificate()
+	case 3:
+		w.redaction = w.pick("", "encodings: refuse, ", "encodings: decompress, ", "encodings: decompress, threshold: 60, ")
 	default:
 		w.models[i] = w.model(i)
 	}
@@ -74,6 +77,10 @@ func (w *world) set() source.Set {
 		head += fmt.Sprintf("---\napiVersion: weir.dev/v1alpha1\nkind: Gateway\nmetadata: {name: g%d}\nspec:\n%s", i, strings.ReplaceAll(g, "PORT", fmt.Sprint(10000+i)))
 	}
 	set := source.Set{Certificates: w.certificates, Documents: []source.Document{{Name: "head", Data: []byte(head)}}}
+	if w.redaction != "" {
+		set.Documents = append(set.Documents, source.Document{Name: "redaction", Data: []byte(
+			"apiVersion: weir.dev/v1alpha1\nkind: RedactionPolicy\nmetadata: {name: r}\nspec: {" + w.redaction + "entities: [{kind: phone, mode: mask}]}\n")})
+	}
 	for i := range 6 {
 		if text := w.models[i]; text != "" {
 			set.Documents = append(set.Documents, source.Document{Name: fmt.Sprintf("m%d", i), Data: []byte(text)})
