@@ -62,8 +62,39 @@ func (h *versionHeader) add(value string) {
 }
 
 func (h *versionHeader) compact() {
-	slices.Sort(h.values)
+	sortTexts(h.values)
 	h.values = slices.Compact(h.values)
+}
+
+// sortTexts is a heapsort: slices.Sort has six kilobytes in the module.
+func sortTexts(texts []string) {
+	for i := len(texts)/2 - 1; i >= 0; i-- {
+		sink(texts, i)
+	}
+	for end := len(texts) - 1; end > 0; end-- {
+		texts[0], texts[end] = texts[end], texts[0]
+		sink(texts[:end], 0)
+	}
+}
+
+// sink restores the heap below i.
+//
+//go:noinline
+func sink(heap []string, i int) {
+	for {
+		child := 2*i + 1
+		if child >= len(heap) {
+			return
+		}
+		if child+1 < len(heap) && heap[child] < heap[child+1] {
+			child++
+		}
+		if heap[i] >= heap[child] {
+			return
+		}
+		heap[i], heap[child] = heap[child], heap[i]
+		i = child
+	}
 }
 
 // findHeader returns the index of the header of this name, none if there is none.
