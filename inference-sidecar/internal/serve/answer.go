@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -17,18 +18,25 @@ const retryAfter = "1"
 const writeTimeout = time.Minute
 
 // Failed explains the error that r failed with, logs it and sets the headers that go with it; the caller writes the body.
+// What the client wrote is not logged: neither its path nor an error about its request, which may quote that.
 func (h *House) Failed(w http.ResponseWriter, r *http.Request, err error) Meaning {
 	m := Explain(err)
-	level := slog.LevelDebug
+	level, about := slog.LevelDebug, []any{"path", r.Pattern, "status", m.Status, "reason", m.Reason}
 	if m.Reason == telemetry.Backend {
-		level = slog.LevelWarn
+		level, about = slog.LevelWarn, append(about, "error", withoutNumbers(err.Error()))
 	}
-	h.Log.Log(r.Context(), level, "request failed", "method", r.Method, "path", r.URL.Path, "status", m.Status, "error", err)
+	h.Log.Log(r.Context(), level, "request failed", about...)
 	if m.Again {
 		w.Header().Set("Retry-After", retryAfter)
 	}
 	return m
 }
+
+// longNumber is more digits than any shape or index of a tensor has.
+var longNumber = regexp.MustCompile(`[0-9]{7,}`)
+
+// withoutNumbers is what a model's runtime says without the numbers of a request, which it may quote.
+func withoutNumbers(text string) string { return longNumber.ReplaceAllString(text, "#") }
 
 // WriteJSON answers with v as JSON.
 func WriteJSON(w http.ResponseWriter, status int, v any) {

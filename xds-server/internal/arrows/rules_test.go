@@ -87,8 +87,8 @@ var book = []ruleBook{
 		linked: never("fmt", "regexp", "encoding/json", "time", "log", "os", "net", "context", "math/rand"),
 	},
 	{
-		arrow:  "the policy module needs no other module",
-		from:   only(home + "filter/policy"),
+		arrow: "the policy module needs no other module",
+		from:  only(home + "filter/policy"),
 		linked: func(path string) bool {
 			host, _, _ := strings.Cut(path, "/") // Go's own packages are of none
 			return !strings.Contains(host, ".") || below(path, home+"filter/policy")
