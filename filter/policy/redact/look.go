@@ -18,7 +18,7 @@ func (w *window) alnumAt(i int) bool { return w.has(i, isDigit|isLetter) }
 
 // skipSep returns i behind the separators at i, of which there may be few.
 func (w *window) skipSep(i int) int {
-	for most := i + maxSeps; i < most && w.has(i, isSep); {
+	for most := min(i+maxSeps, w.n); i < most && props[w.code[i%maxUnits]]&isSep != 0; {
 		i++
 	}
 	return i

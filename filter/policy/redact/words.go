@@ -108,6 +108,18 @@ func (h wordHash) kinds() wordSet {
 	return 0
 }
 
+// plainBehind holds what behind.char makes of a byte that is a character by itself: a
+// letter, or a space. Of others it is 0.
+var plainBehind = func() (t [256]byte) {
+	for c := range 128 {
+		t[c] = ' '
+		if props[c]&isLetter != 0 {
+			t[c] = byte(c)
+		}
+	}
+	return t
+}()
+
 // words reads so many characters back and looks up each word among them.
 func (b behind) words(most int) (set wordSet) {
 	var word wordHash
@@ -116,6 +128,8 @@ func (b behind) words(most int) (set wordSet) {
 		c := uint32(0) // the word ends behind the last one
 		switch n := len(b); {
 		case most == 0:
+		case n >= 6 && plainBehind[b[n-1]] != 0 && b[n-2] != '\\' && b[n-5] != 'u':
+			c, b = uint32(plainBehind[b[n-1]]), b[:n-1] // no end of an escape
 		case n >= 6 && b[n-1]-'0' < 10 && b[n-2]-'0' < 10 && b[n-5] != 'u':
 			b, c = b[:n-1], ' ' // a digit that ends no escape
 		default:
