@@ -53,10 +53,19 @@ func (r *Redactor) scan(src []byte, limit, until int) (first int) {
 	return first
 }
 
-// skipInside returns the first unit from i on, or limit if that comes first, with which a
-// match may begin.
+// skipInside passes over units with which no match begins, from i on but not beyond limit:
+// most letters and digits within a token.
 func (r *Rules) skipInside(w *window, i, limit int) int {
-	for i < limit && r.mayBegin(w, i) == 0 {
+	if i == 0 {
+		return 0
+	}
+	before := w.code[(i-1)%maxUnits]
+	for i < limit {
+		c := w.code[i%maxUnits]
+		if r.begin[c&127]&r.behind[props[before]&(isDigit|isLetter)] != 0 || before == '+' {
+			break
+		}
+		before = c
 		i++
 	}
 	return i
@@ -69,7 +78,11 @@ func (r *Redactor) asked(i int) detectorSet {
 	if set == 0 {
 		return 0
 	}
-	if set &= r.rules.second[w.at(i+1)&127] & r.rules.whole[min(w.n-i, mostUnits)]; set == 0 {
+	second := codeBreak
+	if i+1 < w.n {
+		second = w.code[(i+1)%maxUnits]
+	}
+	if set &= r.rules.second[second&127] & r.rules.whole[min(w.n-i, mostUnits)]; set == 0 {
 		return 0
 	}
 	end := i
@@ -158,7 +171,10 @@ func (r *Redactor) misshapen(set detectorSet, i, end int) (not detectorSet) {
 	for end < w.n && end-i <= longLength && props[w.code[end%maxUnits]]&(isDigit|isLetter) != 0 {
 		end++
 	}
-	length, next, formed := end-i, w.at(end), &r.rules.formed
+	length, next, formed := end-i, codeBreak, &r.rules.formed
+	if end < w.n {
+		next = w.code[end%maxUnits]
+	}
 	if next != '.' && next != ':' || w.fraction(i) {
 		not |= formed[dotBuild]
 	}
