@@ -153,7 +153,7 @@ func (p *plugin) NewHttpContext(id uint32) types.HttpContext {
 
 // Errors of reading the configuration.
 const (
-	errDocumentSize pluginError = "it is empty or larger than 2 MiB"
+	errDocumentSize pluginError = "it is empty or larger than 4.5 MiB"
 	errDocumentRead pluginError = "it cannot be read from the host"
 )
 

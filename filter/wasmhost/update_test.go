@@ -1,15 +1,17 @@
 package wasmhost
 
 import (
+	"encoding/base64"
 	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/weirmesh/weir/filter/policy/automaton"
 	"github.com/weirmesh/weir/filter/policy/spec"
 )
 
-// largestPolicy is a document of the largest number of models and names, just under
-// the largest size; round makes each a new one.
+// largestPolicy is a document of the largest number of models and names and with the
+// largest table of words, just under the largest size; round makes each a new one.
 func largestPolicy(tb testing.TB, round int) []byte {
 	tb.Helper()
 	var b strings.Builder
@@ -22,7 +24,11 @@ func largestPolicy(tb testing.TB, round int) []byte {
 		fmt.Fprintf(&b, `{"aliases":["alias-%05d-of-%d"],"name":"m-%05d","salt":"salt-%04d-%05d","versionHeader":"x-version","versions":["v1","v2"]}`,
 			i, round, i, round, i)
 	}
-	b.WriteString(`],"redactions":[{"entities":[{"kind":"phone","mode":"mask"}],"name":"phones","onFailure":"closed"}],` +
+	table := make([]byte, spec.MaxAutomatonBytes)
+	copy(table, automaton.Magic)
+	table[len(table)-1] = byte(round)
+	b.WriteString(`],"redactions":[{"automaton":"` + base64.StdEncoding.EncodeToString(table) + `","custom":[{"mode":"tag","name":"WORDS"}],` +
+		`"entities":[{"kind":"phone","mode":"mask"}],"name":"phones","onFailure":"closed"}],` +
 		`"settings":{"holdLimit":1048576,"maxDepth":64,"overflow":"refuse","record":true,"workerHoldLimit":16777216},"version":"weir.dev/v1alpha1"}`)
 	if b.Len() > spec.MaxDocumentBytes || b.Len() < spec.MaxDocumentBytes*15/16 {
 		tb.Fatalf("the largest policy has %d bytes", b.Len())
@@ -32,7 +38,7 @@ func largestPolicy(tb testing.TB, round int) []byte {
 
 // maxMemory bounds the filter's memory with policies of the largest size: the one
 // that serves, the one before for its last streams, and the one that is compiled.
-const maxMemory = 32 << 20
+const maxMemory = 40 << 20
 
 // TestLargestPoliciesStayFlat updates the largest policy again and again, always
 // with a stream of the one before still open.
@@ -53,7 +59,7 @@ func TestLargestPoliciesStayFlat(t *testing.T) {
 		}
 		open = begin(t, vm, chat(chatBody("m-00007", 1000)))
 	}
-	for round := range 4 {
+	for round := range 6 {
 		update(round)
 	}
 	before := vm.MemorySize()
@@ -62,7 +68,7 @@ func TestLargestPoliciesStayFlat(t *testing.T) {
 		rounds = 4
 	}
 	for round := range rounds {
-		update(4 + round)
+		update(6 + round)
 	}
 	_, heap, after := counters(t, vm)
 	if after != before || after > maxMemory {

@@ -8,7 +8,7 @@ import (
 // Bounds of a document. What a bound is for stands beside it; the numbers keep
 // every product that the filter computes within 128 bits and every table small.
 const (
-	MaxDocumentBytes = 2 << 20
+	MaxDocumentBytes = 9 << 19 // 2 MiB of rules, and the largest table in base64
 
 	MaxModels         = 16384
 	MaxNames          = 32768 // names and aliases of all models
@@ -24,7 +24,7 @@ const (
 	MaxBasisBytes     = 64                   // of an entity
 	MaxCustom         = automaton.MaxEntries // of one redaction
 	MaxCustomName     = 32                   // bytes
-	MaxAutomatonBytes = 1 << 20              // of one redaction
+	MaxAutomatonBytes = 7 << 18              // of one redaction
 	MinHoldBytes      = 32                   // of an answer
 	MaxHoldBytes      = 4096
 	MaxOverrides      = 20_000 // of all limits

@@ -270,7 +270,7 @@ func TestValidate(t *testing.T) {
 		{func(d *spec.Document) { d.Redactions[0].Automaton = []byte("WDA1") }, `redactions[0].automaton: is no table`},
 		{func(d *spec.Document) {
 			d.Redactions[0].Automaton = append(d.Redactions[0].Automaton, make([]byte, spec.MaxAutomatonBytes)...)
-		}, `redactions[0].automaton: has more than 1048576 bytes`},
+		}, `redactions[0].automaton: has more than 1835008 bytes`},
 		{func(d *spec.Document) { d.Redactions[0].Threshold = 101 }, `redactions[0].threshold: must be from 0 to 100`},
 		{func(d *spec.Document) { d.Redactions[0].HoldBytes = 5000 }, `redactions[0].holdBytes: must be from 0 to 4096`},
 		{func(d *spec.Document) { d.Redactions[0].Encodings = 3 }, `redactions[0].encodings: has no such value`},
@@ -333,7 +333,7 @@ func TestParseRefuses(t *testing.T) {
 		`{"redactions":[{"entities":[{"directions":["up"]}]}]}`:                `redactions[0].entities[0].directions[0]: "up" is not one of request, response`,
 		`{"redactions":[{"entities":[{"directions":["request","request"]}]}]}`: `redactions[0].entities[0].directions: "request" stands here twice`,
 		`{"redactions":[{"onFailure":"ajar"}]}`:                                `redactions[0].onFailure: "ajar" is not one of closed, open`,
-		`{"version":"` + strings.Repeat("a", spec.MaxDocumentBytes) + `"}`:     `the document is larger than 2097152 bytes`,
+		`{"version":"` + strings.Repeat("a", spec.MaxDocumentBytes) + `"}`:     `the document is larger than 4718592 bytes`,
 		`{"settings":{"holdLimit":1,"workerHoldLimit":1,"maxDepth":1}}`:        `version: must be "weir.dev/v1alpha1"`,
 		`{"settings":{"holdLimit":-9223372036854775808},"version":"v"}`:        `settings.holdLimit: is too large a number`,
 	} {

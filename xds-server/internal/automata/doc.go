@@ -18,7 +18,7 @@ const (
 	MaxChars  = 64        // of a match
 	MaxWords  = 100_000   // of all entries
 	maxNodes  = 4_000_000 // of the graph
-	maxStates = 1_000_000 // before equal ones are one
+	maxStates = 1_000_000 // of several nodes, before equal ones are one
 	// maxPatternStates bounds those of one pattern by itself.
 	maxPatternStates = 50_000
 )

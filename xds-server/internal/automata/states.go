@@ -17,18 +17,22 @@ type determinizer struct {
 	g      *graph
 	most   int // sets
 	states []state
+	byNode []int32 // one more than the state of each node by itself, as most of a trie's are
 	bySet  map[string]int32
 	same   map[string]int32 // states, by what they are
 	key    []byte
 }
 
 func newDeterminizer(g *graph, most int) *determinizer {
-	return &determinizer{g: g, most: most, bySet: make(map[string]int32), same: make(map[string]int32)}
+	return &determinizer{g: g, most: most, byNode: make([]int32, len(g.nodes)), bySet: make(map[string]int32), same: make(map[string]int32)}
 }
 
 // state returns the state of a set of nodes, which it takes over.
 func (d *determinizer) state(set []int32) (int32, error) {
 	set = d.closed(set)
+	if len(set) == 1 {
+		return d.single(set)
+	}
 	key := setKey(set)
 	if known, ok := d.bySet[key]; ok {
 		return known, nil
@@ -36,6 +40,28 @@ func (d *determinizer) state(set []int32) (int32, error) {
 	if len(d.bySet) >= d.most {
 		return 0, fmt.Errorf("need more than %d states", d.most)
 	}
+	id, err := d.made(set)
+	if err == nil {
+		d.bySet[key] = id
+	}
+	return id, err
+}
+
+// single is state for a set of one node.
+func (d *determinizer) single(set []int32) (int32, error) {
+	n := set[0]
+	if known := d.byNode[n]; known > 0 {
+		return known - 1, nil
+	}
+	id, err := d.made(set)
+	if err == nil {
+		d.byNode[n] = id + 1
+	}
+	return id, err
+}
+
+// made makes the state of a set that has none.
+func (d *determinizer) made(set []int32) (int32, error) {
 	made := state{}
 	for _, n := range set {
 		made.accepts |= d.g.nodes[n].accepts
@@ -44,9 +70,7 @@ func (d *determinizer) state(set []int32) (int32, error) {
 	if made.edges, err = d.edges(set); err != nil {
 		return 0, err
 	}
-	id := d.intern(made)
-	d.bySet[key] = id
-	return id, nil
+	return d.intern(made), nil
 }
 
 // closed adds the nodes that those of the set stand for.
@@ -78,9 +102,8 @@ func setKey(set []int32) string {
 
 // edges returns those of a set of nodes, no byte in two of them.
 func (d *determinizer) edges(set []int32) (made []edge, err error) {
-	if only := d.g.nodes[set[0]].edges; len(set) == 1 && len(only) == 1 { // most of a trie
-		next, err := d.state([]int32{only[0].to})
-		return []edge{{only[0].lo, only[0].hi, next}}, err
+	if only := d.g.nodes[set[0]].edges; len(set) == 1 && apart(only) { // most of a trie
+		return d.follow(only)
 	}
 	var cut [257]bool // where another range begins
 	count := 0
@@ -116,13 +139,46 @@ func (d *determinizer) edges(set []int32) (made []edge, err error) {
 		for !cut[hi+1] {
 			hi++
 		}
-		if last := len(made) - 1; last >= 0 && made[last].to == next && int(made[last].hi)+1 == b {
-			made[last].hi = byte(hi)
-		} else {
-			made = append(made, edge{byte(b), byte(hi), next})
-		}
+		made = appendEdge(made, edge{byte(b), byte(hi), next})
 	}
 	return made, nil
+}
+
+// apart says whether no byte is in two of the edges.
+func apart(edges []edge) bool {
+	var seen [4]uint64
+	for _, e := range edges {
+		for b := int(e.lo); b <= int(e.hi); b++ {
+			if seen[b/64]>>(b%64)&1 != 0 {
+				return false
+			}
+			seen[b/64] |= 1 << (b % 64)
+		}
+	}
+	return true
+}
+
+// follow is edges for a node by itself whose edges are apart.
+func (d *determinizer) follow(edges []edge) ([]edge, error) {
+	ordered := slices.SortedFunc(slices.Values(edges), func(a, b edge) int { return int(a.lo) - int(b.lo) })
+	made := make([]edge, 0, len(edges))
+	for _, e := range ordered {
+		next, err := d.state([]int32{e.to})
+		if err != nil {
+			return nil, err
+		}
+		made = appendEdge(made, edge{e.lo, e.hi, next})
+	}
+	return made, nil
+}
+
+// appendEdge appends an edge behind those of lesser bytes.
+func appendEdge(made []edge, e edge) []edge {
+	if last := len(made) - 1; last >= 0 && made[last].to == e.to && made[last].hi+1 == e.lo {
+		made[last].hi = e.hi
+		return made
+	}
+	return append(made, e)
 }
 
 // intern returns the state that is as made.
