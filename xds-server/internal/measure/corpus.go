@@ -31,6 +31,26 @@ func clean() []byte { return chat(1024, "") }
 // withPersonal is a chat request of about size bytes with one value of each entity.
 func withPersonal(size int) []byte { return chat(size, personal) }
 
+// fullOfPersonal is withPersonal with the values in every KB of it.
+func fullOfPersonal(size int) []byte {
+	const unit = personal + prose + prose
+	return chat(size, strings.Repeat(unit, (size-1024)/len(unit)))
+}
+
+// everyKind looks for all kinds in both directions, in turn with the modes that let a
+// request pass. Secrets have no format to keep.
+func everyKind() (all []spec.Entity) {
+	modes := []spec.RedactionMode{spec.RedactMask, spec.RedactTag, spec.RedactHMAC, spec.RedactToken, spec.RedactDrop, spec.RedactDetect}
+	for kind := range spec.EntityKind(spec.EntityKinds) {
+		e := spec.Entity{Kind: kind, Mode: modes[int(kind)%len(modes)]}
+		if kind == spec.EntityBankCard {
+			e.Mode = spec.RedactFormat
+		}
+		all = append(all, e)
+	}
+	return all
+}
+
 // request wraps body for the wire, with the headers that the policy reads.
 func request(body []byte) []byte {
 	return loadgen.Request("/v1/chat/completions", body, "x-tenant-id: acme", "x-user-id: user-17")

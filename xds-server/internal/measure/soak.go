@@ -45,13 +45,15 @@ func phases(scale float64) []phase {
 	ok := loadgen.Answer(`{"id":"x","choices":[],"usage":{"prompt_tokens":200,"completion_tokens":20,"total_tokens":220}}`)
 	event := `{"id":"x","object":"chat.completion.chunk","model":"gpt-4","choices":[{"index":0,"delta":{"content":"word "},"finish_reason":null}]}`
 	stream := strings.Replace(string(withPersonal(1024)), `"stream":false`, `"stream":true`, 1)
-	big := withPersonal(20 << 20)
+	big := fullOfPersonal(20 << 20)
+	answer := loadgen.Answer(fmt.Sprintf(`{"id":"x","choices":[{"index":0,"message":{"role":"assistant","content":"%s"}}],"usage":{"prompt_tokens":200}}`,
+		strings.Repeat(personal+prose, 1<<10)))
 	return []phase{
 		{name: "1 KB bodies", warm: n(50_000), total: n(450_000), conns: 16, answer: ok, status: 200, growth: maxGrowth, module: 4 << 20,
 			bodies: [][]byte{request(clean()), request(withPersonal(1024))}},
 		{name: "1 MB bodies", warm: n(500), total: n(2_000), conns: 4, answer: ok, status: 200, growth: maxGrowth, module: 8 << 20,
 			bodies: [][]byte{request(withPersonal(1_000_000)), chunkedRequest(withPersonal(1_000_000), 8<<10)}},
-		{name: "20 MB bodies, streamed on", warm: n(40), total: n(120), conns: 2, answer: ok, status: 200, growth: maxGrowth, module: 8 << 20,
+		{name: "20 MB bodies, streamed on", warm: n(40), total: n(120), conns: 2, answer: answer, status: 200, growth: maxGrowth, module: 8 << 20,
 			bodies: [][]byte{request(big), chunkedRequest(big, 64<<10)}},
 		{name: "SSE streams of 50 events", warm: n(1_000), total: n(10_000), conns: 16, answer: loadgen.Events(event, 50), status: 200, growth: maxGrowth, module: 4 << 20,
 			bodies: [][]byte{request([]byte(stream))}},
@@ -106,6 +108,7 @@ func (p *phase) run(ctx context.Context, o SoakOptions, out io.Writer) (err erro
 // policy is what the filter does under the phase.
 func (p *phase) policy() *spec.Document {
 	d := policy(spec.OverflowStream, true)
+	d.Redactions[0].Entities = everyKind()
 	if p.tenants {
 		d.Limits = []spec.Limit{onePerTenant()}
 	}
