@@ -1,6 +1,7 @@
 // usage: node redactbench.mjs MODULE.wasm DIRECTORY [NAME]
 // Times the redactor in V8, the engine that Envoy runs it in, all kinds on, in tag mode. DIRECTORY is what
-// `measure corpus` wrote: texts.json names its texts. Figures are microseconds for each KB and MB a second.
+// `measure corpus` wrote: texts.json names its texts. Figures are microseconds for each KB and, of the median, MB a
+// second.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
