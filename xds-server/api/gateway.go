@@ -21,6 +21,20 @@ type GatewaySpec struct {
 	// RateLimit is the service that keeps the budgets of TokenLimits with backend:
 	// ratelimit; default: none.
 	RateLimit *RateLimitService `yaml:"rateLimit,optional"`
+	// Tracing sends spans of requests to a collector; default: nothing is traced.
+	Tracing *Tracing `yaml:"tracing,optional"`
+}
+
+// Tracing says where spans go: to a collector of OpenTelemetry's protocol (OTLP) over gRPC.
+type Tracing struct {
+	// Endpoints are host:port; addresses are used as they are, names are looked up in DNS by Envoy.
+	Endpoints []Endpoint `yaml:"endpoints"`
+	// TLS is mutual TLS with SVIDs. Either it is set, or Insecure is true.
+	TLS *UpstreamTLS `yaml:"tls,optional"`
+	// Insecure sends plaintext.
+	Insecure bool `yaml:"insecure,optional"`
+	// Percent is how many of the requests are traced that belong to no trace yet; default 1.
+	Percent *int `yaml:"percent,optional"`
 }
 
 // RateLimitService is an envoyproxy/ratelimit, or another server of Envoy's rate limit

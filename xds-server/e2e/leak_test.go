@@ -64,8 +64,9 @@ func TestNoValueLeaks(t *testing.T) {
 		_, _ = fmt.Fprintf(w, `{"choices":[{"message":{"content":"%s"}}],"usage":{"prompt_tokens":3,"completion_tokens":4}}`, answer.Load())
 	}))
 	t.Cleanup(upstream.Close)
+	spans := startCollector(t)
 	p := startPlane(t, func(p *plane) {
-		p.gatewayHas(t, "", "  accessLog: true\n  evidence: {}\n")
+		p.gatewayHas(t, "", "  accessLog: true\n  evidence: {}\n  tracing: {endpoints: [\""+spans.address+"\"], insecure: true, percent: 100}\n")
 		p.write(t, "model.yaml", sole("m", strings.TrimPrefix(upstream.URL, "http://")))
 		p.write(t, "redaction.yaml", allKinds(t))
 	})
@@ -94,6 +95,7 @@ func TestNoValueLeaks(t *testing.T) {
 	for name, text := range p.everything(t) {
 		needles.miss(t, name, text)
 	}
+	needles.miss(t, "the spans", spans.await(t, "/v1/chat/completions", sent))
 }
 
 // needles are what may stand nowhere, by their first bytes.

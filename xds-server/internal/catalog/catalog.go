@@ -91,7 +91,15 @@ type Gateway struct {
 	Canary     *Canary // nil: every Envoy gets a new configuration at once
 	// RateLimit keeps the budgets of the limits with spec.ScopeService; nil: there is no such limit.
 	RateLimit *RateLimitService
-	Origin    string // of the Gateway: "document:line"
+	Tracing   *Tracing // nil: nothing is traced
+	Origin    string   // of the Gateway: "document:line"
+}
+
+// Tracing is where spans go.
+type Tracing struct {
+	Endpoints []api.Endpoint // at least one
+	Peer      spiffeid.ID    // what the endpoints prove; zero: plaintext
+	Percent   int            // of requests that belong to no trace yet
 }
 
 // RateLimitService keeps budgets, and is asked by Envoy.

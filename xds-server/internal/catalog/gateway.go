@@ -43,6 +43,7 @@ func (c *checker) gateways() []*Gateway {
 		gateway.ModuleFile = c.moduleFile(e)
 		gateway.Canary = c.canary(e)
 		gateway.RateLimit = c.rateLimit(e.unit, e.value.Spec.RateLimit)
+		gateway.Tracing = c.tracing(e.unit, e.value.Spec.Tracing)
 		c.sockets(e, gateway, gateways)
 		gateways = append(gateways, gateway)
 	}

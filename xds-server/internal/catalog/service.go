@@ -32,6 +32,19 @@ func (c *checker) rateLimit(u *unit, written *api.RateLimitService) *RateLimitSe
 	return s
 }
 
+// tracing builds the collector of a gateway's spans.
+func (c *checker) tracing(u *unit, written *api.Tracing) *Tracing {
+	const field = "spec.tracing"
+	if written == nil {
+		return nil
+	}
+	return &Tracing{
+		Endpoints: c.endpoints(u, field, written.Endpoints),
+		Peer:      c.peer(u, field, written.TLS, written.Insecure),
+		Percent:   c.inRange(u, field+".percent", written.Percent, 1, 0, 100),
+	}
+}
+
 // servedLimits builds the limits of a TokenLimit whose budgets a service keeps: the
 // filter is told how to count, the service how much there is.
 func (c *checker) servedLimits(e entry[api.TokenLimit]) []*Limit {

@@ -10,6 +10,7 @@ import (
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	tracev3 "github.com/envoyproxy/go-control-plane/envoy/config/trace/v3"
 	jwtv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/jwt_authn/v3"
 	ratelimitv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ratelimit/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
@@ -209,6 +210,13 @@ func (f *finder) chain(chain *listenerv3.FilterChain) error {
 }
 
 func (f *finder) manager(m *hcmv3.HttpConnectionManager) error {
+	if spans := m.GetTracing().GetProvider().GetTypedConfig(); spans != nil {
+		collector := &tracev3.OpenTelemetryConfig{}
+		if err := spans.UnmarshalTo(collector); err != nil {
+			return fmt.Errorf("decode what sends spans: %w", err)
+		}
+		f.need(clusterKind, collector.GetGrpcService().GetEnvoyGrpc().GetClusterName())
+	}
 	if m.GetScopedRoutes().GetScopedRds() != nil {
 		f.readsScopes = true
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
 	"github.com/weirmesh/weir/xds-server/internal/catalog"
@@ -23,8 +24,8 @@ type gatewayResources struct {
 	asking   []*snapshot.Resource // filters that ask a rate limit service
 	// decompress says that its listeners have filters that decompress.
 	decompress bool
-	// listeners are by Envoy, made when one needs them, and with them the cluster of a
-	// rate limit service.
+	// listeners are by Envoy, made when one needs them, and with them the clusters of
+	// services.
 	listeners map[spiffeid.ID][]*snapshot.Resource
 }
 
@@ -88,6 +89,26 @@ func secrets(gateway *catalog.Gateway) ([]*snapshot.Resource, error) {
 	return all, errors.Join(errs...)
 }
 
+// services are the clusters of what a gateway itself asks and tells, as this Envoy
+// reaches them.
+func (r *gatewayResources) services(envoy spiffeid.ID) (all []*snapshot.Resource, err error) {
+	var clusters []*clusterv3.Cluster
+	if s := r.gateway.RateLimit; s != nil {
+		clusters = append(clusters, serviceCluster(RateLimitCluster(r.gateway.Name), s.Endpoints, s.Timeout, s.Peer, envoy))
+	}
+	if s := r.gateway.Tracing; s != nil {
+		clusters = append(clusters, serviceCluster(TracingCluster(r.gateway.Name), s.Endpoints, collectorTimeout, s.Peer, envoy))
+	}
+	for _, c := range clusters {
+		made, err := resource(nil, c.GetName(), c, r.gateway.Origin)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, made)
+	}
+	return all, nil
+}
+
 // forEnvoy are the resources of the gateway that an Envoy gets.
 func (r *gatewayResources) forEnvoy(envoy spiffeid.ID) ([]*snapshot.Resource, error) {
 	if r.listeners[envoy] == nil {
@@ -99,14 +120,11 @@ func (r *gatewayResources) forEnvoy(envoy spiffeid.ID) ([]*snapshot.Resource, er
 			}
 			r.listeners[envoy] = append(r.listeners[envoy], made)
 		}
-		if service := r.gateway.RateLimit; service != nil {
-			name := RateLimitCluster(r.gateway.Name)
-			made, err := resource(nil, name, rateLimitCluster(name, service, envoy), r.gateway.Origin)
-			if err != nil {
-				return nil, err
-			}
-			r.listeners[envoy] = append(r.listeners[envoy], made)
+		services, err := r.services(envoy)
+		if err != nil {
+			return nil, err
 		}
+		r.listeners[envoy] = append(r.listeners[envoy], services...)
 	}
 	all := slices.Concat([]*snapshot.Resource{r.filter}, r.asking, r.secrets, r.tokens)
 	return append(all, r.listeners[envoy]...), nil

@@ -70,6 +70,7 @@ func manager(gateway *catalog.Gateway, l *catalog.Listener, decompress bool) *hc
 	if gateway.Tokens != nil {
 		m.EarlyHeaderMutationExtensions = []*corev3.TypedExtensionConfig{unmark()}
 	}
+	m.Tracing = tracing(gateway)
 	if gateway.AccessLog {
 		m.AccessLog = accessLog(gateway.Settings.Record)
 	}

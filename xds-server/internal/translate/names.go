@@ -44,6 +44,9 @@ func ListenerName(gateway, listener string) string { return gateway + "/" + list
 // RateLimitCluster names the cluster of the service that keeps budgets for a gateway.
 func RateLimitCluster(gateway string) string { return "weir-ratelimit/" + gateway }
 
+// TracingCluster names the cluster of the collector of a gateway's spans.
+func TracingCluster(gateway string) string { return "weir-tracing/" + gateway }
+
 // RateLimitFilter names the configuration of the filter that asks that service, for
 // the limits that refuse while it cannot be asked (spec.FailClosed), or those that do not.
 func RateLimitFilter(gateway string, onFailure spec.Failure) string {

@@ -1,16 +1,12 @@
 package translate
 
 import (
-	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	ratelimitv3 "github.com/envoyproxy/go-control-plane/envoy/config/ratelimit/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	filterv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ratelimit/v3"
 	inputv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/matching/common_inputs/network/v3"
-	upstreamv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
-	"github.com/spiffe/go-spiffe/v2/spiffeid"
-	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
@@ -30,27 +26,6 @@ const keyLimit = "limit"
 // wasmState is before the names of properties that a wasm filter sets, where others
 // find them.
 const wasmState = "wasm."
-
-// rateLimitCluster is the service that keeps budgets, as the Envoy with this identity reaches it.
-func rateLimitCluster(name string, service *catalog.RateLimitService, envoy spiffeid.ID) *clusterv3.Cluster {
-	c := &clusterv3.Cluster{
-		Name:                 name,
-		ConnectTimeout:       durationpb.New(service.Timeout),
-		ClusterDiscoveryType: &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC},
-		LoadAssignment:       loadAssignment(name, service.Endpoints),
-		TypedExtensionProtocolOptions: map[string]*anypb.Any{
-			"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": pack(&upstreamv3.HttpProtocolOptions{UpstreamProtocolOptions: http2Alone()}),
-		},
-	}
-	if areNames(service.Endpoints) {
-		c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STRICT_DNS}
-		c.DnsLookupFamily = clusterv3.Cluster_V4_PREFERRED
-	}
-	if !service.Peer.IsZero() {
-		c.TransportSocket = upstreamTLS(service.Peer, envoy)
-	}
-	return c
-}
 
 // rateLimitFilters are the filters that ask a gateway's service, one for each of
 // failures. What comes out as in old is the same.

@@ -144,7 +144,7 @@ func (n *translation) audienceOf(id spiffeid.ID) audience {
 		}
 		names.WriteString(gateway.Name + "\x00")
 		if slices.ContainsFunc(gateway.Listeners, func(l catalog.Listener) bool { return l.TLS != nil }) ||
-			gateway.RateLimit != nil && !gateway.RateLimit.Peer.IsZero() {
+			gateway.RateLimit != nil && !gateway.RateLimit.Peer.IsZero() || gateway.Tracing != nil && !gateway.Tracing.Peer.IsZero() {
 			a.envoy = id
 		}
 	}
