@@ -33,7 +33,7 @@ func runEvidence(_ context.Context, i *invocation) error {
 			return rotateEvidence(i, *keys, words[1:])
 		}
 	}
-	return usagef("weir evidence: say verify FILE..., list FILE... or rotate; a folder stands for its records-*.jsonl")
+	return usagef("weir evidence: say verify FILE..., list FILE... or rotate; a folder stands for its records-*.jsonl, as .weir/xds-server/evidence of weir up")
 }
 
 // evidenceFiles returns the files that words name, in the order in which they are read.

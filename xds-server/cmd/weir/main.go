@@ -145,7 +145,7 @@ func (i *invocation) parse() error {
 		return usageError{errSilent} // the flag set has said why, and printed the flags
 	}
 	if i.flags.NArg() > 0 {
-		return usagef("%s: %q is not a flag", i.flags.Name(), i.flags.Arg(0))
+		return usagef("%s: %q is not a flag; -h lists them", i.flags.Name(), i.flags.Arg(0))
 	}
 	return nil
 }

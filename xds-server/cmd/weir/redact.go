@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/weirmesh/weir/filter/policy/answer"
 	"github.com/weirmesh/weir/filter/policy/hold"
@@ -32,7 +33,7 @@ type redactFlags struct {
 func runRedact(_ context.Context, i *invocation) error {
 	var f redactFlags
 	i.flags.StringVar(&f.kinds, "kinds", "", "`kinds` to look for, with commas between (default: all)")
-	i.flags.StringVar(&f.mode, "mode", "mask", "what replaces them: a `mode` of a RedactionPolicy")
+	i.flags.StringVar(&f.mode, "mode", "mask", "what replaces them: a `mode` of a RedactionPolicy, but token")
 	i.flags.StringVar(&f.key, "key", "", "`file` with the key of the modes hmac and format (default: a random one)")
 	i.flags.IntVar(&f.threshold, "threshold", spec.DefaultThreshold, "`percent` that a match must score")
 	i.flags.BoolVar(&f.stream, "stream", false, "read server-sent events, and join the texts that come in pieces")
@@ -61,6 +62,9 @@ func (f *redactFlags) redaction() (*spec.Redaction, error) {
 	mode, err := spec.ParseRedactionMode(f.mode)
 	if err != nil {
 		return nil, usagef("weir redact: --mode: %w", err)
+	}
+	if mode == spec.RedactToken {
+		return nil, usagef("weir redact: --mode token: it is for requests, whose answers get the values back; here hmac has the same code for the same value")
 	}
 	redaction := &spec.Redaction{Threshold: uint8(f.threshold)}
 	add := func(k spec.EntityKind) {
@@ -180,9 +184,11 @@ func (r *rewriting) Write(p []byte) error {
 
 // Errors of an input.
 var (
-	errUnreadable = errors.New("it is not what it was read as (JSON, or events with JSON) or not UTF-8; what was written so far is redacted, nothing of the rest was written; --text reads anything as text")
-	errCrowded    = errors.New("more texts come in pieces at one time than can be told apart")
-	errBlocked    = errors.New("there is a value that may not pass at all (mode block)")
+	errUnreadable = errors.New("it is not what it was read as (JSON, or events with JSON) or not UTF-8; what was written so far is redacted, nothing of the rest was written; " +
+		"--lines reads a JSON value a line, --text anything as text")
+	errNotUTF8 = errors.New("it is no text in UTF-8; what was written so far is redacted, nothing of the rest was written; convert it first, as with iconv -t UTF-8")
+	errCrowded = errors.New("more texts come in pieces at one time than can be told apart")
+	errBlocked = errors.New("there is a value that may not pass at all (mode block)")
 )
 
 // rewrite reads one value, text or stream after the other: with lines, one a line.
@@ -194,7 +200,7 @@ func (r *rewriting) rewrite(redaction *spec.Redaction, format answer.Format, fro
 	o := answer.Options{Desk: &answer.Desk{}, Format: format, Rules: redact.Compile(redaction, spec.DirectionRequest), Session: &r.session}
 	if format != answer.Lines {
 		w.Reset(&o)
-		return r.copy(&w, from)
+		return r.copy(&w, format, from)
 	}
 	o.Format = answer.JSON
 	lines := bufio.NewReaderSize(from, pieceSize)
@@ -202,7 +208,7 @@ func (r *rewriting) rewrite(redaction *spec.Redaction, format answer.Format, fro
 		line, err := lines.ReadBytes('\n')
 		if len(bytes.TrimSpace(line)) > 0 {
 			w.Reset(&o)
-			if err := r.copy(&w, bytes.NewReader(line)); err != nil {
+			if err := r.copy(&w, o.Format, bytes.NewReader(line)); err != nil {
 				return fmt.Errorf("line %d: %w", n, err)
 			}
 		} else if r.Write(line) != nil {
@@ -216,13 +222,24 @@ func (r *rewriting) rewrite(redaction *spec.Redaction, format answer.Format, fro
 	}
 }
 
-// copy sends everything through the rewriter.
-func (r *rewriting) copy(w *answer.Rewriter, from io.Reader) error {
-	piece := make([]byte, pieceSize)
+// copy sends everything through the rewriter. Text must be UTF-8, which the rewriter
+// leaves to others to look at: in another encoding it would find nothing.
+func (r *rewriting) copy(w *answer.Rewriter, format answer.Format, from io.Reader) error {
+	piece, kept := make([]byte, pieceSize), 0
 	for {
-		n, err := from.Read(piece)
-		w.Write(piece[:n], r)
-		if errors.Is(err, io.EOF) {
+		n, err := from.Read(piece[kept:])
+		n += kept
+		whole := n
+		if format == answer.Text {
+			if whole -= cutRune(piece[:n]); !utf8.Valid(piece[:whole]) {
+				return errNotUTF8
+			}
+		}
+		w.Write(piece[:whole], r)
+		kept = copy(piece, piece[whole:n])
+		if errors.Is(err, io.EOF) && kept > 0 {
+			return errNotUTF8
+		} else if errors.Is(err, io.EOF) {
 			break
 		}
 		if err = errors.Join(err, r.err, problem(w.Problem())); err != nil {
@@ -234,6 +251,19 @@ func (r *rewriting) copy(w *answer.Rewriter, from io.Reader) error {
 		return errBlocked
 	}
 	return errors.Join(r.err, problem(w.Problem()))
+}
+
+// cutRune returns how many bytes at the end of p begin a character that goes on behind it.
+func cutRune(p []byte) int {
+	for n := 1; n < utf8.UTFMax && n <= len(p); n++ {
+		if c := p[len(p)-n:]; utf8.RuneStart(c[0]) {
+			if utf8.FullRune(c) {
+				return 0
+			}
+			return n
+		}
+	}
+	return 0
 }
 
 func problem(p answer.Problem) error {

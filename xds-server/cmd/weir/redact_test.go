@@ -105,3 +105,25 @@ func TestRedactRefuses(t *testing.T) {
 		}
 	}
 }
+
+// Text that is not UTF-8 is no text: in another encoding nothing would be found. Pieces
+// may cut characters.
+func TestRedactUTF8(t *testing.T) {
+	long := strings.Repeat("电话x", 20_000)
+	for input, fine := range map[string]bool{
+		long + "13812345678": true, "x" + long: true, "\xff 13812345678": false, long + "\xe7\x94": false, "\xe7": false,
+		"\xff\xfe1\x003\x008\x001\x002\x003\x004\x005\x006\x007\x008\x00": false,
+	} {
+		status, out, said := redactWith(t, input, "--text", "-")
+		if (status == exitOK) != fine || !fine && !strings.Contains(said, "UTF-8") || strings.Contains(out, "13812345678") || fine && len(out) != len(input) {
+			t.Errorf("%.20q of %d bytes: status %d, %d bytes, %s", input, len(input), status, len(out), said)
+		}
+	}
+}
+
+// Nothing gives values of a file back, so tokens for them would be the values.
+func TestRedactToken(t *testing.T) {
+	if status, out, said := redactWith(t, "13812345678", "--mode", "token", "-"); status != exitUsage || out != "" || !strings.Contains(said, "hmac") {
+		t.Errorf("status %d, %q, %s", status, out, said)
+	}
+}
