@@ -40,11 +40,30 @@ var names = [...]struct {
 	{"stop_reason", finished}, {"done_reason", finished}, {"done", done},
 }
 
-// classOf returns the class of a member, and whether the name is known at all.
-func classOf(name string) (is class, known bool) {
+// slots find a name by its hash: one more than its index in names stands at its slot, or
+// behind it with none free in between. Every name of an answer is looked up, most in
+// vain: that reads one byte, where a walk along names reads many, which are in no cache.
+var slots = func() (t [slotCount]uint8) {
 	for i := range names {
-		if names[i].name == name {
-			return names[i].is, true
+		slot := slotOf(hash(seed, []byte(names[i].name)))
+		for t[slot] != 0 {
+			slot = (slot + 1) % slotCount
+		}
+		t[slot] = uint8(i + 1)
+	}
+	return t
+}()
+
+const slotCount = 128
+
+func slotOf(h uint32) uint32 { return (h>>7 ^ h) % slotCount }
+
+// classOf returns the class of a member with a name of this hash, and whether the name is
+// known at all.
+func classOf(h uint32, name string) (is class, known bool) {
+	for slot := slotOf(h); slots[slot] != 0; slot = (slot + 1) % slotCount {
+		if n := &names[slots[slot]-1]; n.name == name {
+			return n.is, true
 		}
 	}
 	return joined, false

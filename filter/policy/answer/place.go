@@ -96,7 +96,7 @@ func (p *place) keyEnd() *frame {
 	if p.long { // in whatever pieces it came
 		p.named = 0
 	} else {
-		f.class, f.known = classOf(view(p.key[:p.named]))
+		f.class, f.known = classOf(p.hash, view(p.key[:p.named]))
 	}
 	return f
 }

@@ -1,7 +1,14 @@
 package paths
 
 // Set is compiled rules. It is immutable and may be shared.
-type Set struct{ nodes []node }
+type Set struct {
+	nodes []node
+	// table has the nodes by where they are and what they are called: a node stands at its
+	// slot, or behind it with none free in between; 0 is free. Every name in a body is
+	// looked up, most in vain: that reads one or two entries, where a walk along the
+	// places beside each other reads hundreds of bytes, which are in no cache.
+	table []uint16
+}
 
 // node is a place that a rule names or that lies on the way to one.
 type node struct {
@@ -9,6 +16,7 @@ type node struct {
 	mark  Mark
 	child uint16 // first of the places in this one, 0: none
 	next  uint16 // next of the places beside this one, 0: none
+	above uint16 // the place that it is in
 }
 
 // item stands for the name of the items of a list. No name has a bracket.
@@ -75,15 +83,46 @@ func Compile(rules ...[]Rule) *Set {
 			}
 		}
 	}
+	size := 4
+	for size < 2*len(s.nodes) {
+		size *= 2
+	}
+	s.table = make([]uint16, size)
+	s.enter(0)
 	return s
 }
+
+// enter puts all places in another one into the table.
+func (s *Set) enter(at uint16) {
+	for i := s.nodes[at].child; i != 0; i = s.nodes[i].next {
+		slot := s.slot(at, s.nodes[i].name)
+		for s.table[slot] != 0 {
+			slot = s.after(slot)
+		}
+		s.table[slot] = i
+		s.nodes[i].above = at
+		s.enter(i)
+	}
+}
+
+// slot is where the search for a place begins.
+func (s *Set) slot(at uint16, name string) int {
+	h := uint32(at)*31 + uint32(len(name))
+	if n := len(name); n > 0 {
+		h = (h*31+uint32(name[0]))*31 + uint32(name[n-1])
+		h = h*31 + uint32(name[n/2])
+	}
+	return int(h>>5^h) & (len(s.table) - 1)
+}
+
+func (s *Set) after(slot int) int { return (slot + 1) & (len(s.table) - 1) }
 
 func (s *Set) add(r Rule) {
 	at := uint16(0)
 	for rest := r.Path; rest != ""; {
 		var name string
 		name, rest, _ = step(rest, len(rest) == len(r.Path)) // it was checked
-		next := s.find(at, name)
+		next := s.beside(s.nodes[at].child, name)
 		if next == nowhere {
 			if next = uint16(len(s.nodes)); next == nowhere {
 				return // more places than any policy has room for
@@ -99,6 +138,17 @@ func (s *Set) add(r Rule) {
 	}
 }
 
+// beside returns the place of this name among those from the first on, while the set is
+// made.
+func (s *Set) beside(first uint16, name string) uint16 {
+	for i := first; i != 0; i = s.nodes[i].next {
+		if s.nodes[i].name == name {
+			return i
+		}
+	}
+	return nowhere
+}
+
 // find returns the place of this name in another one.
 //
 //go:noinline
@@ -106,8 +156,9 @@ func (s *Set) find(at uint16, name string) uint16 {
 	if at == nowhere {
 		return nowhere
 	}
-	for i := s.nodes[at].child; i != 0; i = s.nodes[i].next {
-		if s.nodes[i].name == name {
+	for slot := s.slot(at, name); s.table[slot] != 0; slot = s.after(slot) {
+		i := s.table[slot]
+		if n := &s.nodes[i]; n.above == at && n.name == name {
 			return i
 		}
 	}
