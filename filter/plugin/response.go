@@ -153,13 +153,14 @@ func (s *stream) OnHttpResponseTrailers(int) types.Action {
 	return types.ActionContinue
 }
 
-// cause is why the stream has ended, as Envoy says in its response code details.
-// What neither the upstream nor a clock has done is laid to the client.
+// cause is why the stream has ended, as Envoy says in its response code details, which
+// are dear to ask for: a property costs as much as ten other host calls. What neither
+// the upstream nor a clock has done is laid to the client.
 func (s *stream) cause() engine.Cause {
 	if s.phase == replied {
 		return engine.CauseReply
 	}
-	if !s.engine.Reads() {
+	if !s.engine.Reads() || s.engine.Ended() {
 		return engine.CauseEnd
 	}
 	details, st := getProperty(&smallBlock, codeDetails)

@@ -45,6 +45,10 @@ func (s *Stream) Reads() bool {
 	return s.in.added || s.Rewrites() || s.phase == phaseStream && s.metered()
 }
 
+// Ended says whether the response arrived whole, so that no other cause of the stream's
+// end counts any more.
+func (s *Stream) Ended() bool { return s.got.ended }
+
 // ResponseHeader takes one response header, :status too, if Reads. Names are in
 // lower case; name and value are not kept.
 func (s *Stream) ResponseHeader(name, value []byte) {
