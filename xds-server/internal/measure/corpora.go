@@ -20,6 +20,7 @@ func Corpus(dir string) error {
 		"policy.json":   spec.Encode(policy(spec.OverflowRefuse, false)),
 		"clean.json":    clean(),
 		"personal.json": withPersonal(1024),
+		"calls.wasm":    callingModule(),
 	}
 	if err := addTexts(files); err != nil {
 		return err

@@ -11,26 +11,49 @@ import (
 
 // emptyModule has the filter's callbacks and does nothing in them. What Envoy
 // costs with it is the floor of any proxy-wasm filter.
-func emptyModule() []byte { return assemble(callbacks(actionContinue, nil, nil, nil)) }
+func emptyModule() []byte { return assemble(callbacks(actionContinue, code{})) }
 
-// callingModule makes, for each request, the host calls that the filter makes for
-// a clean one, and computes nothing: it holds the headers, reads all of them and the
-// body, sets two request headers, clears the route cache, takes a page of buckets from
-// shared data and puts it back, and sets three response headers. What Envoy costs
-// with it is the floor of any filter that does what this one does.
+// callingModule makes, for each request, the host calls that the filter makes for a clean
+// one and its answer, and computes nothing. It holds the headers, reads all of them and the
+// body, reserves in a page of buckets in shared data, lists that, sets four request headers
+// and clears the route cache; it holds the answer's headers, reads all of them and the
+// answer, sets seven headers, removes one, and settles. What Envoy costs with it is the
+// floor of any filter that does what this one does.
 func callingModule() []byte {
-	headers := call(hostPairs, 0, outA, outB)
-	body := join(
-		call(hostBuffer, 0, 0, bodySize, outA, outB),
-		call(hostReplace, 0, nameModel.at, nameModel.size, valueModel.at, valueModel.size),
-		call(hostReplace, 0, nameBucket.at, nameBucket.size, valueBucket.at, valueBucket.size),
-		call(hostForeign, clearCache.at, clearCache.size, 0, 0, 0, 0),
-		call(hostTime, outA),
+	return assemble(callbacks(actionPause, code{
+		requestHeaders: call(hostPairs, 0, outA, outB),
+		requestBody: atFirst(join(
+			call(hostBuffer, 0, 0, bodySize, outA, outB),
+			call(hostTime, outA), call(hostTime, outA), takePage, tellList,
+			set(hostReplace, 0, nameModel, valueModel), set(hostReplace, 0, nameBucket, valueBucket),
+			set(hostReplace, 0, nameDecision, valueDecision), set(hostAdd, 0, nameBaggage, valueDecision),
+			call(hostForeign, clearCache.at, clearCache.size, 0, 0, 0, 0),
+		)),
+		responseHeaders: join(
+			call(hostPairs, 2, outA, outB),
+			set(hostReplace, 2, nameDecision, valueDecision),
+			bytes.Repeat(set(hostReplace, 2, nameLimit, valueBucket), 6),
+			call(hostRemove, 2, nameLength.at, nameLength.size),
+		),
+		responseBody: join(
+			atFirst(call(hostBuffer, 1, 0, bodySize, outA, outB)),
+			atLast(join(call(hostTime, outA), tellList, takePage)),
+		),
+	}))
+}
+
+// takePage takes a page of buckets and puts it back; tellList writes a list of open reservations.
+var (
+	takePage = join(
 		call(hostGetShared, pageKey.at, pageKey.size, outA, outB, outC),
 		call(hostSetShared, pageKey.at, pageKey.size, page, 256, 0),
 	)
-	setLimit := call(hostReplace, 2, nameLimit.at, nameLimit.size, valueBucket.at, valueBucket.size)
-	return assemble(callbacks(actionPause, headers, atFirst(body), join(setLimit, setLimit, setLimit)))
+	tellList = call(hostSetShared, listKey.at, listKey.size, page, 1152, 0)
+)
+
+// set is the code of one host call that sets a header of a map.
+func set(function, headers int, name, value span) []byte {
+	return call(function, headers, name.at, name.size, value.at, value.size)
 }
 
 const (
@@ -49,16 +72,24 @@ const (
 
 type span struct{ at, size int }
 
-const data = "clear_route_cachex-weir-modelgpt-4x-weir-bucket1234weir.b.1234x-ratelimit-limit-tokens"
+const decision = "weir.model=gpt-4,weir.by=route,weir.bucket=1234,weir.evaluation=0123456789abcdef,weir.tenant=0123456789abcdef,weir.time=1700000000000"
+
+const data = "clear_route_cachex-weir-modelgpt-4x-weir-bucket1234weir.b.1234weir.o.0.0x-ratelimit-limit-tokens" +
+	"x-weir-decisionbaggagecontent-length" + decision
 
 var (
-	clearCache  = within("clear_route_cache")
-	nameModel   = within("x-weir-model")
-	valueModel  = within("gpt-4")
-	nameBucket  = within("x-weir-bucket")
-	valueBucket = within("1234")
-	pageKey     = within("weir.b.1234")
-	nameLimit   = within("x-ratelimit-limit-tokens")
+	clearCache    = within("clear_route_cache")
+	nameModel     = within("x-weir-model")
+	valueModel    = within("gpt-4")
+	nameBucket    = within("x-weir-bucket")
+	valueBucket   = within("1234")
+	pageKey       = within("weir.b.1234")
+	listKey       = within("weir.o.0.0")
+	nameLimit     = within("x-ratelimit-limit-tokens")
+	nameDecision  = within("x-weir-decision")
+	nameBaggage   = within("baggage")
+	nameLength    = within("content-length")
+	valueDecision = within(decision)
 )
 
 func within(text string) span {
@@ -74,6 +105,8 @@ const (
 	hostTime
 	hostGetShared
 	hostSetShared
+	hostAdd
+	hostRemove
 )
 
 var hostFunctions = []struct {
@@ -87,6 +120,8 @@ var hostFunctions = []struct {
 	{"proxy_get_current_time_nanoseconds", 1},
 	{"proxy_get_shared_data", 5},
 	{"proxy_set_shared_data", 5},
+	{"proxy_add_header_map_value", 5},
+	{"proxy_remove_header_map_value", 3},
 }
 
 // bodySize as an argument is the callback's second parameter.
@@ -121,6 +156,11 @@ func atFirst(code []byte) []byte {
 	return join([]byte{0x20, 2, 0x45, 0x04, 0x40}, code, []byte{0x0b}) // local.get 2, i32.eqz, if, end
 }
 
+// atLast runs code if that parameter is set.
+func atLast(code []byte) []byte {
+	return join([]byte{0x20, 2, 0x04, 0x40}, code, []byte{0x0b}) // local.get 2, if, end
+}
+
 func join(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 
 // callback is an exported function whose parameters are i32s.
@@ -132,8 +172,11 @@ type callback struct {
 	code   []byte
 }
 
-// callbacks are the filter's, with code in three of them.
-func callbacks(onHeaders int, headers, body, response []byte) []callback {
+// code is what the callbacks do.
+type code struct{ requestHeaders, requestBody, responseHeaders, responseBody []byte }
+
+// callbacks are the filter's, with code in four of them; those of headers return onHeaders.
+func callbacks(onHeaders int, c code) []callback {
 	return []callback{
 		{"proxy_abi_version_0_2_1", 0, false, 0, nil},
 		{"_initialize", 0, false, 0, nil},
@@ -141,10 +184,10 @@ func callbacks(onHeaders int, headers, body, response []byte) []callback {
 		{"proxy_on_context_create", 2, false, 0, nil},
 		{"proxy_on_vm_start", 2, true, 1, nil},
 		{"proxy_on_configure", 2, true, 1, nil},
-		{"proxy_on_request_headers", 3, true, onHeaders, headers},
-		{"proxy_on_request_body", 3, true, actionContinue, body},
-		{"proxy_on_response_headers", 3, true, actionContinue, response},
-		{"proxy_on_response_body", 3, true, actionContinue, nil},
+		{"proxy_on_request_headers", 3, true, onHeaders, c.requestHeaders},
+		{"proxy_on_request_body", 3, true, actionContinue, c.requestBody},
+		{"proxy_on_response_headers", 3, true, onHeaders, c.responseHeaders},
+		{"proxy_on_response_body", 3, true, actionContinue, c.responseBody},
 		{"proxy_on_log", 1, false, 0, nil},
 		{"proxy_on_done", 1, true, 1, nil},
 		{"proxy_on_delete", 1, false, 0, nil},
