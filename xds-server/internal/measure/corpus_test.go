@@ -12,8 +12,8 @@ func TestPoliciesAreAccepted(t *testing.T) {
 	if largest == largestPolicy(8) {
 		t.Fatal("two updates are equal: the second would be no update")
 	}
-	if n := len(largest); n > spec.MaxDocumentBytes || n < spec.MaxDocumentBytes*9/10 {
-		t.Errorf("largest policy has %d bytes of %d", n, spec.MaxDocumentBytes)
+	if n := len(largest); n > largestRules || n < largestRules*9/10 {
+		t.Errorf("largest policy has %d bytes of %d", n, largestRules)
 	}
 	for name, doc := range map[string]string{
 		"refuse":  string(spec.Encode(policy(spec.OverflowRefuse, false))),
