@@ -140,6 +140,7 @@ bench: build/filter.wasm $(STAMPS)/envoy ## Measure: the policy's parts, the mod
 	tools/redactbench.sh
 	go run ./xds-server/cmd/measure bench
 	go run ./xds-server/cmd/measure contend
+	go run ./xds-server/cmd/measure stream
 
 .PHONY: bench-xds
 bench-xds: build/xds-server build/filter.wasm $(STAMPS)/envoy ## Measure the control plane at 10,000 models, and go-control-plane's caches beside it

@@ -1,7 +1,7 @@
 // Command measure puts what is shipped under loopback load: `measure bench`
-// compares what the filter costs in Envoy, `measure soak` shows that nothing
-// grows, `measure xds` times the control plane at scale. `make bench`, `make
-// soak` and `make bench-xds` call it.
+// compares what the filter costs in Envoy, `measure stream` says when streamed
+// answers arrive, `measure soak` shows that nothing grows, `measure xds` times
+// the control plane at scale. `make bench`, `make soak` and `make bench-xds` call it.
 package main
 
 import (
@@ -39,7 +39,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 
 func measured(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	if len(args) == 0 {
-		return errors.New("say what to measure: measure bench|contend|soak|xds|corpus [flags]")
+		return errors.New("say what to measure: measure bench|contend|stream|soak|xds|corpus [flags]")
 	}
 	f := flag.NewFlagSet("measure "+args[0], flag.ContinueOnError)
 	f.SetOutput(stderr)
@@ -50,6 +50,8 @@ func measured(ctx context.Context, args []string, stdin io.Reader, stdout, stder
 		return bench(ctx, f, args[1:], envoy, module, stdout, measure.Bench)
 	case "contend":
 		return bench(ctx, f, args[1:], envoy, module, stdout, measure.Contend)
+	case "stream":
+		return stream(ctx, f, args[1:], envoy, module, stdout)
 	case "soak":
 		return soak(ctx, f, args[1:], envoy, module, stdout)
 	case "xds":
@@ -62,7 +64,7 @@ func measured(ctx context.Context, args []string, stdin io.Reader, stdout, stder
 		}
 		return measure.Corpus(args[1])
 	default:
-		return fmt.Errorf("unknown measurement %q: bench, contend, soak, xds or corpus", args[0])
+		return fmt.Errorf("unknown measurement %q: bench, contend, stream, soak, xds or corpus", args[0])
 	}
 }
 
@@ -75,6 +77,14 @@ func bench(ctx context.Context, f *flag.FlagSet, args []string, envoy, module *s
 		return fmt.Errorf("read flags: %w", err)
 	}
 	return measured(ctx, measure.BenchOptions{Envoy: *envoy, Module: *module, Rounds: *rounds, Requests: *requests, Conns: *conns}, stdout)
+}
+
+func stream(ctx context.Context, f *flag.FlagSet, args []string, envoy, module *string, stdout io.Writer) error {
+	rounds := f.Int("rounds", 10, "answers at the model's pace of each variant")
+	if err := f.Parse(args); err != nil {
+		return fmt.Errorf("read flags: %w", err)
+	}
+	return measure.Streams(ctx, measure.StreamOptions{Envoy: *envoy, Module: *module, Rounds: *rounds}, stdout)
 }
 
 func soak(ctx context.Context, f *flag.FlagSet, args []string, envoy, module *string, stdout io.Writer) error {
