@@ -8,7 +8,7 @@
 // its index, are one lane, and each lane has a Redactor of its own. What that holds
 // back, because it may still become a match, goes out in front of the lane's next
 // string, or with what ends the lane, or in an event of its own just before that: a
-// copy of the lane's last one. Strings that are complete in themselves, as names and
+// copy of the lane's last one, and where events are numbered with the next number. Strings that are complete in themselves, as names and
 // titles and those of events that repeat a whole text, are read alone.
 //
 // An event is read when all of it is there, since what its strings belong to may stand
@@ -45,7 +45,7 @@ const (
 	MaxLanes = 32
 
 	maxEvent    = 64 << 10 // of an event; in a longer one each string is read alone
-	maxTemplate = 1 << 10  // of an event without its texts
+	maxTemplate = 4 << 10  // of an event without its texts
 	maxNesting  = 32       // how deep strings are told apart
 	maxFields   = 256      // strings of an event
 	maxRecords  = 128      // objects and lists of an event

@@ -74,9 +74,7 @@ func (r *Rewriter) flush(e ending) {
 			continue
 		}
 		if l.holding() {
-			r.emit(l.template[:l.at])
-			l.end()
-			r.emit(l.template[l.at:l.copied])
+			r.repeat(l)
 		}
 		copy(r.lanes[i:], r.lanes[i+1:r.count]) // in the order in which they began
 		r.count--
@@ -96,6 +94,8 @@ func (r *Rewriter) fields(event []byte, v *survey, last bool) {
 		switch {
 		case f.use == useZero:
 			r.emit(zero[:])
+		case f.use == useSerial:
+			r.renumber(raw)
 		case f.use == useAlone, f.use == useJoined && v.is != eventPart:
 			r.reader.text.start(event[f.key:f.keyEnd], f.coded)
 			r.reader.text.add(raw)
@@ -161,27 +161,6 @@ func (r *Rewriter) remember(event []byte, v *survey) {
 				l.copy(event, v, f)
 			}
 		}
-	}
-}
-
-// copy makes the lane's template of an event that has a piece of it in f.
-func (l *lane) copy(event []byte, v *survey, f *field) {
-	l.copied = 0
-	at := int32(0)
-	for i := range v.fields[:v.used] {
-		g := &v.fields[i]
-		l.copied += copy(l.template[l.copied:], event[at:g.from])
-		at = g.to
-		if g == f {
-			l.at = l.copied
-		}
-		if g.use == useZero {
-			l.copied += copy(l.template[l.copied:], zero[:])
-		}
-	}
-	l.copied += copy(l.template[l.copied:], event[at:])
-	if hasSuffix(view(l.template[:l.copied]), "\n\r") { // the last line feed is told apart
-		l.copied += copy(l.template[l.copied:], newline[:])
 	}
 }
 

@@ -9,6 +9,7 @@ type lane struct {
 	used     uint32 // when it was last
 	copied   int    // bytes of template
 	at       int    // where its text goes in there
+	number   int    // likewise its number, none: it has none
 	template [maxTemplate]byte
 }
 
@@ -21,6 +22,7 @@ type Desk struct {
 	survey survey
 	event  []byte // an event of more than one block
 	line   []byte // an event that is being written
+	digits [20]byte
 	free   []*lane
 	lanes  int // that there are
 }

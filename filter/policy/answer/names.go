@@ -17,6 +17,7 @@ const (
 	item                  // likewise, where there is no number
 	finished              // a string here ends the text
 	done                  // true here ends it
+	serial                // a number of the event's, which it has in the stream
 	kind                  // what the event is
 )
 
@@ -37,7 +38,7 @@ var names = [...]struct {
 	{"content", joined}, {"refusal", joined}, {"token", shown}, {"tokens", shown}, {"token_logprobs", shown}, {"top_logprobs", shown},
 	{"text_offset", shown}, {"bytes", octets}, {"index", index}, {"output_index", index}, {"content_index", index},
 	{"summary_index", index}, {"item_id", item}, {"finish_reason", finished}, {"finishReason", finished},
-	{"stop_reason", finished}, {"done_reason", finished}, {"done", done},
+	{"stop_reason", finished}, {"done_reason", finished}, {"done", done}, {"sequence_number", serial},
 }
 
 // slots find a name by its hash: one more than its index in names stands at its slot, or

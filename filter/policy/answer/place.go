@@ -110,6 +110,7 @@ const (
 	useAlone
 	useEmpty // nothing of it goes on
 	useZero  // 0 goes on
+	useSerial
 )
 
 // use says what is done with a string that begins here; blind says that what repeats

@@ -18,11 +18,14 @@ type reader struct {
 	use      use
 	from     int // of the piece, bytes that were let out or given to the redactor
 	piece    []byte
+	digits   [maxSerial]byte // of the event's number,
+	number   int             // so many
 }
 
 // reset makes v ready for a value.
 func (v *reader) reset(r *Rewriter) {
 	v.r, v.blind, v.begun, v.raw, v.inScalar, v.use = r, r.rules != nil, false, false, false, useNothing
+	v.number = 0
 	v.scanner.Reset(jsonscan.MaxDepth)
 	v.place.reset()
 	v.text.reset(r)
@@ -167,7 +170,16 @@ func (v *reader) Scalar(raw []byte) error {
 		v.inScalar = true
 		v.next()
 	}
-	if !v.here().zero(v.blind) {
+	f := v.here()
+	if f.class == serial && v.depth == 1 && v.r.more > 0 && (first || v.number > 0) {
+		if v.number+len(raw) <= maxSerial {
+			v.number += copy(v.digits[v.number:], raw) // until all of it is there
+			return v.took(raw)
+		}
+		v.r.emit(v.digits[:v.number])
+		v.number = 0
+	}
+	if !f.zero(v.blind) {
 		return v.pass(raw)
 	}
 	if first {
@@ -179,6 +191,10 @@ func (v *reader) Scalar(raw []byte) error {
 // ScalarEnd ends it.
 func (v *reader) ScalarEnd() error {
 	v.inScalar = false
+	if v.number > 0 {
+		v.r.renumber(v.digits[:v.number])
+		v.number = 0
+	}
 	return nil
 }
 

@@ -27,6 +27,7 @@ type Rewriter struct {
 	lanes [MaxLanes]*lane
 	count int
 	clock uint32
+	serials
 
 	// Of what is read string by string as it comes.
 	reader reader
@@ -52,6 +53,7 @@ func (r *Rewriter) Reset(o *Options) {
 	r.Release()
 	r.desk, r.hold = o.Desk, o.Hold
 	r.rules, r.session, r.format, r.open, r.problem, r.clock = o.Rules, o.Session, o.Format, o.Open, None, 0
+	r.serials = serials{}
 	r.frame.reset()
 	r.reader.reset(r)
 }

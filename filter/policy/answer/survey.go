@@ -325,6 +325,9 @@ func (v *survey) ScalarEnd() error {
 	f := v.here()
 	if f.zero(v.blind) {
 		v.add(v.open)
+	} else if f.class == serial && v.depth == 1 {
+		v.open.use = useSerial
+		v.add(v.open)
 	}
 	if f.record < 0 {
 		return nil

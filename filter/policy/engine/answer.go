@@ -89,12 +89,13 @@ const (
 func (s *Stream) ReadsTrailers() bool { return s.isRPC() || s.got.rewriting }
 
 // ResponseTrailers is ResponseEnd for a response with trailers, which leave no way for
-// what still had to go to the client. It returns false if the answer came in a content
-// coding and is not whole: where that is damaged or cut short, Envoy's decompressor says
-// nothing, and nothing more comes.
+// what still had to go to the client. It returns false if there is such, or if the answer
+// came in a content coding and is not whole: where that is damaged or cut short, Envoy's
+// decompressor says nothing, and nothing more comes.
 func (s *Stream) ResponseTrailers() bool {
 	a := &s.got
-	cut := a.inflated && a.rewriting && !s.rpcAnswer.on && a.fault < AnswerRefused && (len(a.scanner.Rest()) > 0 || !s.rewriter.Whole())
+	cut := a.rewriting && !s.rpcAnswer.on && a.fault < AnswerRefused &&
+		(len(a.scanner.Rest()) > 0 || s.rewriter.Holding() || a.inflated && !s.rewriter.Whole())
 	if cut {
 		a.fault = AnswerBroken
 	}

@@ -75,7 +75,8 @@ func TestCodedAnswerCutShort(t *testing.T) {
 		{"application/json", whole, false, true},
 		{"application/json", whole + "\n ", false, true},
 		{"application/json", part, false, false},
-		{"application/json", part, true, true}, // the client sees the same as the upstream sent
+		{"application/json", part, true, false},       // a word is held back, and has no way out
+		{"application/json", part + ", ", true, true}, // the client sees the same as the upstream sent
 		{"application/json", "", false, false},
 		{"application/json", "", true, true},
 		{"text/event-stream", event("hello") + done, false, true},
@@ -83,7 +84,11 @@ func TestCodedAnswerCutShort(t *testing.T) {
 		{"text/event-stream", event("call 138"), false, false},
 		{"text/event-stream", event("hello") + done[:9], false, false},
 		{"text/event-stream", ": a comment\n\n", false, true},
-		{"text/event-stream", event("call 138"), true, true},
+		{"text/event-stream", event("call 138"), true, false}, // it is held back, and has no way out
+		{"text/event-stream", event("call 138") + done, true, true},
+		{"text/event-stream", event("call, "), true, true},
+		{"text/plain", "call 138", true, false},
+		{"text/plain", "call, ", true, true},
 	} {
 		s := newStream()
 		headers(s, compile(t, coding(spec.EncodingsDecompress, spec.FailClosed)), newHost(), ":method", "POST", ":path", "/v1/chat/completions")

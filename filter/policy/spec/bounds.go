@@ -25,7 +25,7 @@ const (
 	MaxCustom         = automaton.MaxEntries // of one redaction
 	MaxCustomName     = 32                   // bytes
 	MaxAutomatonBytes = 7 << 18              // of one redaction
-	MinHoldBytes      = 32                   // of an answer
+	MinHoldBytes      = 72                   // of an answer: more than the local part of an address
 	MaxHoldBytes      = 4096
 	MaxOverrides      = 20_000 // of all limits
 	MaxKeyParts       = 4      // of one limit
