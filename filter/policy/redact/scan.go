@@ -28,12 +28,13 @@ func (r *Redactor) scan(src []byte, limit, until int) (first int) {
 	r.wordsAt, w.row = -1, row{}
 	for i := w.floor; i < limit; i++ {
 		i = r.rules.skipInside(w, i, min(limit-1, mail.start))
-		m, ok := match{span{start: mail.start, end: mail.end}, spec.EntityEmail, certain}, true
+		m := match{span{start: mail.start, end: mail.end}, spec.EntityEmail, certain}
 		if i < mail.start {
 			set := r.asked(i)
 			if set == 0 {
 				continue
 			}
+			var ok bool
 			if m, ok = r.best(src, i, set, until); !ok {
 				continue
 			}
