@@ -49,7 +49,7 @@ func Check(ctx context.Context, sources []source.Source, module []byte) (*Report
 	if err != nil {
 		return nil, fmt.Errorf("translate the resources: %w", err)
 	}
-	report := &Report{Catalog: built, Overrides: read.Overrides, Snapshots: snapshots, Notes: slices.Concat(largeBodies(built), lostClaims(built), servedLimits(built))}
+	report := &Report{Catalog: built, Overrides: read.Overrides, Snapshots: snapshots, Notes: slices.Concat(largeBodies(built), lostClaims(built), servedLimits(built), decompression(built))}
 	filter, err := wasmhost.Load(ctx, module, wasmhost.Compiler)
 	if err != nil {
 		return nil, fmt.Errorf("load the filter module: %w", err)

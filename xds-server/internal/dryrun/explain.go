@@ -61,6 +61,8 @@ type Explanation struct {
 	Gateway string
 	Request *Request
 	Record  Record
+	// Coding is the content coding that Envoy undoes before; empty: none.
+	Coding string
 	// Tokens: the gateway verifies tokens, which is not done here.
 	Tokens bool
 	// RandomBucket: the request names no user, so the next one may go elsewhere.
@@ -112,6 +114,8 @@ func Explain(ctx context.Context, c *catalog.Catalog, module []byte, sample Samp
 		return nil, fmt.Errorf("load the filter module: %w", err)
 	}
 	defer filter.Close(ctx)
+	var coding string
+	sample.Request, coding = decompressed(recording, sample.Request)
 	outcome, decision, err := decide(ctx, filter, document, sample, 0)
 	if err != nil {
 		return nil, err
@@ -121,7 +125,7 @@ func Explain(ctx context.Context, c *catalog.Catalog, module []byte, sample Samp
 		return nil, err
 	}
 	explanation := &Explanation{
-		Gateway: gateway.Name, Request: sample.Request, Record: *decision, Reply: outcome.Reply,
+		Gateway: gateway.Name, Request: sample.Request, Coding: coding, Record: *decision, Reply: outcome.Reply,
 		RandomBucket: decision.Bucket != nil && again.Bucket != nil && *decision.Bucket != *again.Bucket,
 		Redaction:    redactionOf(c, decision.Model),
 		Keys:         keysOf(c),

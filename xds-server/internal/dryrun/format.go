@@ -45,6 +45,9 @@ func (r *Report) Format() string {
 func (e *Explanation) Format() string {
 	t := &table{}
 	t.row("request", fmt.Sprintf("%s %s, %s at Gateway/%s", e.Request.Method, e.Request.Path, count(len(e.Request.Body), "byte"), e.Gateway))
+	if e.Coding != "" {
+		t.row("coding", e.Coding+" is undone by Envoy; the body is taken as it stands here")
+	}
 	if e.Tokens {
 		t.row("token", "not verified here: every claim is absent")
 	}

@@ -1,6 +1,8 @@
 package translate
 
 import (
+	"regexp"
+
 	xdscorev3 "github.com/cncf/xds/go/xds/core/v3"
 	matcherv3 "github.com/cncf/xds/go/xds/type/matcher/v3"
 	mutationv3 "github.com/envoyproxy/go-control-plane/envoy/config/common/mutation_rules/v3"
@@ -107,6 +109,18 @@ func decompressor(c coding, inflation uint32) *decompressorv3.Decompressor {
 		Name: engine.DecompressorLibrary, TypedConfig: pack(c.library(inflation)),
 	}}
 }
+
+// Undone says whether Envoy undoes the content coding of a request with these headers,
+// where a policy wants that.
+func Undone(contentEncoding, contentType string) bool {
+	return undoneCodings.MatchString(contentEncoding) && undoneTypes.MatchString(contentType)
+}
+
+// What the matchers look for, in all of a header.
+var (
+	undoneCodings = regexp.MustCompile(`^(?:` + decompressedCodes + `)$`)
+	undoneTypes   = regexp.MustCompile(`^(?:` + requestTypes + `)$`)
+)
 
 // always decompresses what may not be transformed too: it is about to be redacted.
 func always() *decompressorv3.Decompressor_CommonDirectionConfig {
