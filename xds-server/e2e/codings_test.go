@@ -345,7 +345,7 @@ func TestAnswersAreDecompressed(t *testing.T) {
 		{"m", "zstd", "", 200, cleaned, false},
 		{"m", "", "", 200, cleaned, false},
 		{"m", "gzip", "cut", 200, "", true},
-		{"m", "gzip", "damaged", 200, "", true},
+		{"m", "gzip", "damaged", 502, "unreadable_answer", false},
 		{"m", "gzip", "nothing", 200, "", true},
 		{"m", "br", "nothing", 200, "", true},
 		{"m", "zstd", "nothing", 200, "", true},
