@@ -238,9 +238,16 @@ func (o *Oracle) part(p *multipart.Part, in, out []byte) string {
 		}
 		return o.JSON(in, out)
 	}
-	_, parameters, _ := mime.ParseMediaType(p.Header.Get("Content-Disposition"))
-	if want := o.String(parameters["name"], in); !bytes.Equal(want, out) && !bytes.Equal(o.String("", in), out) {
-		return fmt.Sprintf("part %q became %q, want %q", in, out, want)
+	disposition := p.Header.Get("Content-Disposition")
+	_, parameters, err := mime.ParseMediaType(disposition)
+	names := []string{parameters["name"], ""}
+	if err != nil {
+		names = append(names, disposition) // a name may be read out of it
 	}
-	return ""
+	for _, name := range names {
+		if bytes.Equal(o.String(name, in), out) {
+			return ""
+		}
+	}
+	return fmt.Sprintf("part %q became %q, want %q", in, out, o.String(names[0], in))
 }
