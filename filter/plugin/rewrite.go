@@ -46,6 +46,8 @@ func (o *bodyOut) Write(p []byte) error {
 
 // repeat writes the first bytes of the chunk once more, behind what stands there. The
 // range that is being read is read again in the end: it lies where the others did.
+//
+//go:noinline
 func (o *bodyOut) repeat() {
 	o.anew = true
 	for at := uint32(0); at < o.same && o.st == statusOK; {
@@ -64,6 +66,7 @@ func (o *bodyOut) repeat() {
 	}
 }
 
+//go:noinline
 func (o *bodyOut) flush() {
 	if o.st == statusOK {
 		o.st = appendBody(responseBody, o.bytes[:o.n])

@@ -47,6 +47,8 @@ func (c *caps) moved(ordinal int32, at int64) {
 
 // findEnd notes the place of the bracket that closes the body, which is in the span
 // of structure that has just come out.
+//
+//go:noinline
 func (in *inspector) findEnd(raw []byte) {
 	if !in.complete || in.end > 0 {
 		return

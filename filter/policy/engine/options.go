@@ -41,6 +41,8 @@ func (s *Stream) needsUsage() bool {
 
 // askForUsage adds what asks for the usage when the container of this depth closes
 // in which it may stand. A stream_options of null is left alone.
+//
+//go:noinline
 func (in *inspector) askForUsage(depth int) {
 	switch {
 	case depth == 2 && in.inside:
@@ -62,6 +64,8 @@ func (in *inspector) askForUsage(depth int) {
 }
 
 // insert lets a span of structure out with the addition in it.
+//
+//go:noinline
 func (in *inspector) insert(raw []byte) error {
 	at, brackets := 0, 0
 	for ; at < len(raw); at++ {

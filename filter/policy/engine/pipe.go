@@ -109,6 +109,8 @@ func (p *pipe) Write(b []byte) error {
 
 // writeOther lets bytes out that are no slice of the chunk. They may still be what
 // the chunk says there: a redactor that held them back copied them.
+//
+//go:noinline
 func (p *pipe) writeOther(b []byte) error {
 	if p.to+len(b) <= len(p.chunk) && view(p.chunk[p.to:p.to+len(b)]) == view(b) {
 		p.to += len(b)
@@ -123,6 +125,8 @@ func (p *pipe) writeOther(b []byte) error {
 
 // insert lets bytes out that do not stand in the body. They are never taken for a
 // part of the chunk, where the same bytes may come next.
+//
+//go:noinline
 func (p *pipe) insert(b []byte) error {
 	p.written += int64(len(b))
 	if err := p.flush(); err != nil {
@@ -143,6 +147,8 @@ func (p *pipe) overwrite(at int64, b []byte) error {
 }
 
 // flush puts the span into held.
+//
+//go:noinline
 func (p *pipe) flush() error {
 	span := p.chunk[p.from:p.to]
 	p.from = p.to

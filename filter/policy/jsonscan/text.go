@@ -103,6 +103,8 @@ func wideRunes(p []byte) int {
 }
 
 // beginRune takes the first byte of a UTF-8 sequence (RFC 3629 section 4).
+//
+//go:noinline
 func (s *Scanner) beginRune(c byte) bool {
 	s.state, s.lo, s.hi = inRune, 0x80, 0xBF
 	switch {
@@ -129,6 +131,8 @@ func (s *Scanner) beginRune(c byte) bool {
 }
 
 // continued takes one byte within an escape or a UTF-8 sequence.
+//
+//go:noinline
 func (s *Scanner) continued(c byte) error {
 	switch s.state {
 	case inEscape:
