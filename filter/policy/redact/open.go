@@ -181,6 +181,9 @@ func (r *Redactor) literalEnd(i int, kind spec.EntityKind) int {
 			end++
 		}
 		if end-i == len(l.text) {
+			if kind == spec.EntityBearer {
+				end = w.skipSep(end)
+			}
 			for end < w.n && follows(kind, w.at(end)) {
 				end++
 			}

@@ -36,6 +36,7 @@ func TestHeldBack(t *testing.T) {
 	phone := rules(spec.RedactTag, spec.EntityPhone)
 	numbers := rules(spec.RedactTag, spec.EntityPhone, spec.EntityBankCard, spec.EntityResidentID, spec.EntitySSN, spec.EntityPhoneUS)
 	secrets := rules(spec.RedactTag, spec.EntityOpenAIKey, spec.EntityGitHubToken, spec.EntityJWT, spec.EntityPrivateKey, spec.EntityURLPassword)
+	bearer := rules(spec.RedactTag, spec.EntityBearer, spec.EntityURLPassword)
 	places := rules(spec.RedactTag, spec.EntityPlate)
 	var r redact.Redactor
 	for _, c := range []struct {
@@ -50,6 +51,7 @@ func TestHeldBack(t *testing.T) {
 		{numbers, "The quick brown fox", ""}, {numbers, "a 42nd", ""}, {numbers, "It is 7", "7"}, {numbers, "(", "("}, {numbers, "v1.x", ""},
 		{secrets, "Hello world", ""}, {secrets, "a s", "s"}, {secrets, "ask", ""}, {secrets, "an sk-", "sk-"}, {secrets, "https:", ":"}, {secrets, "https://example.com", "://example.com"},
 		{secrets, "https://example.com/", ""}, {secrets, "note: ", ""}, {secrets, "|---", "---"}, {secrets, "|-------", ""}, {secrets, "e", "e"}, {secrets, "eye", ""},
+		{bearer, "x://:Bearer (", "Bearer ("}, {bearer, "a basic ", "basic "}, {bearer, "a basic word, ", ""},
 		{places, "北京", "京"}, {places, "北京人", ""}, {places, "京A", "京A"}, {places, "京A好", ""}, {places, "Hello", ""},
 	} {
 		whole := heldOf(t, &r, c.rules, c.text)
