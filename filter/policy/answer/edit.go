@@ -128,6 +128,7 @@ func (r *Rewriter) join(raw []byte, f *field, e ending) {
 		l.end()
 		return
 	}
+	l.goOn()
 	if r.hold > 0 && !l.redactor.Shorten(r.hold) {
 		r.fail(Crowded)
 	}

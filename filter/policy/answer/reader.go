@@ -39,6 +39,7 @@ func (v *reader) read(p []byte) {
 		return
 	case v.r.format == Text:
 		v.text.add(p)
+		v.text.goOn()
 		v.r.blocked()
 		return
 	}

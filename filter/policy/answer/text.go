@@ -56,6 +56,10 @@ func (t *text) add(raw []byte) {
 	_ = t.redactor.Bytes(raw)
 }
 
+// goOn writes what is held back in vain: it is called where the next piece may be long
+// in coming.
+func (t *text) goOn() { t.redactor.Release() }
+
 // end writes what is held back.
 func (t *text) end() {
 	if t.coded {

@@ -53,6 +53,9 @@ const (
 // release decides the units of the run up to the first one with which a match may begin.
 // Those of a match that reaches beyond that are not decided either.
 func (r *Redactor) release(src []byte) {
+	if r.rest != restNone {
+		return
+	}
 	w := &r.w
 	limit, last := w.floor, r.mailFrom()
 	for r.wordsAt = -1; limit < last && !r.opensAt(src, limit); limit++ {

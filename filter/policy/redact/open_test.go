@@ -21,6 +21,7 @@ func heldOf(t testing.TB, r *redact.Redactor, rules *redact.Rules, pieces ...str
 		if err := r.Bytes([]byte(p)); err != nil {
 			t.Fatal(err)
 		}
+		r.Release()
 	}
 	all := strings.Join(pieces, "")
 	held := all[len(all)-r.Held():]
@@ -156,6 +157,7 @@ func TestShortenSaysWhatItDecides(t *testing.T) {
 			if err := r.Bytes([]byte{c.text[i]}); err != nil {
 				t.Fatal(err)
 			}
+			r.Release()
 			certain = r.Shorten(128) && certain
 			if r.Held() > 128 {
 				t.Fatalf("%d bytes of %q are held", r.Held(), c.text[:i+1])

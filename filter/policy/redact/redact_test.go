@@ -63,6 +63,9 @@ func apply(t testing.TB, r *redact.Rules, in string, sizes ...int) (string, coun
 			t.Fatal(err)
 		}
 		clear(chunk) // nothing may be read after the call
+		if len(sizes) == 1 || len(sizes) > 1 && k%2 == 0 {
+			redactor.Release() // as for answers, whose next piece may be long in coming
+		}
 		i += n
 	}
 	if err := redactor.StringEnd(); err != nil {

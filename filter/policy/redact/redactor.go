@@ -165,9 +165,11 @@ func (r *Redactor) keep(src []byte, next int) {
 	} else if r.rest != restNone {
 		r.swallowUnits(src)
 	}
-	if r.rest == restNone {
-		r.release(src)
-	}
+	r.hold(src, next)
+}
+
+// hold writes what is decided of src and keeps the rest.
+func (r *Redactor) hold(src []byte, next int) {
 	first := next
 	if r.w.floor < r.w.n {
 		first = int(r.w.start[r.w.floor])
