@@ -126,7 +126,7 @@ func (r *Redactor) Bytes(raw []byte) error {
 func (r *Redactor) StringEnd() error {
 	if r.open {
 		src := r.carry[:r.held]
-		r.scan(src, r.w.n, r.w.n)
+		r.scan(src, r.w.n, runEnded)
 		r.endRest()
 		r.write(src[r.from:])
 	}
@@ -236,7 +236,7 @@ func (r *Redactor) units(src []byte, i int) (int, bool) {
 		case w.n == 0:
 			return i + size, false // what opened the run is no part of one
 		default:
-			r.scan(src, w.n, w.n)
+			r.scan(src, w.n, runEnded)
 			if r.rest != restPEM {
 				r.endRest()
 			}

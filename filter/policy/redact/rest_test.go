@@ -8,6 +8,17 @@ import (
 	"github.com/weirmesh/weir/filter/policy/redact"
 )
 
+// A secret whose last character so far begins nothing is not at its end for that.
+func TestSwallowBehindSlash(t *testing.T) {
+	for n := 20; n < 110; n++ {
+		in := "\u3000Bearer 140eyJ" + strings.Repeat("b.", n) + "dXNlcjpwYXNz/4111111111111111粤"
+		want, _ := apply(t, maskAll, in)
+		if got, _ := apply(t, maskAll, in, 1); got != want || n >= 60 && want != "\u3000Bearer ****粤" {
+			t.Errorf("%d: %q, want %q", n, got, want)
+		}
+	}
+}
+
 // Values longer than a window are swallowed to their end and no further.
 func TestSwallow(t *testing.T) {
 	const head = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0"

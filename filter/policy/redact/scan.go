@@ -16,6 +16,9 @@ type match struct {
 	score uint8
 }
 
+// runEnded stands for the end of a run that does not go on.
+const runEnded = maxUnits + 1
+
 // scan decides the units before limit: matches that begin there are replaced, up to the
 // first one that ends behind unit until. It returns with which unit the first one begins.
 func (r *Redactor) scan(src []byte, limit, until int) (first int) {
@@ -44,7 +47,7 @@ func (r *Redactor) scan(src []byte, limit, until int) (first int) {
 			break
 		}
 		first = min(first, i)
-		r.found(src, m, limit == w.n)
+		r.found(src, m, until == runEnded)
 		if mail.start < w.floor {
 			mail = r.nextEmail(limit)
 		}
