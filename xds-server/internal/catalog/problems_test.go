@@ -9,6 +9,7 @@ import (
 
 	"github.com/weirmesh/weir/xds-server/internal/catalog"
 	"github.com/weirmesh/weir/xds-server/internal/source"
+	"github.com/weirmesh/weir/xds-server/internal/sourcetest"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -38,12 +39,7 @@ func TestProblems(t *testing.T) {
 }
 
 func compareProblems(t *testing.T, input, golden string) {
-	data, err := os.ReadFile(input)
-	if err != nil {
-		t.Fatal(err)
-	}
-	documents := append([]source.Document{{Name: filepath.Base(input), Data: data}}, lists(t, strings.TrimSuffix(input, ".yaml")+"-*")...)
-	built, problems := catalog.Build(source.Set{Documents: documents})
+	built, problems := catalog.Build(source.Set{Documents: sourcetest.Documents(t, input)})
 	if (built == nil) != (len(problems) > 0) {
 		t.Errorf("catalog %v with %d problems", built, len(problems))
 	}
@@ -64,21 +60,4 @@ func compareProblems(t *testing.T, input, golden string) {
 	if got.String() != string(want) {
 		t.Errorf("problems are\n%swant\n%s", got.String(), want)
 	}
-}
-
-// lists are the lists of words whose files match a pattern.
-func lists(t *testing.T, pattern string) (documents []source.Document) {
-	t.Helper()
-	files, err := filepath.Glob(pattern + source.ListExtension)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range files {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		documents = append(documents, source.Document{Name: filepath.Base(path), Data: data})
-	}
-	return documents
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/weirmesh/weir/xds-server/internal/catalog"
 	"github.com/weirmesh/weir/xds-server/internal/snapshot"
 	"github.com/weirmesh/weir/xds-server/internal/source"
+	"github.com/weirmesh/weir/xds-server/internal/sourcetest"
 	"github.com/weirmesh/weir/xds-server/internal/translate"
 )
 
@@ -36,12 +37,7 @@ var goldenTypes = map[string]string{
 
 func load(t *testing.T, path string) *catalog.Catalog {
 	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	documents := append([]source.Document{{Name: filepath.Base(path), Data: data}}, lists(t, strings.TrimSuffix(path, ".yaml")+"-*")...)
-	built, problems := catalog.Build(source.Set{Documents: documents, Certificates: certificates})
+	built, problems := catalog.Build(source.Set{Documents: sourcetest.Documents(t, path), Certificates: certificates})
 	for _, p := range problems {
 		t.Error(p)
 	}
@@ -49,23 +45,6 @@ func load(t *testing.T, path string) *catalog.Catalog {
 		t.FailNow()
 	}
 	return built
-}
-
-// lists are the lists of words whose files match a pattern.
-func lists(t *testing.T, pattern string) (documents []source.Document) {
-	t.Helper()
-	files, err := filepath.Glob(pattern + source.ListExtension)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range files {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		documents = append(documents, source.Document{Name: filepath.Base(path), Data: data})
-	}
-	return documents
 }
 
 func inputs(t *testing.T) []string {
