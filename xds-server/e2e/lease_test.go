@@ -35,7 +35,7 @@ type fleet struct {
 	ports  []int
 	envoys []*envoyproc.Process
 	spent  atomic.Int64 // tokens that the upstream has answered with
-	sent   atomic.Int64 // requests
+	asked  atomic.Int64 // tokens that clients asked for and were answered about
 }
 
 // startFleet starts n Envoys of two workers that share one budget.
@@ -146,7 +146,7 @@ func (f *fleet) drive(ctx context.Context, t *testing.T, rates clients) *sync.Wa
 					if n := rates[i].Load(); n > 0 {
 						wait = time.Duration(2 * rand.Int64N(int64(time.Second)*senders/n)) // not all at once
 						f.send(ctx, t, port)
-						f.sent.Add(1)
+						f.asked.Add(sharedRequest)
 					}
 					select {
 					case <-ctx.Done():
@@ -177,9 +177,32 @@ func (f *fleet) send(ctx context.Context, t *testing.T, port int) {
 	}
 }
 
+// tally is what was spent of a budget, and what of it could have been.
+type tally struct {
+	at           time.Time
+	spent, asked int64   // when it was last read
+	due          float64 // what has flowed into one bucket
+	wanted       float64 // of that, what clients asked for in time
+}
+
+// read brings a tally up to date. Clients ask for four times the budget, so they want
+// all of what has flowed in since the last time, unless the machine did not run them.
+func (y *tally) read(f *fleet) {
+	now, asked := time.Now(), f.asked.Load()
+	refill := sharedRefill * now.Sub(y.at).Seconds()
+	y.due += refill
+	y.wanted += min(refill, float64(asked-y.asked))
+	y.at, y.asked, y.spent = now, asked, f.spent.Load()
+}
+
 // TestSharedBudgetHoldsOverThreeEnvoys spends one budget over three Envoys whose
 // load is uneven and changes, with the xds-server killed in the midst and back: what
 // was spent in all is what one bucket would have given.
+//
+// That it is not more is what the budget promises, and holds on any machine. That it
+// is not less is a matter of how fast shares move, and so of the machine: a busy one
+// renews late, and lets its clients wait. So what they asked for in each second is
+// what counts, and a tenth of it may be lost: some three times what is in quiet.
 func TestSharedBudgetHoldsOverThreeEnvoys(t *testing.T) {
 	artefact.Built(t, "filter.wasm")
 	f := startFleet(t, 3)
@@ -190,7 +213,7 @@ func TestSharedBudgetHoldsOverThreeEnvoys(t *testing.T) {
 	f.spent.Store(0)
 	began := time.Now()
 	done := f.drive(ctx, t, rates)
-	last := int64(0)
+	all := tally{at: began}
 	for _, phase := range []struct {
 		what   string
 		before func()
@@ -206,19 +229,24 @@ func TestSharedBudgetHoldsOverThreeEnvoys(t *testing.T) {
 		for i, n := range phase.rates {
 			rates[i].Store(n)
 		}
-		at := time.Now()
-		<-time.After(18 * time.Second) // the measure is of a time, not of an event
-		now := f.spent.Load()
-		t.Logf("%s: %.0f tokens a second of %.0f wanted", phase.what, float64(now-last)/time.Since(at).Seconds(), float64(f.sent.Swap(0)*sharedRequest)/time.Since(at).Seconds())
-		last = now
+		from := all
+		for range 18 {
+			<-time.After(time.Second) // the measure is of a time, not of an event
+			all.read(f)
+		}
+		took := all.at.Sub(from.at).Seconds()
+		t.Logf("%s: %.0f tokens a second of %.0f wanted", phase.what, float64(all.spent-from.spent)/took, float64(all.asked-from.asked)/took)
 	}
-	took := time.Since(began).Seconds()
-	spent := float64(f.spent.Load())
 	cancel()
 	done.Wait()
-	due := sharedCapacity + sharedRefill*took
-	t.Logf("%.0f tokens in %.1f s, due are %.0f: %+.2f %%, over %.0f capacities", spent, took, due, 100*(spent/due-1), spent/sharedCapacity)
-	if spent > 1.05*due || spent < 0.95*due {
-		t.Errorf("%.0f tokens were spent, due are %.0f", spent, due)
+	spent := float64(all.spent)
+	most, least := 1.05*(sharedCapacity+all.due), 0.90*(sharedCapacity+all.wanted)
+	t.Logf("%.0f tokens in %.1f s: %+.2f %% of what was due, %+.2f %% of what was wanted, over %.0f capacities", spent, all.at.Sub(began).Seconds(),
+		100*(spent/(sharedCapacity+all.due)-1), 100*(spent/(sharedCapacity+all.wanted)-1), spent/sharedCapacity)
+	if all.wanted < all.due/2 {
+		t.Fatalf("clients asked for %.0f tokens in time, of %.0f that were due: the test says nothing", all.wanted, all.due)
+	}
+	if spent > most || spent < least {
+		t.Errorf("%.0f tokens were spent, of at least %.0f and at most %.0f", spent, least, most)
 	}
 }
