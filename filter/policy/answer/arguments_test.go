@@ -271,3 +271,27 @@ func TestArgumentsStayJSON(t *testing.T) {
 		}
 	}
 }
+
+// Arguments that are no string but an object are the model's words: no name in them is
+// one of the API's, in whose members identifiers are left alone.
+func TestArgumentObjects(t *testing.T) {
+	s, tokens := callers(t)
+	const made = `{"id":"stranger@example.org","type":"%[1]s","status":["13987654321",{"role":"%[1]s"}],"model":"m","index":"13987654321","finish_reason":"%[1]s"}`
+	want := `{"id":"<EMAIL>","type":"` + ownMail + `","status":["<PHONE>",{"role":"` + ownMail + `"}],"model":"m","index":"<PHONE>","finish_reason":"` + ownMail + `"}`
+	sent := fmt.Sprintf(made, tokens[2])
+	for _, around := range []string{
+		`{"id":"a@example.org","message":{"tool_calls":[{"function":{"name":"f","arguments":%s}}]}}`,
+		`{"id":"a@example.org","candidates":[{"content":{"parts":[{"functionCall":{"name":"f","args":%s}}]}}]}`,
+		`{"id":"a@example.org","content":[{"type":"tool_use","id":"13987654321","name":"f","input":%s}]}`,
+		`{"id":"a@example.org","output":[{"type":"file_search_call","results":[{"file_id":"13987654321","attributes":%s}]}]}`,
+	} {
+		in, out := fmt.Sprintf(around, sent), fmt.Sprintf(around, want)
+		if got := through(t, s, tags(t), answer.JSON, in, 7); got != out {
+			t.Errorf("%s\nbecame %s\nwant   %s", in, got, out)
+		}
+		in, out = "data: "+in+"\n\n", "data: "+out+"\n\n"
+		if got := through(t, s, tags(t), answer.Events, in, 7); got != out {
+			t.Errorf("%s\nbecame %s\nwant   %s", in, got, out)
+		}
+	}
+}

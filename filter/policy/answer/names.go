@@ -7,7 +7,7 @@ const (
 	joined   class = iota // a piece of a text, or a whole one
 	fixed                 // an identifier or a word of the protocol: left alone
 	alone                 // a string that is complete in itself
-	coded                 // a piece of JSON in a string, or a whole one
+	coded                 // a piece of JSON in a string, or a whole one; if a container, as pieces
 	pieces                // as joined; if a container, one of strings that are complete
 	data                  // a container of strings that are complete in themselves
 	probs                 // a container that repeats the text token by token
@@ -33,7 +33,7 @@ var names = [...]struct {
 	{"signature", fixed}, {"encrypted_content", fixed}, {"obfuscation", fixed}, {"created_at", fixed}, {"media_type", fixed},
 	{"encoding_format", fixed}, {"stop_sequence", alone}, {"name", alone}, {"title", alone}, {"url", alone}, {"description", alone},
 	{"code", alone}, {"message", alone}, {"param", alone}, {"filename", alone}, {"provider", alone}, {"cited_text", alone},
-	{"document_title", alone}, {"args", data}, {"input", pieces}, {"arguments", coded}, {"partial_json", coded}, {"metadata", data}, {"error", data}, {"usage", data},
+	{"document_title", alone}, {"args", data}, {"input", pieces}, {"arguments", coded}, {"partial_json", coded}, {"metadata", data}, {"attributes", data}, {"error", data}, {"usage", data},
 	{"instructions", data}, {"content_block", data}, {"annotation", data}, {"logprobs", probs}, {"logprob", shown},
 	{"content", joined}, {"refusal", joined}, {"token", shown}, {"tokens", shown}, {"token_logprobs", shown}, {"top_logprobs", shown},
 	{"text_offset", shown}, {"bytes", octets}, {"index", index}, {"output_index", index}, {"content_index", index},

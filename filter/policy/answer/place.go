@@ -55,7 +55,7 @@ func (p *place) begin(object bool, depth int) *frame {
 	switch {
 	case of.class == probs:
 		in.mode = modeProbs
-	case (of.class == data || of.class == pieces) && in.mode == modeJoined:
+	case (of.class == data || of.class == pieces || of.class == coded) && in.mode == modeJoined:
 		in.mode = modeAlone
 	}
 	if in.list {

@@ -137,7 +137,10 @@ func (v *reader) KeyEnd() error {
 // StringStart begins a string.
 func (v *reader) StringStart() error {
 	f := v.next()
-	if v.use = f.use(v.blind); v.use == useJoined || v.use == useAlone {
+	if v.use = f.use(v.blind); v.use == useNothing && v.r.ids {
+		v.use = useAlone
+	}
+	if v.use == useJoined || v.use == useAlone {
 		v.text.start(v.key[:v.named], f.class == coded)
 	}
 	return nil

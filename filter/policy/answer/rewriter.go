@@ -18,6 +18,7 @@ type Rewriter struct {
 	format  Format
 	hold    int
 	open    bool // what cannot be read goes on as it is
+	ids     bool // no string is left alone
 	problem Problem
 	whole   bool // what goes on waits until its event is whole
 
@@ -46,12 +47,15 @@ type Options struct {
 	// Open lets what cannot be read go on as it is. Otherwise nothing goes on behind
 	// it, and Problem says why.
 	Open bool
+	// Identifiers has identifiers and words of the protocol read as well, outside of
+	// streams: of a document of which nobody knows that it is an API's.
+	Identifiers bool
 }
 
 // Reset makes r ready for an answer.
 func (r *Rewriter) Reset(o *Options) {
 	r.Release()
-	r.desk, r.hold = o.Desk, o.Hold
+	r.desk, r.hold, r.ids = o.Desk, o.Hold, o.Identifiers
 	r.rules, r.session, r.format, r.open, r.problem, r.clock = o.Rules, o.Session, o.Format, o.Open, None, 0
 	r.serials = serials{}
 	r.frame.reset()

@@ -80,7 +80,7 @@ func wideChar(s []byte) (char rune, size int) {
 }
 
 // escapedChar reads a JSON escape, or one within JSON that stands in the string: its
-// backslash is escaped itself.
+// backslash is escaped itself. Any other backslash is one.
 func escapedChar(s []byte) (char rune, size int) {
 	n := 1 // of the backslashes
 	if len(s) > 1 && s[1] == '\\' {
@@ -103,7 +103,7 @@ func escapedChar(s []byte) (char rune, size int) {
 	case c == '"':
 		return '"', 2
 	}
-	return charNone, 2
+	return '\\', 1 // in text that is no JSON
 }
 
 // inmostChar reads what begins with three backslashes: one more and uXXXX are a character

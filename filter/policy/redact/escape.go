@@ -2,7 +2,8 @@ package redact
 
 // decodeEscape reads a JSON escape (RFC 8259, section 7). A string may itself
 // hold JSON, whose escapes begin with a backslash that is escaped: the character
-// behind it belongs to it as well.
+// behind it belongs to it as well. In text that is no JSON a backslash may stand
+// before anything: what is no escape is a break of the backslash alone.
 func decodeEscape(s []byte) (code byte, size int) {
 	if len(s) < 2 {
 		return codeBreak, 0
@@ -13,9 +14,13 @@ func decodeEscape(s []byte) (code byte, size int) {
 	case '\\':
 		return decodeInner(s, 2)
 	case 'u':
-		return decodeUnicode(s, 1)
+		if code, size = decodeUnicode(s, 1); size != 2 {
+			return code, size
+		}
+	case '"', 'b', 'f', 'n', 'r', 't':
+		return codeBreak, 2
 	}
-	return codeBreak, 2
+	return codeBreak, 1
 }
 
 // decodeInner reads an escape whose backslash is the first n bytes of s. What

@@ -160,6 +160,23 @@ func TestStringsAreApart(t *testing.T) {
 	}
 }
 
+// In text that is no JSON a backslash stands before anything, as in names of Windows, and
+// takes nothing away from what follows it.
+func TestBackslashes(t *testing.T) {
+	for in, want := range map[string]string{
+		`D:\data\13812345678\x`: `D:\data\<PHONE>\x`, `CORP\alice@example.com`: `CORP\<EMAIL>`, `\11010519491231002X`: `\<RESIDENT_ID>`,
+		`\+8613812345678`: `\<PHONE>`, `\_a@example.com`: `\<EMAIL>`, `\ursula@example.com`: `\<EMAIL>`, `a\[13812345678]`: `a\[<PHONE>]`, `\sk-0123456789abcdef0123456789abcdef`: `\<OPENAI_KEY>`,
+		`138\12345678`: `138\12345678`, `13812345678\`: `<PHONE>\`, `\u002b8613812345678`: `<PHONE>`, `\n13812345678`: `\n<PHONE>`, `"\"13812345678"`: `"\"<PHONE>"`,
+		`\\13812345678`: `\\<PHONE>`, `\\\13812345678`: `\\\<PHONE>`, `\-----BEGIN PRIVATE KEY-----\1\2-----END PRIVATE KEY-----\3`: `\<PRIVATE_KEY>\3`,
+	} {
+		for _, size := range []int{1, 2, 1000} {
+			if got, _ := apply(t, tagAll, in, size); got != want {
+				t.Errorf("%s in pieces of %d: %s, want %s", in, size, got, want)
+			}
+		}
+	}
+}
+
 func TestOutputErrorIsKept(t *testing.T) {
 	var r redact.Redactor
 	r.Reset(maskAll, &redact.Session{}, &sink{room: 5})

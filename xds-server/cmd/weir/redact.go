@@ -197,7 +197,7 @@ func (r *rewriting) rewrite(redaction *spec.Redaction, format answer.Format, fro
 	r.session.Reset(r.keys, false)
 	var w answer.Rewriter
 	w.Bind(hold.NewPool(1 << 20))
-	o := answer.Options{Desk: &answer.Desk{}, Format: format, Rules: redact.Compile(redaction, spec.DirectionRequest), Session: &r.session}
+	o := answer.Options{Desk: &answer.Desk{}, Format: format, Rules: redact.Compile(redaction, spec.DirectionRequest), Session: &r.session, Identifiers: true}
 	if format != answer.Lines {
 		w.Reset(&o)
 		return r.copy(&w, format, from)

@@ -24,6 +24,8 @@ func TestRedact(t *testing.T) {
 		{"json", "--mode tag -", `{"a": ["\u00313812345678", {"b":1e3}],  "a":"x"}`, `{"a": ["<PHONE>", {"b":1e3}],  "a":"x"}`},
 		{"json as text", "--mode tag --text -", `{"a": 13812345678}`, `{"a": <PHONE>}`},
 		{"lines", "--mode tag --lines -", "{\"a\":\"13812345678\"}\n{\"a\":\"x\"}\n", "{\"a\":\"<PHONE>\"}\n{\"a\":\"x\"}\n"},
+		{"identifiers", "--mode tag -", `{"id":"11010519491231002X","type":["13812345678"],"x":{"model":"a@example.com","index":"1"}}`, `{"id":"<RESIDENT_ID>","type":["<PHONE>"],"x":{"model":"<EMAIL>","index":"1"}}`},
+		{"identifiers a line", "--mode tag --lines -", "{\"status\":\"13812345678\"}\n", "{\"status\":\"<PHONE>\"}\n"},
 		{"nothing is found", "-", "nothing", "nothing"},
 	} {
 		status, out, said := redactWith(t, c.input, strings.Fields(c.args)...)

@@ -78,6 +78,7 @@ func TestMatches(t *testing.T) {
 		"ＰＲＪ－１２３４ prj—١٢٣٤":                        "<B> <B>",
 		"n\u200be\u200bptune\u200b":                "<A>\u200b",
 		`\u006eeptune \u6d77\u738B\u661f`:          "<A> <A>",
+		`CORP\PRJ-1234 \海王星 a\Apple \\Apple`:       `CORP\<B> \<A> a\<C> \\<C>`,
 		`\\u006eeptune ne\\u0070tune`:              "<A> <A>",
 		`x\nneptune\n`:                             `x\n<A>\n`,
 		"Apple apple APPLE":                        "<C> apple APPLE",
