@@ -116,7 +116,7 @@ func (r *Redactor) opensAt(src []byte, i int) bool {
 	if end := w.groupEnd(i); set != 0 && end > i && end < w.n {
 		set &= rules.byLength[min(end-i, 31)]
 		if next := w.nextGroup(end); end-i < longGroup && next > 0 && w.skipSep(end)+next < w.n {
-			set &= rules.groups[end-i][next] | ^rules.grouped
+			set &= rules.groups[end-i][next]
 		}
 	}
 	for ; set != 0; set &= set - 1 {

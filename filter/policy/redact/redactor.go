@@ -236,7 +236,9 @@ func (r *Redactor) units(src []byte, i int) (int, bool) {
 		case w.n == 0:
 			return i + size, false // what opened the run is no part of one
 		default:
-			r.scan(src, w.n, runEnded)
+			if r.rest != restNone || !w.tooShort() {
+				r.scan(src, w.n, runEnded)
+			}
 			if r.rest != restPEM {
 				r.endRest()
 			}

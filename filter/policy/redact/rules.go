@@ -18,19 +18,16 @@ type Rules struct {
 	plate     bool
 	modes
 	custom *customRules // nil: none
-	// begin holds the detectors to try at a unit, by its code.
-	begin [128]detectorSet
+	// begins holds the detectors to try at a unit, by what stands before that and its code.
+	begins [afterKinds][128]detectorSet
 	// byLength holds those that do not begin with a digit, or may begin with a group
 	// of as many.
 	byLength [32]detectorSet
-	// behind holds those that may begin behind a unit, by what that is.
-	behind [afterKinds]detectorSet
 	// second holds those behind whose first unit one of this code may stand.
 	second [128]detectorSet
-	// groups holds those that may begin with two groups of as many digits; grouped all
-	// that ask for some.
-	groups  [longGroup][mostGroup + 1]detectorSet
-	grouped detectorSet
+	// groups holds those that may begin with two groups of as many digits, if there are no
+	// more where the second has none.
+	groups [longGroup][mostGroup + 1]detectorSet
 	// number holds those that begin with a digit and are numbers, inSeries those whose
 	// digits follow the letters with which they begin; enough all others, and of those the
 	// ones for which as many digits are enough.
@@ -42,6 +39,11 @@ type Rules struct {
 	// that are not one more in a row.
 	serial, rowed detectorSet
 	formed        [builds]detectorSet
+	// shaped holds those that may begin with as many letters and digits, by what is behind.
+	shaped [marks][longLength + 2]detectorSet
+	// entry says of a code, in its low bits, behind what a match may begin with it, and in the
+	// high ones what it is for a match behind it.
+	entry [128]uint8
 	// minDigits is the least number of digits by which the search knows a match.
 	minDigits int
 	// literals are in the order of their anchors; literalOf holds, by raw byte, one
@@ -66,6 +68,14 @@ const (
 	afterKinds = 4
 )
 
+// What a unit is that stands before a match, as a bit: 1 << afterSign and so on.
+const (
+	entryOther  uint8 = 1
+	entryDigit        = 1 << isDigit
+	entryLetter       = 1 << isLetter
+	entrySign         = 1 << afterSign
+)
+
 // Compile makes rules of the entities of a redaction, which spec has validated, that
 // apply in a direction. It returns nil if there are none.
 func Compile(redaction *spec.Redaction, d spec.Direction) *Rules {
@@ -87,22 +97,20 @@ func (r *Rules) compile() {
 			r.add(&detectors[i], 1<<i)
 		}
 	}
+	r.addEntries()
 	r.addLiterals()
 	r.classify()
 }
 
 // add puts a detector into the tables; bit is its own.
 func (r *Rules) add(d *detector, bit detectorSet) {
-	for k := range len(d.begins) {
-		r.begin[d.begins[k]] |= bit
-	}
 	for c := range r.second {
 		if d.second == "" || indexOf(d.second, byte(c)) >= 0 {
 			r.second[c] |= bit
 		}
 	}
 	r.addCounts(d, bit)
-	for after := range r.behind {
+	for after := range r.begins {
 		switch d.where {
 		case afterNonDigit:
 			if after == int(isDigit) {
@@ -117,14 +125,44 @@ func (r *Rules) add(d *detector, bit detectorSet) {
 				continue
 			}
 		}
-		r.behind[after] |= bit
+		for k := range len(d.begins) {
+			r.begins[after][d.begins[k]] |= bit
+		}
 	}
 	r.formed[d.build] |= bit
+	for mark := range r.shaped {
+		for length := range r.shaped[mark] {
+			if d.build.shapes(uint8(mark), length) {
+				r.shaped[mark][length] |= bit
+			}
+		}
+	}
 	if d.where == serial {
 		r.serial |= bit
 	}
 	if d.build == rowBuild || d.build == vinBuild || d.build == usccBuild {
 		r.rowed |= bit
+	}
+}
+
+// addEntries fills the table of where a match may begin.
+func (r *Rules) addEntries() {
+	for c := range r.entry {
+		switch p := props[c]; {
+		case p&isDigit != 0:
+			r.entry[c] = entryDigit << 4
+		case p&isLetter != 0:
+			r.entry[c] = entryLetter << 4
+		case c == '+':
+			r.entry[c] = entrySign << 4
+		default:
+			r.entry[c] = entryOther << 4
+		}
+		for after := range r.begins {
+			if r.begins[after][c] != 0 {
+				r.entry[c] |= 1 << after
+			}
+		}
 	}
 }
 
@@ -134,10 +172,6 @@ func (r *Rules) addCounts(d *detector, bit detectorSet) {
 		if d.lengths == 0 || d.lengths>>n&1 != 0 {
 			r.byLength[n] |= bit
 		}
-	}
-	for k := 0; k < len(d.groups); k += 2 {
-		r.groups[d.groups[k]][d.groups[k+1]] |= bit
-		r.grouped |= bit
 	}
 	number := d.where == afterNonDigit || d.where == afterPlus
 	inSeries := d.where == serial && d.kind != spec.EntityIBAN
@@ -155,6 +189,13 @@ func (r *Rules) addCounts(d *detector, bit detectorSet) {
 	for n := range r.whole {
 		if n >= int(max(d.digits, leastUnits[d.kind])) {
 			r.whole[n] |= bit
+		}
+	}
+	for first := range r.groups {
+		for next := range r.groups[first] {
+			if r.byLength[first]&bit != 0 && d.mayGroup(byte(first), byte(next)) && (next > 0 || inSeries || r.enough[first]&bit != 0) {
+				r.groups[first][next] |= bit
+			}
 		}
 	}
 	if d.digits > 0 {
@@ -184,4 +225,14 @@ func (r *Rules) classify() {
 			r.class[c] = classDigit
 		}
 	}
+}
+
+// mayGroup says whether a match may begin with two groups of as many digits.
+func (d *detector) mayGroup(first, next byte) bool {
+	for k := 0; k < len(d.groups); k += 2 {
+		if d.groups[k] == first && d.groups[k+1] == next {
+			return true
+		}
+	}
+	return d.groups == ""
 }

@@ -28,15 +28,15 @@ func (r *Redactor) scan(src []byte, limit, until int) (first int) {
 		r.swallowUnits(src)
 	}
 	mail := r.nextEmail(limit)
-	r.wordsAt, w.row = -1, row{}
+	r.wordsAt, w.row.end, w.group.end, w.group.next = -1, 0, 0, 0
 	for i := w.floor; i < limit; i++ {
-		i = r.rules.skipInside(w, i, min(limit-1, mail.start))
+		var set detectorSet
+		i, set = r.seek(i, min(limit, mail.start))
+		if i == limit {
+			break
+		}
 		m := match{span{start: mail.start, end: mail.end}, spec.EntityEmail, certain}
 		if i < mail.start {
-			set := r.asked(i)
-			if set == 0 {
-				continue
-			}
 			var ok bool
 			if m, ok = r.best(src, i, set, until); !ok {
 				continue
@@ -57,56 +57,90 @@ func (r *Redactor) scan(src []byte, limit, until int) (first int) {
 	return first
 }
 
-// skipInside passes over units with which no match begins, from i on but not beyond limit:
-// most letters and digits within a token.
-func (r *Rules) skipInside(w *window, i, limit int) int {
-	if i == 0 {
-		return 0
+// seek returns the first unit from i on, and before limit, with which a match may begin, and
+// the detectors to ask about it. It returns limit if there is none.
+func (r *Redactor) seek(i, limit int) (at int, set detectorSet) {
+	w, rules := &r.w, r.rules
+	code := w.code[:w.n]
+	limit = min(limit, len(code))
+	behind := uint8(1)
+	if i > 0 && i <= limit {
+		behind = rules.entry[code[i-1]&127] >> 4
 	}
-	before := w.code[(i-1)%maxUnits]
-	for i < limit {
-		c := w.code[i%maxUnits]
-		if r.begin[c&127]&r.behind[props[before]&(isDigit|isLetter)] != 0 || before == '+' {
-			break
+	for ; i < limit; i++ {
+		e := rules.entry[code[i]&127]
+		if e&behind != 0 {
+			if e>>4 == entryDigit && behind == entryLetter {
+				if end := rules.between(code, i); end > i {
+					i, behind = end-1, entryDigit
+					continue
+				}
+			}
+			if set = r.asked(i, behind); set != 0 {
+				return i, set
+			}
 		}
-		before = c
-		i++
+		behind = e >> 4
+	}
+	return limit, 0
+}
+
+// kindOf returns the number of the bit that is set of four.
+func kindOf(bit uint8) uint8 { return (bit>>1 - bit>>3) & 3 }
+
+// asked returns the detectors to ask about a match that begins with unit i, which stands behind
+// what the bit of an entry says.
+func (r *Redactor) asked(i int, behind uint8) detectorSet {
+	w, rules := &r.w, r.rules
+	code := w.code[:w.n]
+	c, second := code[i], codeBreak
+	if i+1 < len(code) {
+		second = code[i+1]
+	}
+	set := rules.begins[kindOf(behind)][c&127] & rules.second[second&127]
+	if set != 0 && props[c]&(isDigit|isLetter) != 0 {
+		set = r.narrow(set, i)
+	} else if (c == ':' || c == '-') && i > 0 && code[i-1] == c {
+		return 0 // the first one of them was asked about
+	}
+	return set & rules.whole[min(len(code)-i, mostUnits)]
+}
+
+// between returns the unit behind digits at i, that stand between letters and are too few for a
+// number, or i if they are not.
+func (r *Rules) between(code []byte, i int) int {
+	end := i
+	for end < len(code) && props[code[end]]&isDigit != 0 {
+		end++
+	}
+	if end-i < r.minDigits && end < len(code) && props[code[end]]&isLetter != 0 {
+		return end
 	}
 	return i
 }
 
-// asked returns the detectors to ask about a match that begins with unit i.
-func (r *Redactor) asked(i int) detectorSet {
-	w := &r.w
-	set := r.rules.mayBegin(w, i)
-	if set == 0 {
+// narrow returns those of a set of detectors that may find a match at unit i, a digit or a
+// letter, by the groups there.
+func (r *Redactor) narrow(set detectorSet, i int) detectorSet {
+	w, rules := &r.w, r.rules
+	g := &w.group
+	if i < g.at || i >= g.end {
+		w.gather(i)
+	}
+	if set &= rules.shaped[g.mark][min(g.end-i, longLength+1)]; set == 0 {
 		return 0
 	}
-	second := codeBreak
-	if i+1 < w.n {
-		second = w.code[(i+1)%maxUnits]
-	}
-	if set &= r.rules.second[second&127] & r.rules.whole[min(w.n-i, mostUnits)]; set == 0 {
-		return 0
-	}
-	end := i
-	switch p := props[w.code[i]]; {
-	case p&isDigit != 0:
-		end = w.groupEnd(i)
-		if set = r.counted(set, i, end); set == 0 {
-			return 0
-		}
-	case p&isLetter == 0:
-		return set
-	case set&r.rules.serial != 0:
+	if props[w.code[i%maxUnits]]&isDigit != 0 {
+		set = r.counted(set, i)
+	} else if set&rules.serial != 0 {
 		if digit := w.serial(i); digit == 0 {
-			set &^= r.rules.serial
-		} else if set&r.rules.inSeries != 0 {
-			set &= r.rules.enough[w.joined(digit)]
+			set &^= rules.serial
+		} else if set&rules.inSeries != 0 {
+			set &= rules.enough[w.joined(digit)]
 		}
 	}
-	if set&^r.rules.formed[anyBuild] != 0 {
-		set &^= r.misshapen(set, i, end)
+	if set&^rules.formed[anyBuild] != 0 {
+		set &^= r.misshapen(set, i)
 	}
 	return set
 }
@@ -114,44 +148,70 @@ func (r *Redactor) asked(i int) detectorSet {
 // mayBegin returns the detectors of matches that may begin with unit i, by that and what
 // stands before it alone.
 func (r *Rules) mayBegin(w *window, i int) detectorSet {
-	set := r.begin[w.code[i%maxUnits]&127]
+	c := w.code[i%maxUnits]
 	if i == 0 {
-		return set & r.behind[0]
+		return r.begins[0][c&127]
 	}
 	before := w.code[(i-1)%maxUnits]
-	after := props[before] & (isDigit | isLetter)
-	switch before {
-	case '+':
-		after = afterSign
-	case ':', '-':
-		if before == w.code[i%maxUnits] {
-			return 0 // the first one of them was asked about
-		}
+	if before == c && (c == ':' || c == '-') {
+		return 0 // the first one of them was asked about
 	}
-	return set & r.behind[after]
+	return r.begins[kindOf(r.entry[before&127]>>4)][c&127]
 }
 
 // counted returns those of a set of detectors that may find a match at unit i, by the
-// digits there, which end before unit end, and behind them.
-func (r *Redactor) counted(set detectorSet, i, end int) detectorSet {
-	w, rules := &r.w, r.rules
-	if set &= rules.byLength[min(end-i, 31)]; set == 0 {
-		return 0
+// digits there, in the group that is gathered, and behind them.
+func (r *Redactor) counted(set detectorSet, i int) detectorSet {
+	w, rules, g := &r.w, r.rules, &r.w.group
+	end := g.digits
+	if i > g.at {
+		end = w.groupEnd(i)
 	}
-	next := w.nextGroup(end)
+	next := 0
+	if end == g.end {
+		w.ahead()
+		next = min(g.nextDigits-g.next, mostGroup)
+	}
 	if end-i < longGroup {
-		set &= rules.groups[end-i][next] | ^rules.grouped
+		set &= rules.groups[end-i][next]
+	} else if set &= rules.byLength[min(end-i, 31)]; next == 0 {
+		set &= rules.enough[min(end-i, mostDigits)] | rules.inSeries
 	}
-	if next == 0 {
-		return set & (rules.enough[min(end-i, mostDigits)] | rules.inSeries)
+	if set == 0 || next == 0 {
+		return set
 	}
-	if set&rules.rowed != 0 && w.has(i-1, isSep) && w.inRow(i) {
+	if set&rules.rowed != 0 && r.inRow(i) {
 		set &^= rules.rowed
 	}
 	if set&rules.number != 0 {
 		set &= rules.enough[w.joined(i)] | rules.inSeries
 	}
 	return set
+}
+
+// misshapen returns those of a set of detectors whose build the letters and digits at unit
+// i, in the group that is gathered, do not have for what shaped does not say.
+func (r *Redactor) misshapen(set detectorSet, i int) (not detectorSet) {
+	g, formed := &r.w.group, &r.rules.formed
+	if set&formed[dotBuild] != 0 && r.w.fraction(i) {
+		not = formed[dotBuild]
+	}
+	if set&^not&r.rules.rowed != 0 && r.inRow(i) {
+		not |= r.rules.rowed
+	}
+	if length := g.end - i; length <= usccLength/2 && set&^not&(formed[vinBuild]|formed[usccBuild]) != 0 {
+		r.w.ahead()
+		switch second := g.nextEnd - g.next; {
+		case second == length:
+		case length == 3 && second == 6, length == 9 && second == 8:
+			not |= formed[usccBuild]
+		case length == 2 && second == 6, length == 8 && second == 10:
+			not |= formed[vinBuild]
+		default:
+			not |= formed[vinBuild] | formed[usccBuild]
+		}
+	}
+	return not
 }
 
 // nextGroup returns how many digits stand behind separators at i, which is behind
@@ -166,63 +226,6 @@ func (w *window) nextGroup(i int) int {
 		end++
 	}
 	return end - next
-}
-
-// misshapen returns those of a set of detectors whose build the letters and digits at unit
-// i do not have, of which end is behind the first ones.
-func (r *Redactor) misshapen(set detectorSet, i, end int) (not detectorSet) {
-	w := &r.w
-	for end < w.n && end-i <= longLength && props[w.code[end%maxUnits]]&(isDigit|isLetter) != 0 {
-		end++
-	}
-	length, next, formed := end-i, codeBreak, &r.rules.formed
-	if end < w.n {
-		next = w.code[end%maxUnits]
-	}
-	if next != '.' && next != ':' || w.fraction(i) {
-		not |= formed[dotBuild]
-	}
-	if (length != 2 || next != '-' && next != ':') && (length != 4 || next != '.') {
-		not |= formed[pairBuild]
-	}
-	if next != '+' && next != '/' && length != longLength {
-		not |= formed[longBuild]
-	}
-	if set&(formed[vinBuild]|formed[usccBuild]) != 0 {
-		not |= r.unprinted(length, end)
-	}
-	if set&^not&r.rules.rowed != 0 && w.has(i-1, isSep) && w.inRow(i) {
-		not |= r.rules.rowed
-	}
-	return not
-}
-
-// unprinted returns the detectors of codes that are not in one piece, nor in groups as
-// these are printed: even ones, or two of lengths that are known. The first group of
-// letters and digits ends before unit end.
-func (r *Redactor) unprinted(length, end int) (set detectorSet) {
-	formed := &r.rules.formed
-	if length != tokenLength {
-		set = formed[vinBuild]
-	}
-	if length != usccLength {
-		set |= formed[usccBuild]
-	}
-	if second := r.w.skipSep(end); second > end && length <= usccLength/2 {
-		k := second
-		for k-second <= usccLength && r.w.alnumAt(k) {
-			k++
-		}
-		switch second = k - second; {
-		case second == length:
-			return 0
-		case length == 3 && second == 6, length == 9 && second == 8:
-			set &^= formed[vinBuild]
-		case length == 2 && second == 6, length == 8 && second == 10:
-			set &^= formed[usccBuild]
-		}
-	}
-	return set
 }
 
 // serial returns the first digit behind the letters at unit i, of which there are at most
@@ -251,18 +254,21 @@ type row struct {
 // them, but no more than mostDigits. Rows are counted once, as i goes on.
 func (w *window) joined(i int) int {
 	r := &w.row
+	code := w.code[:w.n]
 	if i < r.at || i >= r.end {
-		*r = row{at: i}
-		for next := i; ; next = w.skipSep(r.end) {
-			r.end = w.groupEnd(next)
-			if r.end == next {
+		left, end := 0, i
+		for k := i; k < len(code) && k-end <= maxSeps; k++ {
+			if p := props[code[k]]; p&isDigit != 0 {
+				left++
+				end = k + 1
+			} else if p&isSep == 0 {
 				break
 			}
-			r.left += r.end - next
 		}
+		*r = row{i, end, left}
 	}
 	for ; r.at < i; r.at++ {
-		if props[w.code[r.at]]&isDigit != 0 {
+		if props[code[r.at]]&isDigit != 0 {
 			r.left--
 		}
 	}
@@ -277,8 +283,8 @@ func (r *Redactor) best(src []byte, i int, set detectorSet, until int) (match, b
 	if !ok || best.score >= certain {
 		return best, ok
 	}
-	for j := i + 1; j < min(best.end, until); j++ {
-		if set := r.asked(j); set != 0 {
+	for j, end := i+1, min(best.end, until); j < end; j++ {
+		if j, set = r.seek(j, end); set != 0 {
 			if _, ok := r.longest(src, j, set, certain); ok {
 				return match{}, false
 			}

@@ -34,6 +34,7 @@ type window struct {
 	user  bool // the authority of one goes on
 	ats   int  // behind the last '@'
 	row   row  // of digits, as far as they are counted
+	group group
 	code  [maxUnits]byte
 	start [maxUnits]int32 // first raw byte
 	end   [maxUnits]int32 // behind the last raw byte
@@ -123,30 +124,47 @@ func (w *window) add(code byte, start, end int) {
 	}
 }
 
+// tooShort says whether the run has not as many units as any match, but for addresses of
+// mail and of machines.
+func (w *window) tooShort() bool {
+	if w.n >= leastEver || w.ats > 0 {
+		return false
+	}
+	for _, c := range w.code[:w.n] {
+		if c == ':' {
+			return false
+		}
+	}
+	return true
+}
+
 // plain appends the units at offset i of src that are ordinary characters in the midst
 // of a run, of one byte each, while there is room, and returns the offset behind them.
 // It does what accepts and add do, for those that are by far the most.
 func (w *window) plain(src []byte, i int) int {
-	if w.n == 0 || w.floor >= w.n {
+	if w.n == 0 || w.floor >= w.n || midst[src[i]] == 0 {
 		return i
 	}
-	n := w.n
+	first, n := i, w.n
 	end := min(len(src), i+maxUnits-1-n, int(w.start[w.floor])+slideRaw)
-	last := props[w.code[n-1]]
-	for i < end && n < maxUnits {
+	for last := props[w.code[n-1]]; i < end; i++ {
 		f := midst[src[i]]
 		if f&last&isRun == 0 && (f&isSep == 0 || last&isJoined == 0) && (last&isSep == 0 || f&isJoined == 0) {
 			break
 		}
 		if src[i] == '@' {
-			w.ats = n + 1
+			w.ats = n + i - first + 1
 		}
-		w.code[n] = src[i]
-		w.start[n] = int32(i)
-		w.end[n] = int32(i + 1)
-		n, i, last = n+1, i+1, f
+		last = f
 	}
-	w.n = n
+	w.n += copy(w.code[n:], src[first:i])
+	start, behind := w.start[n:w.n], w.end[n:w.n]
+	for k := range start {
+		start[k] = int32(first + k)
+	}
+	for k := range behind {
+		behind[k] = int32(first + k + 1)
+	}
 	return i
 }
 
