@@ -24,6 +24,9 @@ func shownAs(char rune) rune {
 	}
 	switch code := foldAny(uint32(char)); {
 	case code == codeIgnore:
+		if isMark(uint32(char)) && char != 0x034F && char != 0x20E3 {
+			return char // it makes another word
+		}
 		return charHidden
 	case code == codeDash:
 		return '-'

@@ -75,7 +75,7 @@ var asciiCode = func() (t [256]byte) {
 // foldLead marks the first bytes of UTF-8 sequences that may fold to anything
 // but codeBreak. All other bytes above ASCII are breaks, one by one.
 var foldLead = func() (t [256]bool) {
-	for _, c := range []byte{0xC2, 0xCD, 0xD8, 0xD9, 0xDB, 0xDF, 0xE0, 0xE1, 0xE2, 0xE3, 0xEA, 0xEF, 0xF0, 0xF3} {
+	for _, c := range []byte{0xC2, 0xCC, 0xCD, 0xD8, 0xD9, 0xDB, 0xDF, 0xE0, 0xE1, 0xE2, 0xE3, 0xEA, 0xEF, 0xF0, 0xF3} {
 		t[c] = true
 	}
 	return t
@@ -174,7 +174,7 @@ var decoded = func() (t [256]bool) {
 // forms to ASCII (U+FF01 to U+FF5E), decimal digits of all scripts to ASCII
 // digits, spaces to a space, dashes to codeDash, dots in the middle of the line
 // to codeDot, and what does not show (general category Cf,
-// Default_Ignorable_Code_Point, the enclosing keycap) to codeIgnore.
+// Default_Ignorable_Code_Point) or is a mark to codeIgnore.
 func fold(r uint32) byte {
 	switch {
 	case r < '\b', r > '\r' && r < ' ', r >= 0x7F && r < 0xA0 && r != 0x85:
@@ -189,7 +189,7 @@ func fold(r uint32) byte {
 		return asciiCode[r-0xFEE0]
 	case r >= 0x2000 && r <= 0x206F:
 		return foldPunctuation(r)
-	case r >= 0xFE00 && r <= 0xFE0F:
+	case r >= 0xFE00 && r <= 0xFE0F, isMark(r):
 		return codeIgnore
 	}
 	switch r {
@@ -201,10 +201,16 @@ func fold(r uint32) byte {
 		return codeDot
 	case 0x2215:
 		return '/'
-	case 0x00AD, 0x034F, 0x061C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180E, 0x180F, 0x20E3, 0xFEFF, 0xFFA0, 0xFFF9, 0xFFFA, 0xFFFB:
+	case 0x00AD, 0x061C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180E, 0x180F, 0xFEFF, 0xFFA0, 0xFFF9, 0xFFFA, 0xFFFB:
 		return codeIgnore
 	}
 	return foldDigit(r)
+}
+
+// isMark says whether a character is drawn over the one before it: combining marks that
+// belong to no script, as for struck out or underlined text.
+func isMark(r uint32) bool {
+	return r>>4 >= 0x30 && r>>4 <= 0x36 || r>>4 >= 0x20D && r>>4 <= 0x20F || r>>4 == 0xFE2
 }
 
 // foldWide maps a character above the basic plane to its code.

@@ -20,6 +20,8 @@ func TestFoldAll(t *testing.T) {
 			want = '0' + byte(digitValue(c))
 		case unicode.Is(unicode.Cf, c) && (c < 0x600 || c > 0x605) && c != 0x6DD && c != 0x70F && (c < 0x890 || c > 0x891) && c != 0x8E2 && (c < 0x110BD || c > 0x110CD) && (c < 0x13430 || c > 0x1343F):
 			want = codeIgnore
+		case c >= 0x300 && c <= 0x36F, c >= 0x20D0 && c <= 0x20F0, c >= 0xFE20 && c <= 0xFE2F:
+			want = codeIgnore
 		case unicode.IsLetter(c) && !unicode.Is(unicode.Han, c) && (c < 0xFF01 || c > 0xFF5E) && c != 0x115F && c != 0x1160 && c != 0xFFA0 && c != 0x3164:
 		default:
 			free = true

@@ -23,6 +23,7 @@ func Evasions() []Evasion {
 		{"full width", all, fullWidth},
 		{"other digits", numeric, otherDigits},
 		{"zero width", all, zeroWidth},
+		{"marks", all, marked},
 		{"separators", Checked, separated},
 		{"dashes", numeric, dashed},
 		{"%40", func(k spec.EntityKind) bool { return k == spec.EntityEmail }, func(_ source, v string) string { return strings.Replace(v, "@", "%40", 1) }},
@@ -75,14 +76,24 @@ func otherDigits(s source, v string) string {
 
 // zeroWidth puts characters that do not show between those of the value.
 func zeroWidth(s source, v string) string {
+	return between(s, v, "\u200b", "\u200d", "\u00ad", "\u2060", "\ufeff")
+}
+
+// marked draws lines and accents over some characters.
+func marked(s source, v string) string {
+	return between(s, v, "\u0301", "\u0332", "\u0336", "\u20dd", "\u20e3")
+}
+
+// between puts one of some texts between some characters of the value.
+func between(s source, v string, texts ...string) string {
 	first := true
 	return each(v, func(c rune) string {
-		hidden := ""
+		text := ""
 		if !first && s.IntN(3) == 0 {
-			hidden = s.one("\u200b", "\u200d", "\u00ad", "\u2060", "\ufeff")
+			text = s.one(texts...)
 		}
 		first = false
-		return hidden + string(c)
+		return text + string(c)
 	})
 }
 
