@@ -14,6 +14,9 @@ type address struct {
 	start, at, end int
 }
 
+// repository is the name with which programs log in where source code is kept.
+const repository = "git"
+
 // nextEmail returns the first address that begins at the floor or behind it,
 // and before limit. Its start is behind the window if there is none.
 func (r *Redactor) nextEmail(limit int) address {
@@ -23,7 +26,7 @@ func (r *Redactor) nextEmail(limit int) address {
 			if w.code[at] != '@' {
 				continue
 			}
-			if start := w.localStart(at, w.start[at]); start < at {
+			if start := w.localStart(at, w.start[at]); start < at && (at-start != len(repository) || !w.literal(start, repository)) {
 				if end := w.domainEnd(at + 1); end > 0 {
 					return address{start, at, end}
 				}

@@ -14,7 +14,7 @@ var innocent = []string{
 	"2024-11-05", "2024-11-05T12:34:56Z", "2024-11-05T12:34:56.789+08:00", "2024-11-05 12:30:45", "20241105123045", "1730793600", "1730793600123", "1730793600123456", "12:30:45.123", "Tue, 05 Nov 2024 12:30:45 GMT",
 	"1,299.90", "0.123456789012345", "3.141592653589793", "$12,345,678.00", "1234567890.12", "+8.5%", "-273.15", "+20241105", "1e-10", "100 200 300 400 500", "10 000 000",
 	// versions and products
-	"1.2.3", "v1.2.3.4", "1.2.3.4-rc1", "go1.26.8", "Chrome/49.0.2.1", "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36", "1.3.6.1.4.1.311.21.20", "react@18.2.0-rc.1", "4.18.0-305.el8", "libfoo.so.1.2.3.4.5", "k8s.io/api@v0.31.2",
+	"1.2.3", "v1.2.3.4", "1.2.3.4-rc1", "go1.26.8", "Chrome/49.0.2.1", "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36", "1.3.6.1.4.1.311.21.20", "react@18.2.0-rc.1", "git@github.com:org/repo.git", "4.18.0-305.el8", "libfoo.so.1.2.3.4.5", "k8s.io/api@v0.31.2",
 	// code
 	"std::vector<int>::iterator", "abc::def::Face", "a::b", "for (i = 0; i < 10; i++)", "#ff00ff", "0xDEADBEEF", "0x1F600", "cafe:babe", "dead:beef", "f(1, 2, 3)", "x[10:20:2]", "a-b-c-d-e-f", "case 0x00:", "aa:bb:cc",
 	"sk-fading-circle", "task-list-item-checkbox-enabled-1", "xoxo", "Bearer tokens are opaque", "basic authentication", "a bearer instrument of 2024", "https://example.com:8080/path?x=a@b", "git@github.com:org/repo.git", "http://localhost:3000/user:me",
