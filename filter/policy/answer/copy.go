@@ -32,6 +32,9 @@ func (r *Rewriter) renumber(raw []byte) {
 
 func (r *Rewriter) writeLast() { r.emit(jsonscan.AppendInt(r.desk.digits[:0], r.last)) }
 
+// remark is a comment that says nothing.
+var remark = [1]byte{':'}
+
 // repeat ends a lane that holds something back with a copy of its last event.
 func (r *Rewriter) repeat(l *lane) {
 	at := 0
@@ -69,6 +72,8 @@ func (l *lane) copy(event []byte, v *survey, f *field) {
 			l.copied += copy(l.template[l.copied:], zero[:])
 		case g.use == useSerial:
 			l.number = l.copied
+		case g.use == useLine: // an empty one would end the event
+			l.copied += copy(l.template[l.copied:], remark[:])
 		}
 	}
 	l.copied += copy(l.template[l.copied:], event[at:])

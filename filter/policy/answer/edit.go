@@ -5,7 +5,7 @@ package answer
 // or not at all.
 func (r *Rewriter) edit(event []byte, last bool) {
 	v, d := &r.desk.survey, r.desk
-	v.read(event, r.format == Lines, r.rules != nil)
+	v.read(event, r.format == Lines, r.opening.guessed, r.rules != nil)
 	switch {
 	case v.broken:
 		r.flush(all)
@@ -96,6 +96,10 @@ func (r *Rewriter) fields(event []byte, v *survey, last bool) {
 			r.emit(zero[:])
 		case f.use == useSerial:
 			r.renumber(raw)
+		case f.use == useLine:
+			r.reader.text.openLine()
+			r.reader.text.add(raw)
+			r.reader.text.closeLine()
 		case f.use == useAlone, f.use == useJoined && v.is != eventPart:
 			r.reader.text.start(event[f.key:f.keyEnd], f.coded)
 			r.reader.text.add(raw)
@@ -137,11 +141,14 @@ func (r *Rewriter) join(raw []byte, f *field, e ending) {
 	}
 }
 
-// bare is how long the event is without its strings.
+// bare is how long the event is without its strings, at most a byte in place of each.
 func (v *survey) bare() int {
 	n := len(v.whole)
 	for i := range v.fields[:v.used] {
-		n -= int(v.fields[i].to - v.fields[i].from)
+		f := &v.fields[i]
+		if n -= int(f.to - f.from); f.use >= useZero {
+			n++
+		}
 	}
 	return n
 }
@@ -179,14 +186,14 @@ func (r *Rewriter) beginLong() {
 
 const dataField = "data:"
 
-// takeLong takes a part of a long event.
+// takeLong takes a part of a long event. Lines that are no data are texts of their own.
 func (r *Rewriter) takeLong(p []byte, complete bool) {
 	f, v := &r.frame, &r.reader
 	for i := 0; i < len(p) && !r.stopped(); {
 		n := 1
 		switch {
 		case p[i] == '\n' || p[i] == '\r':
-			f.matched = 0
+			r.endLine()
 			if v.begun {
 				v.read(p[i : i+1])
 			} else {
@@ -199,9 +206,13 @@ func (r *Rewriter) takeLong(p []byte, complete bool) {
 			f.matched++
 			r.emit(p[i : i+1])
 		default:
-			f.matched = none
+			if f.matched != none {
+				f.matched = none
+				v.text.openLine()
+			}
 			n = lineLength(p[i:])
-			r.emit(p[i : i+n])
+			v.text.add(p[i : i+n])
+			r.blocked()
 		}
 		i += n
 	}
@@ -209,4 +220,12 @@ func (r *Rewriter) takeLong(p []byte, complete bool) {
 		f.long = false
 		v.end()
 	}
+}
+
+// endLine ends a line of a long event.
+func (r *Rewriter) endLine() {
+	if r.frame.matched == none {
+		r.reader.text.closeLine()
+	}
+	r.frame.matched = 0
 }

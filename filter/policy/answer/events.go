@@ -10,12 +10,28 @@ type frameReader struct {
 	named   bool // the event has lines that are none
 	long    bool // the event is too long to wait for
 	matched int  // of the name of a long event's field, none: it is another
+	mark    int  // bytes of a byte order mark in front of the stream
+}
+
+// skipMark lets the byte order mark out with which a stream may begin. No line has it.
+func (r *Rewriter) skipMark(p []byte) []byte {
+	const mark = "\xEF\xBB\xBF"
+	for at := &r.frame.mark; *at < len(mark) && len(p) > 0; *at++ {
+		if p[0] != mark[*at] {
+			*at = len(mark)
+			break
+		}
+		r.emit(p[:1])
+		p = p[1:]
+	}
+	return p
 }
 
 func (f *frameReader) reset() { *f = frameReader{} }
 
 // stream takes a piece of a stream.
 func (r *Rewriter) stream(p []byte) {
+	p = r.skipMark(p)
 	for len(p) > 0 && !r.stopped() {
 		n, complete := r.frame.cut(p, r.format == Lines)
 		r.take(p[:n], complete)
@@ -99,6 +115,7 @@ func (r *Rewriter) assemble() []byte {
 func (r *Rewriter) endStream() {
 	switch {
 	case r.frame.long:
+		r.endLine()
 		r.reader.end()
 	case r.held.Len() > 0:
 		r.edit(r.assemble(), true)

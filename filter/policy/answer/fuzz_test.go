@@ -113,7 +113,7 @@ func TestFormats(t *testing.T) {
 		{answer.Lines, "{\"response\":\"138\"}\n{\"response\":\"12345678\",\"done\":false}\n{\"response\":\"\",\"done\":true}\n", "{\"response\":\"\"}\n{\"response\":\"\",\"done\":false}\n{\"response\":\"<PHONE>\",\"done\":true}\n"},
 		{answer.Text, "call 13812345678", "call <PHONE>"},
 		{answer.Events, "data: call 138\n\ndata: 12345678 now\n\n", "data: call \n\ndata: <PHONE> \n\ndata: now\n\n"},
-		{answer.Events, ": 13812345678\n\nid: 7\ndata: {\"a\":\"13812345678\",\ndata: \"id\":\"x\"}\n\ndata: [DONE]", ": 13812345678\n\nid: 7\ndata: {\"a\":\"\",\ndata: \"id\":\"x\"}\n\nid: 7\ndata: {\"a\":\"<PHONE>\",\ndata: \"id\":\"x\"}\n\ndata: [DONE]"},
+		{answer.Events, ": 13812345678\n\nid: 7\ndata: {\"a\":\"13812345678\",\ndata: \"id\":\"x\"}\n\ndata: [DONE]", ": <PHONE>\n\nid: 7\ndata: {\"a\":\"\",\ndata: \"id\":\"x\"}\n\nid: 7\ndata: {\"a\":\"<PHONE>\",\ndata: \"id\":\"x\"}\n\ndata: [DONE]"},
 	} {
 		if got, problem := rewrite(t, answer.Options{Format: c.format, Rules: tags(t)}, c.in); got != c.want || problem != answer.None {
 			t.Errorf("%q: %q (%d), want %q", c.in, got, problem, c.want)

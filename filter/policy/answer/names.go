@@ -18,6 +18,8 @@ const (
 	finished              // a string here ends the text
 	done                  // true here ends it
 	serial                // a number of the event's, which it has in the stream
+	sound                 // a container of speech and what is said in it
+	payload               // as joined, but in there complete in itself: each piece is base64 of its own
 	kind                  // what the event is
 )
 
@@ -39,6 +41,7 @@ var names = [...]struct {
 	{"text_offset", shown}, {"bytes", octets}, {"index", index}, {"output_index", index}, {"content_index", index},
 	{"summary_index", index}, {"item_id", item}, {"finish_reason", finished}, {"finishReason", finished},
 	{"stop_reason", finished}, {"done_reason", finished}, {"done", done}, {"sequence_number", serial},
+	{"audio", sound}, {"data", payload},
 }
 
 // slots find a name by its hash: one more than its index in names stands at its slot, or

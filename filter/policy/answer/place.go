@@ -15,6 +15,7 @@ const (
 	modeJoined mode = iota
 	modeAlone
 	modeProbs
+	modeSound
 )
 
 // frame is a container that is open.
@@ -55,7 +56,9 @@ func (p *place) begin(object bool, depth int) *frame {
 	switch {
 	case of.class == probs:
 		in.mode = modeProbs
-	case (of.class == data || of.class == pieces || of.class == coded) && in.mode == modeJoined:
+	case of.class == sound && in.mode == modeJoined:
+		in.mode = modeSound
+	case (of.class == data || of.class == pieces || of.class == coded) && in.mode != modeProbs:
 		in.mode = modeAlone
 	}
 	if in.list {
@@ -111,6 +114,7 @@ const (
 	useEmpty // nothing of it goes on
 	useZero  // 0 goes on
 	useSerial
+	useLine // as useAlone, of a line that is no data
 )
 
 // use says what is done with a string that begins here; blind says that what repeats
@@ -130,6 +134,10 @@ func (f *frame) use(blind bool) use {
 		return useNothing
 	case alone, data:
 		return useAlone
+	case payload:
+		if f.mode == modeSound {
+			return useAlone
+		}
 	}
 	return useJoined
 }

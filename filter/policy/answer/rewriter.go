@@ -19,6 +19,7 @@ type Rewriter struct {
 	hold    int
 	open    bool // what cannot be read goes on as it is
 	ids     bool // no string is left alone
+	opening opening
 	problem Problem
 	whole   bool // what goes on waits until its event is whole
 
@@ -44,6 +45,8 @@ type Options struct {
 	Rules   *redact.Rules   // nil: nothing is redacted
 	Session *redact.Session // of the request
 	Hold    int             // most raw bytes of a text that are held back
+	// Guess reads as Events what is said to be another format and begins like them.
+	Guess bool
 	// Open lets what cannot be read go on as it is. Otherwise nothing goes on behind
 	// it, and Problem says why.
 	Open bool
@@ -57,7 +60,7 @@ func (r *Rewriter) Reset(o *Options) {
 	r.Release()
 	r.desk, r.hold, r.ids = o.Desk, o.Hold, o.Identifiers
 	r.rules, r.session, r.format, r.open, r.problem, r.clock = o.Rules, o.Session, o.Format, o.Open, None, 0
-	r.serials = serials{}
+	r.serials, r.opening = serials{}, opening{known: !o.Guess || o.Format == Events || o.Format == Lines}
 	r.frame.reset()
 	r.reader.reset(r)
 }
@@ -82,13 +85,21 @@ func (r *Rewriter) Write(p []byte, out Output) {
 		return
 	}
 	r.out = out
-	switch r.format {
-	case Events, Lines:
+	if !r.opening.known {
+		p = r.guess(p)
+	}
+	r.read(p)
+	r.out = nil
+}
+
+func (r *Rewriter) read(p []byte) {
+	switch {
+	case len(p) == 0:
+	case r.format == Events, r.format == Lines:
 		r.stream(p)
 	default:
 		r.reader.read(p)
 	}
-	r.out = nil
 }
 
 // End ends the answer, and writes what is still held back.
@@ -97,6 +108,7 @@ func (r *Rewriter) End(out Output) {
 		return
 	}
 	r.out = out
+	r.opened()
 	switch r.format {
 	case Events, Lines:
 		r.endStream()
@@ -109,7 +121,7 @@ func (r *Rewriter) End(out Output) {
 // Holding says whether something is held back of what was written: of a text, or of an
 // event that has not ended.
 func (r *Rewriter) Holding() bool {
-	if r.held.Len() > 0 || r.reader.text.holding() {
+	if r.held.Len() > 0 || r.opening.waits() || r.reader.text.holding() {
 		return true
 	}
 	for _, l := range r.lanes[:r.count] {

@@ -44,6 +44,7 @@ type survey struct {
 	whole   []byte // the event
 	blind   bool
 	lines   bool // it is a line of JSON
+	guessed bool // nobody said that it is an event
 	content content
 	broken  bool
 	over    bool // there is more in it than can be told apart
@@ -62,19 +63,30 @@ type survey struct {
 	value    uint32 // hash of what is being read
 	ended    int32  // of the last structure
 	inScalar bool
+	digits   [20]byte
 }
 
-// read reads an event; lines says that it is a line of JSON, of whatever type.
-func (v *survey) read(event []byte, lines, blind bool) {
-	v.whole, v.blind, v.lines, v.content = event, blind, lines, contentNone
+// Hashes of words.
+var (
+	nameIndex = hash(seed, []byte("index"))
+	wordNull  = hash(seed, []byte("null"))
+)
+
+// read reads an event; lines says that it is a line of JSON, of whatever type, and
+// guessed that it may be no event at all.
+func (v *survey) read(event []byte, lines, guessed, blind bool) {
+	v.whole, v.blind, v.lines, v.guessed, v.content = event, blind, lines, guessed, contentNone
 	v.broken, v.over, v.ends, v.is, v.inScalar, v.keyed = false, false, false, eventPart, false, field{}
 	v.count, v.used, v.kinds = 0, 0, 0
 	for at := 0; at < len(event) && !v.broken; {
 		n := lineLength(event[at:])
-		if line := event[at : at+n]; lines {
+		line := event[at : at+n]
+		if data, ok := dataOf(line); lines {
 			v.data(line)
-		} else if line, ok := dataOf(line); ok {
-			v.data(line)
+		} else if ok {
+			v.data(data)
+		} else {
+			v.other(line)
 		}
 		at += n + 1
 	}
@@ -82,12 +94,22 @@ func (v *survey) read(event []byte, lines, blind bool) {
 		v.broken = v.scanner.Close(v) != nil
 	}
 	v.is = eventOf(view(v.kind[:v.kinds]))
-	if hasSuffix(view(v.kind[:v.kinds]), "arguments.delta") {
-		for i := range v.fields[:v.used] {
-			v.fields[i].coded = true
+	v.byKind()
+	v.resolve()
+}
+
+// byKind finds out what the strings are by the event's type: pieces of sound are complete
+// in themselves.
+func (v *survey) byKind() {
+	kind := view(v.kind[:v.kinds])
+	arguments, sound := hasSuffix(kind, "arguments.delta"), hasSuffix(kind, "audio.delta")
+	for i := range v.fields[:v.used] {
+		f := &v.fields[i]
+		f.coded = f.coded || arguments
+		if sound && f.use == useJoined {
+			f.use = useAlone
 		}
 	}
-	v.resolve()
 }
 
 // lineLength returns how many bytes stand before the end of a line.
@@ -102,19 +124,31 @@ func lineLength(p []byte) int {
 	return len(p)
 }
 
-// dataOf returns the data of a line of an event, behind a byte order mark too.
+// dataOf returns the data of a line of an event.
 func dataOf(line []byte) ([]byte, bool) {
-	const mark, name = "\xEF\xBB\xBF", "data:"
-	if len(line) >= len(mark) && view(line[:len(mark)]) == mark {
-		line = line[len(mark):]
-	}
-	if len(line) < len(name) || view(line[:len(name)]) != name {
+	if !hasPrefix(line, dataField) {
 		return nil, false
 	}
-	if line = line[len(name):]; len(line) > 0 && line[0] == ' ' {
+	if line = line[len(dataField):]; len(line) > 0 && line[0] == ' ' {
 		line = line[1:]
 	}
 	return line, true
+}
+
+//go:noinline
+func hasPrefix(p []byte, prefix string) bool {
+	return len(p) >= len(prefix) && view(p[:len(prefix)]) == prefix
+}
+
+// other takes a line of the event that is no data. Those of the protocol are left alone;
+// comments, and what is no line of an event at all, are texts of their own.
+func (v *survey) other(line []byte) {
+	if !v.guessed && (hasPrefix(line, "event:") || hasPrefix(line, "id:") || hasPrefix(line, "retry:")) {
+		return
+	}
+	if at := v.offset(line); len(line) > 0 {
+		v.add(field{from: at, to: at + int32(len(line)), record: none, use: useLine})
+	}
 }
 
 // data takes a line of the event's data.
@@ -185,6 +219,8 @@ func (v *survey) resolve() {
 			id = r.other
 		}
 		switch {
+		case id == 0 && r.item: // some leave an index out that is 0
+			r.key = mix(above, mix(nameIndex, hash(seed, jsonscan.AppendInt(v.digits[:0], int64(r.name)))))
 		case id == 0:
 			r.key = mix(above, r.name)
 		case r.item:
@@ -299,7 +335,7 @@ func (v *survey) StringEnd() error {
 	case item:
 		r.other += mix(f.name, v.value)
 	case finished:
-		if v.open.to > v.open.from {
+		if v.open.to > v.open.from && v.value != wordNull { // some write null as a string
 			r.ends, v.ends = true, true
 		}
 	}

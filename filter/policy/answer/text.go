@@ -47,6 +47,22 @@ func (t *text) begin(name []byte) {
 	t.redactor.StringStart()
 }
 
+// openLine begins a line of a stream that is not known to be JSON.
+//
+//go:noinline
+func (t *text) openLine() {
+	t.restorer.Escapes(0)
+	t.start(nil, false)
+}
+
+// closeLine ends it.
+//
+//go:noinline
+func (t *text) closeLine() {
+	t.end()
+	t.restorer.Escapes(1)
+}
+
 // add takes raw content. Its output has no errors.
 func (t *text) add(raw []byte) {
 	if t.coded {

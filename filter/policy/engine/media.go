@@ -54,11 +54,11 @@ func looksASCII(contentType string) bool {
 	return inUTF8(contentType) || equalFold(mediaParameter(contentType, "charset"), "iso-8859-1")
 }
 
-// inUTF8 says whether text of this content-type is UTF-8: that, its part ASCII, or
-// nothing said.
+// inUTF8 says whether text of this content-type is UTF-8: that, by either of its usual names,
+// its part ASCII, or nothing said.
 //
 //go:noinline
 func inUTF8(contentType string) bool {
 	charset := mediaParameter(contentType, "charset")
-	return charset == "" || equalFold(charset, "utf-8") || equalFold(charset, "us-ascii")
+	return charset == "" || equalFold(charset, "utf-8") || equalFold(charset, "utf8") || equalFold(charset, "us-ascii")
 }

@@ -165,6 +165,10 @@ func FuzzAnswers(f *testing.F) {
 	f.Add(uint8(1), "call 13800138000 \\u0040 \xe4\xb8\xad", uint64(2))
 	f.Add(uint8(2), "data: {\"choices\":[{\"delta\":{\"content\":\"138001\"}}]}\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"38000\"}}]}\n\ndata: [DONE]\n\n", uint64(3))
 	f.Add(uint8(2), "id: 1\revent: a\rdata: {\"a\":\"13800138000\",\rdata:\"b\":1}\r\rdata: a text with alice@exam\r\rdata: ple.com\r\r", uint64(3))
+	f.Add(uint8(2), "\xef\xbb\xbf: 13800138000\nno field 13800138000\nevent: 13800138000\ndata: {\"a\":\"x\"}\n\n{\"error\":\"13800138000\"}", uint64(3))
+	f.Add(uint8(1), "event: 13800138000\ndata: {\"a\":\"138001\"}\n\ndata: {\"a\":\"38000\"}\n\n", uint64(3))
+	f.Add(uint8(0), "data: {\"a\":\"138001\"}\n\ndata: {\"a\":\"38000\"}\n\n", uint64(3))
+	f.Add(uint8(0), "dat", uint64(3))
 	f.Add(uint8(3), "{\"response\":\"138001\"}\n{\"response\":\"38000\",\"done\":true}\n", uint64(4))
 	f.Add(uint8(4), "\n\x05gpt-4*\x0c\n\x01a\x12\x05BYTES\x1a\x00002\x0f\x0b\x00\x00\x0013800138000", uint64(5))
 	f.Add(uint8(4), "\"\x19\n\x08passport\x12\x0d\x1a\x0bE12345678 x*\x1a\x12\x05BYTES*\x11B\x0f13800138000 abc", uint64(6))
@@ -203,6 +207,16 @@ func FuzzAnswers(f *testing.F) {
 
 // comparedAnswer returns how out differs from what has to become of an answer.
 func comparedAnswer(o *oracle.Oracle, contentType string, in, out []byte) string {
+	how := oracle.Said
+	switch contentType {
+	case "text/plain", "application/json":
+		how = oracle.Guessed
+	case "application/x-ndjson":
+		how = oracle.Lines
+	}
+	if how == oracle.Guessed && oracle.LikeEvents(in) {
+		return o.Events(in, out, how)
+	}
 	switch contentType {
 	case "text/plain":
 		return o.Text(in, out)
@@ -222,5 +236,5 @@ func comparedAnswer(o *oracle.Oracle, contentType string, in, out []byte) string
 		}
 		return o.JSON(in, out)
 	}
-	return oracle.Events(in, out)
+	return o.Events(in, out, how)
 }

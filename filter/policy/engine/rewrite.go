@@ -99,7 +99,8 @@ func (s *Stream) beginRewriting() bool {
 	}
 	a.rewriting, a.text, s.plain.text.n = true, format == answer.Text, 0
 	s.rewriter.Reset(&answer.Options{
-		Desk: s.desk, Format: format, Rules: s.answerRules(), Session: &s.out.session, Hold: r.Hold(), Open: r.OnFailure == spec.FailOpen,
+		Desk: s.desk, Format: format, Rules: s.answerRules(), Session: &s.out.session, Hold: r.Hold(),
+		Guess: true, Open: r.OnFailure == spec.FailOpen,
 	})
 	a.described.removeFrom(&s.response, 0)
 	return true
@@ -111,7 +112,7 @@ func answerFormat(contentType string, format usage.Format) (f answer.Format, ok 
 	case usage.JSON:
 		return answer.JSON, true
 	case usage.Events:
-		return answer.Events, true
+		return answer.Events, looksASCII(contentType)
 	case usage.Message:
 		return 0, false
 	}

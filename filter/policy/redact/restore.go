@@ -24,6 +24,9 @@ func (r *Restorer) Reset(s *Session, out Output, escapes uint8) {
 	r.nesting.reset(escapes)
 }
 
+// Escapes sets how often the next texts are escaped, between two texts.
+func (r *Restorer) Escapes(n uint8) { r.nesting.reset(n) }
+
 // Holding says whether bytes are held back.
 func (r *Restorer) Holding() bool { return r.n > 0 }
 

@@ -160,6 +160,8 @@ func (f *redactFlags) format(head []byte) answer.Format {
 		return answer.Events
 	case f.lines:
 		return answer.Lines
+	case !f.text && (strings.HasPrefix(begin, "data:") || strings.HasPrefix(begin, "event:")):
+		return answer.Events
 	case !f.text && (strings.HasPrefix(begin, "{") || strings.HasPrefix(begin, "[")):
 		return answer.JSON
 	}

@@ -1,17 +1,36 @@
 package oracle
 
 import (
+	"bytes"
 	"fmt"
+	"regexp"
 	"strings"
 )
 
+// LikeEvents says whether an answer begins like a stream of events, whatever its type.
+func LikeEvents(p []byte) bool {
+	for _, name := range []string{"data:", "event:", "id:", "retry:", ":"} {
+		if bytes.HasPrefix(p, []byte(name)) {
+			return true
+		}
+	}
+	return false
+}
+
 // Events returns how out differs from what may become of a stream of events or of lines of
 // JSON, apart from texts: all lines come out in their order, and nothing else but copies
-// of some. A stream with data that is no JSON is not compared.
-func Events(in, out []byte) string {
-	known := map[string]bool{"": true}
-	all, ok := bones(in)
-	left, _ := bones(out)
+// of some. What is neither data nor a field of the protocol is redacted line by line, the
+// latter, too, where the stream is only guessed to be one. A stream with data that is no
+// JSON is not compared.
+func (o *Oracle) Events(in, out []byte, how Stream) string {
+	known := map[string]bool{"": true, ":": true}
+	all, ok := bones(in, how, func(line string) string {
+		if how == Said && fieldLine.MatchString(line) {
+			return line
+		}
+		return string(o.String("", []byte(line)))
+	})
+	left, _ := bones(out, how, func(line string) string { return line })
 	if !ok {
 		return ""
 	}
@@ -39,17 +58,33 @@ func Events(in, out []byte) string {
 // lineEnds are the ends of lines of a stream of events.
 var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 
-// bones are the lines of a stream without the texts in them, and whether all data is JSON.
-func bones(stream []byte) (all []string, ok bool) {
+// Stream is how a stream came to be read as one.
+type Stream uint8
+
+// Streams.
+const (
+	Said    Stream = iota // its type says that it is one of events
+	Guessed               // it begins like one
+	Lines                 // its type says that it is one of lines of JSON
+)
+
+// fieldLine is a line of an event that is left alone.
+var fieldLine = regexp.MustCompile(`^(event|id|retry):`)
+
+// bones are the lines of a stream without the texts in them, and whether all data is JSON;
+// other says what becomes of a line without.
+func bones(stream []byte, how Stream, other func(string) string) (all []string, ok bool) {
 	ok = true
-	for line := range strings.SplitSeq(lineEnds.Replace(string(stream)), "\n") {
-		before, data, cut := strings.Cut(line, "data:")
-		if !cut || before != "" && before != "\xEF\xBB\xBF" {
-			before, data = "", line
-		} else if strings.IndexAny(strings.TrimLeft(data, " \t"), `{["`) != 0 {
+	for line := range strings.SplitSeq(lineEnds.Replace(strings.TrimPrefix(string(stream), "\xEF\xBB\xBF")), "\n") {
+		data, cut := strings.CutPrefix(line, "data:")
+		switch {
+		case strings.IndexAny(strings.TrimLeft(data, " \t"), `{["`) == 0 && (cut || how == Lines):
+			all = append(all, bone(data))
+		case cut || how == Lines && line != "":
 			ok = false
+		default:
+			all = append(all, other(line))
 		}
-		all = append(all, before+bone(data))
 	}
 	return all, ok
 }
