@@ -39,6 +39,7 @@ const (
 	dotBuild        // with a dot or a colon behind
 	pairBuild       // with a colon, a hyphen or a dot behind
 	rowBuild        // not one more in a row of groups as long
+	imeiBuild       // like rowBuild; of three even groups or more
 	vinBuild        // like rowBuild; in one piece of tokenLength, or in groups as a VIN is printed
 	usccBuild       // like rowBuild; in one piece of usccLength, or in groups as a credit code is printed
 	longBuild       // with '+' or '/' behind, or in one piece of longLength
@@ -80,7 +81,7 @@ var detectors = [...]detector{
 	{spec.EntityBankCard, "234568", afterNonDigit, lengths(4, 6, 8) | from(13), 13, matchBankCard, anyBuild, "", "\x04\x04\x04\x06\x06\x0d\x08\x08"},
 	{spec.EntityPermit, decimals, afterNonDigit, lengths(6, 8, 10, 17, 18), 8, matchPermitNumber, anyBuild, "", ""},
 	{spec.EntityVIN, decimals + "ABCDEFGHJKLMNPRSTUVWXYZ", afterNonAlnum, 0, 0, matchVIN, vinBuild, "", ""}, // the search knows 17 characters
-	{spec.EntityIMEI, decimals, afterNonDigit, lengths(1, 2, 3, 4, 5, 6, 8, 15), 15, matchIMEI, rowBuild, "", "\x01\x01\x02\x02\x02\x06\x03\x03\x04\x04\x05\x05\x06\x06\x08\x06"},
+	{spec.EntityIMEI, decimals, afterNonDigit, lengths(1, 2, 3, 4, 5, 6, 8, 15), 15, matchIMEI, imeiBuild, "", "\x01\x01\x02\x02\x02\x06\x03\x03\x04\x04\x05\x05\x06\x06\x08\x06"},
 	{spec.EntityHKID, uppers + lowers, serial, 0, 6, matchHongKongID, anyBuild, "", ""},
 	{spec.EntityTWID, uppers + lowers, serial, 0, 8, matchTaiwanID, anyBuild, "1289ABCDabcd" + gaps, ""},
 	{spec.EntityPhone, "018", afterNonDigit, lengths(2, 3, 4, 5, 7, 9, 11, 13, 15), 11, matchPhone, anyBuild, "03456789",

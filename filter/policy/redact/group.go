@@ -99,12 +99,12 @@ func alnums(code []byte, i int) (digits, end int) {
 func (b build) shapes(mark uint8, length int) bool {
 	grouped := length <= usccLength/2 && mark >= markSep && mark <= markSlash
 	switch {
-	case b == anyBuild || b == rowBuild:
+	case b == anyBuild || b == rowBuild || b == imeiBuild:
 		return true
 	case length > longLength:
 		return false
 	case b == dotBuild:
-		return mark == markDot || mark == markColon
+		return mark == markDot && length <= 3 || mark == markColon && length <= 4
 	case b == pairBuild:
 		return length == 2 && (mark == markColon || mark == markHyphen) || length == 4 && mark == markDot
 	case b == vinBuild:

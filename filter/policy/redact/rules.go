@@ -25,6 +25,8 @@ type Rules struct {
 	byLength [32]detectorSet
 	// second holds those behind whose first unit one of this code may stand.
 	second [128]detectorSet
+	// pairs holds those that may begin with two digits side by side, by their value.
+	pairs [100]detectorSet
 	// groups holds those that may begin with two groups of as many digits, if there are no
 	// more where the second has none.
 	groups [longGroup][mostGroup + 1]detectorSet
@@ -36,9 +38,9 @@ type Rules struct {
 	// whole holds those for a match of which so many units are enough.
 	whole [mostUnits + 1]detectorSet
 	// serial holds those that a digit follows soon; formed those of each build, rowed those
-	// that are not one more in a row.
-	serial, rowed detectorSet
-	formed        [builds]detectorSet
+	// that are not one more in a row, and printed those whose groups are even or known.
+	serial, rowed, printed detectorSet
+	formed                 [builds]detectorSet
 	// shaped holds those that may begin with as many letters and digits, by what is behind.
 	shaped [marks][longLength + 2]detectorSet
 	// entry says of a code, in its low bits, behind what a match may begin with it, and in the
@@ -140,7 +142,11 @@ func (r *Rules) add(d *detector, bit detectorSet) {
 	if d.where == serial {
 		r.serial |= bit
 	}
-	if d.build == rowBuild || d.build == vinBuild || d.build == usccBuild {
+	switch d.build {
+	case imeiBuild, vinBuild, usccBuild:
+		r.printed |= bit
+		fallthrough
+	case rowBuild:
 		r.rowed |= bit
 	}
 }
@@ -171,6 +177,11 @@ func (r *Rules) addCounts(d *detector, bit detectorSet) {
 	for n := range r.byLength {
 		if d.lengths == 0 || d.lengths>>n&1 != 0 {
 			r.byLength[n] |= bit
+		}
+	}
+	for v := range r.pairs {
+		if d.mayPair(v) {
+			r.pairs[v] |= bit
 		}
 	}
 	number := d.where == afterNonDigit || d.where == afterPlus
@@ -235,4 +246,19 @@ func (d *detector) mayGroup(first, next byte) bool {
 		}
 	}
 	return d.groups == ""
+}
+
+// mayPair says whether a match may begin with two digits side by side, by their value.
+func (d *detector) mayPair(v int) bool {
+	switch d.kind {
+	case spec.EntityResidentID:
+		return provinces[v]
+	case spec.EntityBankCard:
+		return cardPairs[v]
+	case spec.EntityPhoneUS:
+		return v/10 == 1 || v%10 != 9 && v != 37 && v != 96
+	case spec.EntityPhone:
+		return v == 0 || v == 86 || v > 12 && v < 20
+	}
+	return true
 }

@@ -97,13 +97,16 @@ func (r *Redactor) asked(i int, behind uint8) detectorSet {
 	if i+1 < len(code) {
 		second = code[i+1]
 	}
-	set := rules.begins[kindOf(behind)][c&127] & rules.second[second&127]
+	set := rules.begins[kindOf(behind)][c&127] & rules.second[second&127] & rules.whole[min(len(code)-i, mostUnits)]
+	if first, next := c-'0', second-'0'; first < 10 && next < 10 {
+		set &= rules.pairs[first*10+next]
+	}
 	if set != 0 && props[c]&(isDigit|isLetter) != 0 {
 		set = r.narrow(set, i)
 	} else if (c == ':' || c == '-') && i > 0 && code[i-1] == c {
 		return 0 // the first one of them was asked about
 	}
-	return set & rules.whole[min(len(code)-i, mostUnits)]
+	return set
 }
 
 // between returns the unit behind digits at i, that stand between letters and are too few for a
@@ -192,26 +195,79 @@ func (r *Redactor) counted(set detectorSet, i int) detectorSet {
 // misshapen returns those of a set of detectors whose build the letters and digits at unit
 // i, in the group that is gathered, do not have for what shaped does not say.
 func (r *Redactor) misshapen(set detectorSet, i int) (not detectorSet) {
-	g, formed := &r.w.group, &r.rules.formed
-	if set&formed[dotBuild] != 0 && r.w.fraction(i) {
+	w, g, formed := &r.w, &r.w.group, &r.rules.formed
+	if set&formed[dotBuild] != 0 && (g.mark == markDot && w.fraction(i) || g.mark == markColon && !w.colons(i)) {
 		not = formed[dotBuild]
+	}
+	if set&formed[longBuild] != 0 && i > 1 && (w.code[i-1] == '+' || w.code[i-1] == '/') && alnum(w.code[i-2]) {
+		not |= formed[longBuild]
+	}
+	if set&formed[pairBuild] != 0 && !w.paired(i) {
+		not |= formed[pairBuild]
 	}
 	if set&^not&r.rules.rowed != 0 && r.inRow(i) {
 		not |= r.rules.rowed
 	}
-	if length := g.end - i; length <= usccLength/2 && set&^not&(formed[vinBuild]|formed[usccBuild]) != 0 {
-		r.w.ahead()
-		switch second := g.nextEnd - g.next; {
-		case second == length:
-		case length == 3 && second == 6, length == 9 && second == 8:
-			not |= formed[usccBuild]
-		case length == 2 && second == 6, length == 8 && second == 10:
-			not |= formed[vinBuild]
-		default:
-			not |= formed[vinBuild] | formed[usccBuild]
-		}
+	if length := g.end - i; length <= usccLength/2 && set&^not&r.rules.printed != 0 {
+		not |= r.unprinted(length)
 	}
 	return not
+}
+
+// colons says whether what stands around the group that is gathered, which ends with a colon, may
+// be the first groups of an IPv6 address: another colon follows, at once or behind a group.
+func (w *window) colons(i int) bool {
+	k := w.group.end + 1
+	for most := k + 4; k < most && w.hexAt(k); {
+		k++
+	}
+	return w.at(k) == ':' && w.at(i-1) != ':'
+}
+
+// paired says whether the group that is gathered is the first of two that are as long.
+func (w *window) paired(i int) bool {
+	g := &w.group
+	if i > 1 && w.code[i-1] == w.at(g.end) && alnum(w.code[i-2]) {
+		return false
+	}
+	length := g.end - i
+	if g.mark == markColon {
+		return w.hexAt(g.end+1) && w.hexAt(g.end+2) && !w.alnumAt(g.end+3)
+	}
+	w.ahead()
+	return g.nextEnd-g.next == length && g.next == g.end+1
+}
+
+// unprinted returns the detectors of codes that are not in groups as these are printed: even
+// ones, or two of lengths that are known. The first group has as many letters and digits.
+func (r *Redactor) unprinted(length int) (set detectorSet) {
+	w, g, formed := &r.w, &r.w.group, &r.rules.formed
+	w.ahead()
+	switch second := g.nextEnd - g.next; {
+	case second == length:
+		if length < usccLength/3 && !w.even(length) { // of no code the third one is the last
+			set = r.rules.printed
+		}
+		if length > 4 {
+			set &^= formed[imeiBuild]
+		}
+		return set
+	case length == 3 && second == 6, length == 9 && second == 8:
+		return formed[usccBuild]
+	case length == 2 && second == 6, length == 8 && second == 10:
+		return formed[vinBuild]
+	}
+	return formed[vinBuild] | formed[usccBuild]
+}
+
+// even says whether a third group is as long as the first two.
+func (w *window) even(length int) bool {
+	k := w.skipSep(w.group.nextEnd)
+	end := k
+	for end-k <= length && w.alnumAt(end) {
+		end++
+	}
+	return end-k == length
 }
 
 // nextGroup returns how many digits stand behind separators at i, which is behind
