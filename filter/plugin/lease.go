@@ -10,10 +10,13 @@ import (
 // Times of leases, in nanoseconds.
 const (
 	// leaseFresh is how old the copy of the leases may be that a charge goes by.
-	leaseFresh = 100_000_000
+	leaseFresh = 50_000_000
 	// leaseTick is the least time between two turns of a worker: several
-	// configurations of one VM tick, each once a second.
-	leaseTick = 500_000_000
+	// configurations of one VM tick, each ten times a second.
+	leaseTick = 50_000_000
+	// leasePace is the time between two renewals, but for half a tick, unless the
+	// xds-server asks for the next one sooner.
+	leasePace = 950_000_000
 	// leaseStale is after how long without a sign of the caller another worker, or
 	// the main thread, takes its place.
 	leaseStale = 2_500_000_000
@@ -21,8 +24,7 @@ const (
 	leaseLost = 5_000_000_000
 )
 
-// leaseTimeout bounds a call to the xds-server. A worker's copy is older than the
-// last answer for leaseFresh at most, so the next call finds all workers at it.
+// leaseTimeout bounds a call to the xds-server: it is over when the next one is due.
 const leaseTimeoutMilliseconds = 800
 
 // Names in shared data.
@@ -55,7 +57,10 @@ type leases struct {
 	readAt int64                 // when; 0: never
 	wanted [lease.DemandSize]byte
 	tickAt int64
+	turnAt int64 // when it was last time to renew
 	callAt int64 // 0: no call is under way
+	heldAt int64 // since when the last answer is in force
+	soonAt int64 // 0, or when it wants the next renewal
 
 	scratch  [lease.TableSize]byte
 	all      [lease.DemandSize]byte
@@ -110,6 +115,10 @@ func (l *leases) renew(nowNs int64) error {
 	if err := l.share(); err != nil {
 		return err
 	}
+	if !l.due(nowNs) {
+		return nil
+	}
+	l.turnAt, l.soonAt = nowNs, 0
 	chosen, err := l.chosen(nowNs)
 	if err != nil || !chosen {
 		return err
@@ -131,6 +140,16 @@ func (l *leases) renew(nowNs int64) error {
 		return err
 	}
 	return nil
+}
+
+// due says whether it is time to renew. A worker's copy is older than the last answer
+// for leaseFresh at most: only then do all workers use what the next call says.
+func (l *leases) due(nowNs int64) bool {
+	if age := nowNs - l.heldAt; age >= 0 && age < leaseFresh {
+		return false
+	}
+	since := nowNs - l.turnAt
+	return since < 0 || since >= leasePace || l.soonAt != 0 && nowNs >= l.soonAt
 }
 
 // share adds this worker's demand to that of all.
@@ -260,7 +279,10 @@ func (l *leases) apply(body []byte, nowNs int64) error {
 		return errOr(err, errStoreContended)
 	}
 	copy(l.table[:], l.scratch[:])
-	l.readAt = nowNs
+	l.readAt, l.heldAt = nowNs, nowNs
+	if again := lease.Again(message); again != 0 {
+		l.soonAt = nowNs + int64(again)*1_000_000
+	}
 	return nil
 }
 

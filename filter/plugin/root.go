@@ -64,6 +64,8 @@ type plugin struct {
 	limits  []uint16 // counters of its limits, by index in metrics.limits
 	streams int      // that use the program
 	done    bool     // there will be no more
+
+	workedAt int64 // with shares: when the last tick did all that is to be done
 }
 
 // release gives the program's memory back when nothing uses it any more.
@@ -87,7 +89,11 @@ func (p *plugin) OnPluginStart(size int) types.OnPluginStartStatus {
 	worker.plugins = append(worker.plugins, p)
 	worker.sizePool()
 	p.sealRecords()
-	if st := status(proxySetTickPeriod(tickMilliseconds)); st != statusOK {
+	period := uint32(tickMilliseconds)
+	if program.Shares() {
+		period = leaseTickMilliseconds
+	}
+	if st := status(proxySetTickPeriod(period)); st != statusOK {
 		worker.metrics.hostErrors.add(1)
 		worker.log(levelError, "host call failed: set tick period", statusText(st))
 	}
@@ -110,15 +116,26 @@ func (w *vm) compile(size int) (*engine.Program, error) {
 	return w.compiler.Compile(document, latest)
 }
 
-// tickMilliseconds is how late a counter may be.
-const tickMilliseconds = 1000
+// Periods of ticks.
+const (
+	// tickMilliseconds is how late a counter may be.
+	tickMilliseconds = 1000
+	// leaseTickMilliseconds is how late a share may move, and what was wanted of it
+	// be known.
+	leaseTickMilliseconds = 100
+)
 
 // OnTick renews the shares of budgets that are one over all Envoys, tells Envoy what
 // was counted, brings the list of open reservations up to date, and cuts off what has
 // had its time.
 func (p *plugin) OnTick() {
 	if !p.done && p.program.Shares() {
-		worker.host.leases.tick(now())
+		nowNs := now()
+		worker.host.leases.tick(nowNs)
+		if since := nowNs - p.workedAt; since >= 0 && since < (tickMilliseconds-leaseTickMilliseconds/2)*1_000_000 {
+			return
+		}
+		p.workedAt = nowNs
 	}
 	p.sealRecords()
 	worker.metrics.stored(&worker.host.store, &worker.host.leases)

@@ -92,15 +92,27 @@ func wanted(t *testing.T, c HTTPCall) (key uint64, tokens int64, share uint32) {
 
 // granted is an answer with the default's share and that of a bucket.
 func granted(otherwise uint32, key uint64, share, fillMs uint32) []byte {
+	return grantedFor(0, otherwise, key, share, fillMs)
+}
+
+// grantedFor is an answer that wants the next renewal in some milliseconds.
+func grantedFor(againMs, otherwise uint32, key uint64, share, fillMs uint32) []byte {
 	b := binary.LittleEndian.AppendUint32(nil, 1)
 	b = binary.LittleEndian.AppendUint32(b, 2)
-	for _, g := range [][3]uint64{{0, uint64(otherwise), 0}, {key, uint64(share), uint64(fillMs)}} {
+	for _, g := range [][3]uint64{{0, uint64(otherwise), uint64(againMs)}, {key, uint64(share), uint64(fillMs)}} {
 		b = binary.LittleEndian.AppendUint64(b, g[0])
 		b = binary.LittleEndian.AppendUint32(b, uint32(g[1]))
 		b = binary.LittleEndian.AppendUint32(b, uint32(g[2]))
 	}
 	message := append([]byte{10, byte(len(b))}, b...)
 	return append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(message))), message...)
+}
+
+// metrics are those of a VM after the next second.
+func (w *workers) metrics(vm *VM) map[string]int64 {
+	w.t.Helper()
+	w.at = w.at.Add(time.Second)
+	return metrics(w.t, vm)
 }
 
 // TestLeases has two workers of an Envoy spend what their Envoy may have of a budget:
@@ -143,7 +155,7 @@ func TestLeases(t *testing.T) {
 			t.Errorf("told of %d tokens, share %d", tokens, share)
 		}
 	}
-	if m := metrics(t, a); m["weir.lease_renewals"] != 1 || m["weir.lease_failures"] != 1 {
+	if m := w.metrics(a); m["weir.lease_renewals"] != 1 || m["weir.lease_failures"] != 1 {
 		t.Errorf("metrics %v", m)
 	}
 }
@@ -193,6 +205,50 @@ func TestLeasesOutliveTheirCaller(t *testing.T) {
 	t.Error("no call after a lost one")
 }
 
+// TestLeasesAreRenewedSooner has an answer ask for the next renewal soon. It comes when
+// that time is over, but never while another worker may still go by an older copy of the
+// leases: what it says is in use must be what all workers use.
+func TestLeasesAreRenewedSooner(t *testing.T) {
+	for _, test := range []struct {
+		againMs uint32
+		call    time.Duration // after the answer
+	}{{0, time.Second}, {100, 100 * time.Millisecond}, {1, 50 * time.Millisecond}} {
+		w := newWorkers(t, 2)
+		a, b := w.vms[0], w.vms[1]
+		w.spend(a, 400)
+		_, call := w.tick(a, b)
+		key, _, _ := wanted(t, call)
+		if err := a.Answer(call, granted(0, key, lease.Whole/2, 1_000_000)); err != nil {
+			t.Fatal(err)
+		}
+		if _, call = w.tick(a, b); call.Body == nil {
+			t.Fatal("no call after a second")
+		}
+		w.spend(b, 100) // so b has a copy of the leases
+		if err := a.Answer(call, grantedFor(test.againMs, 0, key, lease.Whole/4, 1_000_000)); err != nil {
+			t.Fatal(err)
+		}
+		after, called := time.Duration(0), false
+		for ; !called && after < 2*time.Second; after += 10 * time.Millisecond {
+			w.at = w.at.Add(10 * time.Millisecond)
+			for _, vm := range w.vms {
+				if err := vm.Tick(); err != nil {
+					t.Fatal(err)
+				}
+				for _, call = range vm.TakeCalls() {
+					called = true
+				}
+			}
+		}
+		if after < max(test.call-50*time.Millisecond, 50*time.Millisecond) || after > test.call+50*time.Millisecond {
+			t.Errorf("again in %d ms: called after %v", test.againMs, after)
+		}
+		if _, _, share := wanted(t, call); share != lease.Whole/4 {
+			t.Errorf("told of the share %d", share)
+		}
+	}
+}
+
 // TestBadAnswersAreCounted keeps the last share through answers that are none.
 func TestBadAnswersAreCounted(t *testing.T) {
 	w := newWorkers(t, 1)
@@ -205,7 +261,7 @@ func TestBadAnswersAreCounted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if m := metrics(t, a); m["weir.lease_failures"] != 6 || m["weir.lease_renewals"] != 0 {
+	if m := w.metrics(a); m["weir.lease_failures"] != 6 || m["weir.lease_renewals"] != 0 {
 		t.Errorf("metrics %v", m)
 	}
 	if status, _ := w.spend(a, 400); status != 429 {

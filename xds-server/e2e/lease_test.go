@@ -202,7 +202,7 @@ func (y *tally) read(f *fleet) {
 // That it is not more is what the budget promises, and holds on any machine. That it
 // is not less is a matter of how fast shares move, and so of the machine: a busy one
 // renews late, and lets its clients wait. So what they asked for in each second is
-// what counts, and a tenth of it may be lost: some three times what is in quiet.
+// what counts, and a tenth of it may be lost: some six times what is in quiet.
 func TestSharedBudgetHoldsOverThreeEnvoys(t *testing.T) {
 	artefact.Built(t, "filter.wasm")
 	f := startFleet(t, 3)

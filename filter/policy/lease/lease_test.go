@@ -163,6 +163,21 @@ func TestRequestNamesAllLeasesAndDemands(t *testing.T) {
 	}
 }
 
+// How soon to ask again stands where the default has no time to fill up in, and stays
+// out of the table.
+func TestAgain(t *testing.T) {
+	for _, ms := range []uint32{0, 103} {
+		a := answer(grant{Default, Whole / 2, ms}, grant{5, Whole, 1000})
+		table := renewed(t, newTable(), epoch, grant{Default, Whole / 2, ms}, grant{5, Whole, 1000})
+		if got := Again(a); got != ms {
+			t.Errorf("again in %d ms, want %d", got, ms)
+		}
+		if e := table.get(0); e.fill != 0 {
+			t.Errorf("the default's fill is %d", e.fill)
+		}
+	}
+}
+
 func TestLargestRequestFits(t *testing.T) {
 	var grants []grant
 	d := make(Demand, DemandSize)

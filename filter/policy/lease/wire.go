@@ -2,7 +2,7 @@ package lease
 
 import "encoding/binary"
 
-// What an Envoy sends and gets, once a second. All words are little endian.
+// What an Envoy sends and gets, once a second or sooner. All words are little endian.
 //
 //	request: version uint32 | count uint32 | instance uint64 | entries
 //	entry:   key uint64 | demand int64 | share uint32 | fill uint32
@@ -12,7 +12,8 @@ import "encoding/binary"
 // A request has the shares that are in force, the default's first, and what was
 // wanted since the last request, in micro-units. An entry with the share Unleased
 // is of a bucket that has none of its own yet. An answer has all shares, ordered by
-// key, the default's first; what it does not name has no share of its own any more.
+// key, the default's first; what it does not name has no share of its own any more. The
+// default's fill in an answer is how soon to ask again, in milliseconds; 0: in a second.
 const (
 	// Unleased stands for the share of a bucket that has none of its own.
 	Unleased = 1<<32 - 1
@@ -77,11 +78,18 @@ func (t Table) Renew(before Table, answer []byte, nowNs int64) error {
 	for i := range count {
 		e := answer[answerHeader+i*answerEntry:]
 		key, share, fill := binary.LittleEndian.Uint64(e), binary.LittleEndian.Uint32(e[8:]), binary.LittleEndian.Uint32(e[12:])
+		if key == Default {
+			fill = 0 // see Again
+		}
 		t.put(i, before.lookup(key).renewed(key, share, fill, nowNs))
 	}
 	t.setCount(count)
 	return nil
 }
+
+// Again is how soon an answer that Renew has taken wants to be asked for another, in
+// milliseconds, or 0 if that has its usual time.
+func Again(answer []byte) uint32 { return binary.LittleEndian.Uint32(answer[answerHeader+12:]) }
 
 // check returns the number of entries of an answer.
 func check(answer []byte) (int, error) {

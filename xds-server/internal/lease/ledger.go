@@ -4,7 +4,8 @@
 //
 // The shares of a bucket that Envoys use never add up to more than the whole,
 // whatever gets lost: a share grows only by what another Envoy has said that it no
-// longer uses, or by that of one that was not heard for the term of a lease. There
+// longer uses, or by that of one that was not heard for the term of a lease. While
+// shares move, those that are to say so, and those that wait for it, ask sooner. There
 // are two exceptions: an Envoy that starts takes lease.Start on top until the others
 // have made room, and one that is cut off for longer than the term keeps its share,
 // which others are given as well.
@@ -16,6 +17,7 @@ import (
 	"cmp"
 	"errors"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -34,6 +36,16 @@ const (
 	silence = 3 * time.Second
 	// cool is how long a bucket has shares of its own after it was last wanted.
 	cool = 10 * time.Second
+	// smooth and quick are the times over which demand is averaged, and jump how many
+	// times the one may be the other: what some requests in a second differ by must not
+	// move shares, but what has come, or is gone, must at once.
+	smooth = 1500 * time.Millisecond
+	quick  = 300 * time.Millisecond
+	jump   = 3
+	// soon is how soon an Envoy is to ask again while shares move, and crowd what that
+	// grows by for each Envoy: together they ask a thousand times a second at most.
+	soon  = 100 * time.Millisecond
+	crowd = time.Millisecond
 	// slack is the part of its due, an eighth, that an Envoy may keep on top if the
 	// others have left it that: demand is never quite the same, and what moves is in
 	// nobody's hands for a second or two.
@@ -69,6 +81,17 @@ type holder struct {
 type claim struct {
 	used uint32  // the largest share that it may be using
 	rate float64 // micro-units per second that are wanted
+	last float64 // those that were wanted most recently
+}
+
+// want takes notice of what was wanted in some seconds.
+func (c *claim) want(demand int64, seconds float64) {
+	rate := float64(demand) / seconds
+	c.rate += (rate - c.rate) * -math.Expm1(-seconds/smooth.Seconds())
+	c.last += (rate - c.last) * -math.Expm1(-seconds/quick.Seconds())
+	if c.last > jump*c.rate || jump*c.last < c.rate {
+		c.rate = c.last
+	}
 }
 
 // bucket is a bucket with shares of its own.
@@ -83,22 +106,28 @@ func New(now time.Time) *Ledger {
 	return &Ledger{started: now, holders: map[Holder]*holder{}, keys: map[uint64]*bucket{}}
 }
 
-// Renew takes an Envoy's request and returns its shares, ordered by key.
-func (l *Ledger) Renew(who Holder, r Request, now time.Time) ([]Grant, error) {
+// Renew takes an Envoy's request and returns its shares.
+func (l *Ledger) Renew(who Holder, r Request, now time.Time) (Answer, error) {
 	l.expire(now)
 	h, err := l.holder(who, now)
 	if err != nil {
-		return nil, err
+		return Answer{}, err
 	}
 	l.note(h, r, now)
 	l.admit(r, now)
 	l.release(now)
 	l.forget(h)
-	grants := []Grant{{Key: lease.Default, Share: l.grant(h, lease.Default, now)}}
+	share, moves := l.grant(h, lease.Default, now)
+	a := Answer{Grants: []Grant{{Key: lease.Default, Share: share}}}
 	for _, key := range slices.Sorted(maps.Keys(l.keys)) {
-		grants = append(grants, Grant{Key: key, Share: l.grant(h, key, now), FillMs: l.keys[key].fillMs})
+		share, more := l.grant(h, key, now)
+		moves = moves || more
+		a.Grants = append(a.Grants, Grant{Key: key, Share: share, FillMs: l.keys[key].fillMs})
 	}
-	return grants, nil
+	if moves {
+		a.Again = soon + time.Duration(len(l.holders))*crowd
+	}
+	return a, nil
 }
 
 // Holders is the number of Envoys that were heard within the term.
@@ -129,7 +158,7 @@ func (l *Ledger) holder(who Holder, now time.Time) (*holder, error) {
 
 // note writes down what an Envoy uses and wants.
 func (l *Ledger) note(h *holder, r Request, now time.Time) {
-	seconds := max(now.Sub(h.heard), 100*time.Millisecond).Seconds()
+	seconds := max(now.Sub(h.heard), time.Millisecond).Seconds()
 	h.heard = now
 	said := make(map[uint64]Want, len(r.Wants))
 	for _, w := range r.Wants {
@@ -150,7 +179,7 @@ func (l *Ledger) note(h *holder, r Request, now time.Time) {
 		if c.used = w.Share; w.Share == lease.Unleased {
 			c.used = inUse
 		}
-		c.rate = (c.rate + 2*float64(w.Demand)/seconds) / 3
+		c.want(w.Demand, seconds)
 	}
 }
 
@@ -215,57 +244,70 @@ func (h *holder) used(key uint64) uint32 {
 
 // grant is the share of a bucket that an Envoy may use from now on: what is due to
 // it, as far as it has that already or the others have made room. Where the shares
-// are above the whole, nobody keeps more than is due: so what Envoys took on top when
-// they started is gone when all have asked once.
-func (l *Ledger) grant(h *holder, key uint64, now time.Time) uint32 {
+// are above the whole, or nothing is wanted, nobody keeps more than is due: so what Envoys
+// took on top when they started is gone when all have asked once. moves says whether the others wait
+// for the Envoy to say that it uses less, or it for one of them.
+func (l *Ledger) grant(h *holder, key uint64, now time.Time) (share uint32, moves bool) {
 	c := h.claims[key]
 	if c == nil {
 		c = &claim{used: h.used(lease.Default)}
 		h.claims[key] = c
 	}
-	free := int64(lease.Whole)
+	free, coming, sum := int64(lease.Whole), false, l.sum(key, now)
 	for _, other := range l.holders {
 		if other != h {
-			free -= int64(other.used(key))
+			used := int64(other.used(key))
+			free -= used
+			coming = coming || exceeds(used, l.due(other, key, sum, now)) && now.Sub(other.heard) <= silence
 		}
 	}
 	if now.Sub(l.started) < Term {
-		free = 0
+		free, coming = 0, false
 	}
-	share := uint32(min(l.due(h, key, now), max(free, int64(c.used))))
-	if share < c.used && c.used-share <= share/slack && int64(c.used) <= free {
-		return c.used
+	due := l.due(h, key, sum, now)
+	share = uint32(min(due, max(free, int64(c.used))))
+	if sum > 0 && share < c.used && !exceeds(int64(c.used), int64(share)) && int64(c.used) <= free {
+		return c.used, false
 	}
+	moves = share < c.used || coming && exceeds(due, int64(share))
 	c.used = max(c.used, share)
-	return share
+	return share, moves
 }
 
+// exceeds says whether a share is above another by more than the slack.
+func exceeds(share, other int64) bool { return share-other > other/slack }
+
 // due is the share that an Envoy is to have in the end: a small part for everybody,
-// and the rest in proportion to the demand. What nobody wants is divided evenly, or
-// as buckets without shares of their own are, if that is less.
-func (l *Ledger) due(h *holder, key uint64, now time.Time) int64 {
+// and the rest in proportion to its part of the sum of the demand. What nobody wants
+// is divided evenly, or as buckets without shares of their own are, if that is less.
+func (l *Ledger) due(h *holder, key uint64, sum float64, now time.Time) int64 {
 	n := int64(len(l.holders))
-	rate, sum := l.rate(h, key, now), 0.0
-	for _, other := range l.holders {
-		sum += l.rate(other, key, now)
-	}
 	even := int64(lease.Whole) / n
 	switch {
 	case sum > 0:
-		return floors/n + int64(float64(lease.Whole-floors)*(rate/sum))
+		return floors/n + int64(float64(lease.Whole-floors)*(h.rate(key, now)/sum))
 	case key == lease.Default:
 		return even
 	}
 	return min(even, int64(h.used(lease.Default)))
 }
 
-// rate is what an Envoy wants of a bucket, per second.
-func (l *Ledger) rate(h *holder, key uint64, now time.Time) float64 {
-	c := h.claims[key]
-	if c == nil || now.Sub(h.heard) > silence || c.rate < 1 {
+// sum is what all Envoys want of a bucket, per second; 0 if nobody has for long.
+func (l *Ledger) sum(key uint64, now time.Time) float64 {
+	if b := l.keys[key]; b == nil || now.Sub(b.wanted) >= cool {
 		return 0
 	}
-	if b := l.keys[key]; b == nil || now.Sub(b.wanted) >= cool {
+	sum := 0.0
+	for _, h := range l.holders {
+		sum += h.rate(key, now)
+	}
+	return sum
+}
+
+// rate is what an Envoy wants of a bucket, per second.
+func (h *holder) rate(key uint64, now time.Time) float64 {
+	c := h.claims[key]
+	if c == nil || now.Sub(h.heard) > silence || c.rate < 1 {
 		return 0
 	}
 	return c.rate

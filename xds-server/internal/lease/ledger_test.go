@@ -65,11 +65,11 @@ func answer(t *testing.T, l *Ledger, request []byte, now time.Time) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	grants, err := l.Renew(Holder{envoyID, r.Instance}, r, now)
+	granted, err := l.Renew(Holder{envoyID, r.Instance}, r, now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return AppendAnswer(nil, grants)
+	return AppendAnswer(nil, granted)
 }
 
 // seconds lets Envoys renew once a second, after another, and returns the time then.
@@ -219,6 +219,52 @@ func TestNeverMoreThanTheWhole(t *testing.T) {
 	}
 }
 
+// Those who are to say that they use less, and those who wait for it, are asked to come
+// back soon; nobody is where nothing moves, or nobody is there to make room.
+func TestWhoAsksAgainSoon(t *testing.T) {
+	now := epoch
+	l := New(now)
+	a, b := newEnvoy(1, now), newEnvoy(2, now)
+	again := func(e *envoy) uint32 {
+		now = now.Add(300 * time.Millisecond)
+		got := answer(t, l, e.ask(), now)
+		e.take(t, got, now)
+		return lease.Again(got)
+	}
+	want := func(what string, e *envoy, want uint32) {
+		t.Helper()
+		if got := again(e); got != want {
+			t.Errorf("%s: again in %d ms, want %d", what, got, want)
+		}
+	}
+	for range 4 {
+		want("with a new server nobody's share grows", a, 0)
+		want("with a new server nobody's share grows", b, 0)
+	}
+	now = now.Add(3 * time.Second)
+	for range 2 {
+		want("the rest is there at once", a, 0)
+		want("the rest is there at once", b, 0)
+	}
+	a.demand[hot] = 1e6
+	want("it is wanted more than another", a, 102)
+	a.demand[hot], b.demand[hot] = 0, 0
+	want("it has to make room", b, 102)
+	want("it has said that it uses less", b, 0)
+	want("nobody has more room to make", a, 0)
+	a.demand[hot], b.demand[hot] = 1e6, 1e6
+	for range 30 {
+		again(a)
+		again(b)
+	}
+	want("nothing moves", a, 0)
+	want("nothing moves", b, 0)
+	b.demand[hot] = 9e6
+	want("it is wanted more", b, 102)
+	now = now.Add(silence)
+	want("the other one is gone", b, 0)
+}
+
 // An Envoy that starts has its part on top of the others', until those have asked.
 func TestStart(t *testing.T) {
 	now := epoch
@@ -296,16 +342,16 @@ func FuzzParseRequest(f *testing.F) {
 		if err != nil {
 			return
 		}
-		grants, err := New(epoch.Add(-time.Minute)).Renew(Holder{envoyID, r.Instance}, r, epoch)
+		granted, err := New(epoch.Add(-time.Minute)).Renew(Holder{envoyID, r.Instance}, r, epoch)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, g := range grants {
+		for _, g := range granted.Grants {
 			if g.Share > lease.Whole {
 				t.Errorf("%+v", g)
 			}
 		}
-		if err := make(lease.Table, lease.TableSize).Renew(newEnvoy(1, epoch).table, AppendAnswer(nil, grants), 0); err != nil {
+		if err := make(lease.Table, lease.TableSize).Renew(newEnvoy(1, epoch).table, AppendAnswer(nil, granted), 0); err != nil {
 			t.Error(err)
 		}
 	})

@@ -91,10 +91,10 @@ func (s *Service) renew(ctx context.Context, in []byte) ([]byte, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	grants, err := s.ledger.Renew(Holder{ID: peer.ID, Instance: request.Instance}, request, now)
+	answer, err := s.ledger.Renew(Holder{ID: peer.ID, Instance: request.Instance}, request, now)
 	if err != nil {
 		return nil, status.Error(codes.ResourceExhausted, err.Error())
 	}
 	s.config.Observer.LeasesRenewed(len(s.ledger.holders), len(s.ledger.keys))
-	return AppendAnswer(nil, grants), nil
+	return AppendAnswer(nil, answer), nil
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/weirmesh/weir/filter/policy/lease"
 )
@@ -22,11 +23,17 @@ type Request struct {
 	Wants    []Want // the default first
 }
 
+// Answer is what an Envoy gets.
+type Answer struct {
+	Grants []Grant       // the default first, ordered by key
+	Again  time.Duration // how soon it is to ask again; 0: at its usual pace
+}
+
 // Grant is the share of one bucket.
 type Grant struct {
 	Key    uint64
 	Share  uint32 // of lease.Whole
-	FillMs uint32
+	FillMs uint32 // of the default, which no bucket has, 0
 }
 
 const (
@@ -79,11 +86,15 @@ func (r Request) check() error {
 	return nil
 }
 
-// AppendAnswer appends the bytes that lease.Table.Renew reads.
-func AppendAnswer(b []byte, grants []Grant) []byte {
+// AppendAnswer appends the bytes that lease.Table.Renew reads. How soon to ask again
+// stands, in milliseconds, where the default has no time to fill up in.
+func AppendAnswer(b []byte, a Answer) []byte {
 	b = binary.LittleEndian.AppendUint32(b, wireVersion)
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(grants)))
-	for _, g := range grants {
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(a.Grants)))
+	for _, g := range a.Grants {
+		if g.Key == lease.Default {
+			g.FillMs = uint32(a.Again.Milliseconds())
+		}
 		b = binary.LittleEndian.AppendUint64(b, g.Key)
 		b = binary.LittleEndian.AppendUint32(b, g.Share)
 		b = binary.LittleEndian.AppendUint32(b, g.FillMs)
