@@ -214,7 +214,7 @@ func askServed(t *testing.T, gateway, model, tenant string) (status int, header 
 // awaitHits returns when the only window of a descriptor has so many hits.
 func awaitHits(t *testing.T, redis *miniredis.Miniredis, prefix, want string) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(30 * time.Second)
 	for {
 		got := ""
 		for _, key := range redis.Keys() {

@@ -179,7 +179,7 @@ func TestAnswersAreRedacted(t *testing.T) {
 			}
 		}
 	}
-	eventually(t, 10*time.Second, func() error {
+	eventually(t, 30*time.Second, func() error {
 		got, err := e.Counter(t.Context(), "wasmcustom.weir.settlements.usage")
 		if err == nil && got != 3 {
 			err = fmt.Errorf("%d answers are settled by their usage", got)
@@ -258,7 +258,7 @@ func TestAnswersThatCannotPass(t *testing.T) {
 			t.Errorf("%s %s: %d %v %.500s (%v)", c.model, c.end, answer.status, answer.header, answer.body, err)
 		}
 	}
-	eventually(t, 10*time.Second, func() error {
+	eventually(t, 30*time.Second, func() error {
 		for name, want := range map[string]int64{"refused": 2, "passed": 3, "broken": 4, "blocked": 3} {
 			got, err := e.Counter(t.Context(), "wasmcustom.weir.answers."+name)
 			if err != nil {

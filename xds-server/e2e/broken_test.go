@@ -133,7 +133,7 @@ func testClientLeaves(t *testing.T, s *stack) {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, 10*time.Second, func() error {
+	eventually(t, 30*time.Second, func() error {
 		a := s.raw(t, request)
 		if a.status != http.StatusOK {
 			return fmt.Errorf("a whole request is answered %d: %s", a.status, clip(a.body))

@@ -33,7 +33,7 @@ func TestCalibrateFromAccessLog(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, 20*time.Second, func() error {
+	eventually(t, 30*time.Second, func() error {
 		if n := strings.Count(s.log.text(), "saidInputTokens"); n < len(prompts) {
 			return fmt.Errorf("%d of %d requests are logged", n, len(prompts))
 		}

@@ -393,7 +393,7 @@ func TestAnswersAreDecompressed(t *testing.T) {
 		}
 	}
 	t.Run("streams", func(t *testing.T) { testCodedStreams(t, p, c) })
-	eventually(t, 10*time.Second, func() error {
+	eventually(t, 30*time.Second, func() error {
 		broken, err := p.envoy.Counter(t.Context(), "wasmcustom.weir.answers.broken")
 		if err == nil && broken < 8 {
 			err = fmt.Errorf("%d answers are broken, want at least 8", broken)

@@ -132,7 +132,7 @@ func TestDisguises(t *testing.T) {
 		p.write(t, "model.yaml", sole("m", strings.TrimPrefix(upstream.URL, "http://")))
 		p.write(t, "redaction.yaml", trapPolicy)
 	})
-	eventually(t, 20*time.Second, func() error { _, err := p.ask(t, "m"); return err })
+	eventually(t, 30*time.Second, func() error { _, err := p.ask(t, "m"); return err })
 	t.Run("requests", func(t *testing.T) {
 		for name, request := range disguises {
 			t.Run(name, func(t *testing.T) {

@@ -94,7 +94,7 @@ func TestEvidence(t *testing.T) {
 func (p *plane) updated(t *testing.T) {
 	t.Helper()
 	p.write(t, "redaction.yaml", allKinds(t))
-	eventually(t, 20*time.Second, func() error {
+	eventually(t, 30*time.Second, func() error {
 		version, err := p.ask(t, "m")
 		if err != nil {
 			return err
@@ -155,7 +155,7 @@ func (p *plane) records(t *testing.T) int {
 func (p *plane) awaitRecords(t *testing.T, n int) int {
 	t.Helper()
 	got := 0
-	eventually(t, 20*time.Second, func() error {
+	eventually(t, 30*time.Second, func() error {
 		if got = p.records(t); got < n {
 			return fmt.Errorf("%d records, waiting for %d", got, n)
 		}

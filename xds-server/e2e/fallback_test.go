@@ -265,7 +265,7 @@ spec: {models: [chat], tokens: {perSecond: 0.001, burst: 100000, defaultOutput: 
 	}
 	var copies []seen
 	low, high := requests*percent/100-50, requests*percent/100+50 // six standard deviations
-	eventually(t, 10*time.Second, func() error {
+	eventually(t, 30*time.Second, func() error {
 		if copies = append(copies, shadow.requests()...); len(copies) < low {
 			return fmt.Errorf("%d copies of %d requests", len(copies), requests)
 		}
@@ -307,7 +307,7 @@ func TestOutlier(t *testing.T) {
 		}
 		return n
 	}
-	eventually(t, 20*time.Second, func() error {
+	eventually(t, 30*time.Second, func() error {
 		if n := failed(30); n > 0 {
 			return fmt.Errorf("%d of 30 requests still fail", n)
 		}

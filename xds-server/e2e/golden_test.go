@@ -132,7 +132,7 @@ func (g *golden) arrange(t *testing.T, v *policytest.Vector) {
 	if err := g.envoy.Update(filter, string(document)); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 10*time.Second, func() error {
+	eventually(t, 30*time.Second, func() error {
 		if now := g.reloads(t); now <= before {
 			return fmt.Errorf("envoy has not taken policy %s: %d reloads", v.Policy, now)
 		}

@@ -332,7 +332,7 @@ func testKeyRotation(t *testing.T, g *guarded) {
 		who.rotate(t)
 		write(t, filepath.Join(g.folder, "corp.json"), g.corp.keys(t))
 		after := who.token(t, nil)
-		eventually(t, 20*time.Second, func() error {
+		eventually(t, 30*time.Second, func() error {
 			if a := g.ask(t, g.gateway, chatPath, "chat", with(after)...); a.status != http.StatusOK {
 				return fmt.Errorf("the new key is not taken: %s", a.body)
 			}

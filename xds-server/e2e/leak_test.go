@@ -70,7 +70,7 @@ func TestNoValueLeaks(t *testing.T) {
 		p.write(t, "model.yaml", sole("m", strings.TrimPrefix(upstream.URL, "http://")))
 		p.write(t, "redaction.yaml", allKinds(t))
 	})
-	eventually(t, 20*time.Second, func() error { _, err := p.ask(t, "m"); return err })
+	eventually(t, 30*time.Second, func() error { _, err := p.ask(t, "m"); return err })
 	needles := needles{}
 	sent, asked := 0, 0
 	for _, evasion := range corpus.Evasions() {

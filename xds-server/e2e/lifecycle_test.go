@@ -82,7 +82,7 @@ func gone(pid int) bool {
 
 func wantGone(t *testing.T, pids []int) {
 	t.Helper()
-	eventually(t, 10*time.Second, func() error {
+	eventually(t, 30*time.Second, func() error {
 		for i, pid := range pids {
 			if !gone(pid) {
 				return fmt.Errorf("%s (%d) still runs", programs[i], pid)

@@ -82,7 +82,7 @@ func TestTrapSettlesReservations(t *testing.T) {
 		t.Fatalf("%d of %d streams were cut: one of two workers was to lose its own", cut, streams)
 	}
 	var n settledNumbers
-	eventually(t, 20*time.Second, func() error {
+	eventually(t, 30*time.Second, func() error {
 		orphans, err := e.Counter(t.Context(), "wasmcustom.weir.reservations_orphaned")
 		if n = numbers(t, e); err != nil || orphans != cut || n.settlements() != streams-cut {
 			return fmt.Errorf("of %d streams that were cut %d are settled, of the others %d of %d (%w)", cut, orphans, n.settlements(), streams-cut, err)
@@ -118,7 +118,7 @@ func tickOfAllWorkers(t *testing.T, e *staticenvoy.Envoy, requests int64) {
 		}
 		_ = resp.Body.Close()
 	}
-	eventually(t, 10*time.Second, func() error {
+	eventually(t, 30*time.Second, func() error {
 		told, err := e.Counter(t.Context(), "wasmcustom.weir.requests")
 		if err == nil && told < requests+everyWorker {
 			err = fmt.Errorf("the workers have told of %d requests", told)

@@ -36,7 +36,7 @@ func TestPublicCertificateRotates(t *testing.T) {
 	l := startLoad(t, loadgen.Options{Address: loopback(p.second), Bodies: requestsFor("live"), TLS: config})
 	for serial := int64(2); serial <= publicRotations+1; serial++ {
 		p.apply(t, func() { public.issue(t, folder, serial) })
-		eventually(t, 10*time.Second, func() error {
+		eventually(t, 30*time.Second, func() error {
 			conn, err := tls.Dial("tcp", loopback(p.second), config)
 			if err != nil {
 				return err

@@ -93,7 +93,7 @@ func (s *ledgerOf) counted(name string) uint64 {
 // listed has any.
 func (s *ledgerOf) await(t *testing.T, want map[string]uint64) {
 	t.Helper()
-	eventually(t, 10*time.Second, func() error {
+	eventually(t, 30*time.Second, func() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		for name, n := range s.hits {

@@ -157,7 +157,7 @@ func (r *refusals) refuse(t *testing.T, c refusal, step int) {
 	})
 	took := time.Since(began)
 	t.Logf("status, metrics and log show it %s after the file was written", took.Round(time.Millisecond))
-	if took > 3*time.Second { // a second is promised; a busy machine gets more
+	if took > 10*time.Second { // a second is promised; a busy machine gets more
 		t.Errorf("it took %s until the refusal was shown", took)
 	}
 	eventually(t, 30*time.Second, func() error { return r.applied(t.Context(), c, step) })

@@ -52,7 +52,7 @@ func testKilledControlPlane(t *testing.T, s *stack) {
 			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, 20*time.Second, func() error {
+			eventually(t, 30*time.Second, func() error {
 				if s.pid(t, "xds-server") == pid {
 					return fmt.Errorf("xds-server %d was not started again", pid)
 				}
@@ -77,7 +77,7 @@ func (s *stack) weigh(t *testing.T, percent int) {
 	if percent == 100 {
 		want = "v2"
 	}
-	eventually(t, 20*time.Second, func() error {
+	eventually(t, 30*time.Second, func() error {
 		a := s.post(t, "/v1/chat/completions", `{"model":"load","messages":[{"role":"user","content":"hello"}]}`)
 		if a.status != http.StatusOK {
 			t.Fatalf("status %d: %s", a.status, clip(a.body))
@@ -102,13 +102,13 @@ func testBadResource(t *testing.T, s *stack) {
 	good := change{"modelroute.yaml", "weight: 91", "weight: 90"}
 	s.underLoad(t, func() {
 		edit(t, s.dir, change{"modelroute.yaml", "weight: 90", "weight: 91"})
-		eventually(t, 20*time.Second, func() error { return s.statusHas(t, "modelroute.yaml", "spec.split") })
+		eventually(t, 30*time.Second, func() error { return s.statusHas(t, "modelroute.yaml", "spec.split") })
 		a := s.post(t, "/v1/embeddings", `{"model":"minilm","input":"still the last good"}`, "x-tenant-id", "bad-resource")
 		if a.status != http.StatusOK {
 			t.Errorf("with a bad file on disk, a request is answered %d: %s", a.status, clip(a.body))
 		}
 		edit(t, s.dir, good)
-		eventually(t, 20*time.Second, func() error {
+		eventually(t, 30*time.Second, func() error {
 			if err := s.statusHas(t, "modelroute.yaml", "spec.split"); err == nil {
 				return fmt.Errorf("the status still has the problem that was mended")
 			}
@@ -148,12 +148,12 @@ func (s *stack) statusHas(t *testing.T, file, field string) error {
 func testKilledOverBadResource(t *testing.T, s *stack) {
 	s.underLoad(t, func() {
 		edit(t, s.dir, change{"modelroute.yaml", "weight: 90", "weight: 91"})
-		eventually(t, 20*time.Second, func() error { return s.statusHas(t, "modelroute.yaml", "spec.split") })
+		eventually(t, 30*time.Second, func() error { return s.statusHas(t, "modelroute.yaml", "spec.split") })
 		pid := s.pid(t, "xds-server")
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, 20*time.Second, func() error {
+		eventually(t, 30*time.Second, func() error {
 			if s.pid(t, "xds-server") == pid {
 				return fmt.Errorf("xds-server %d was not started again", pid)
 			}
@@ -166,7 +166,7 @@ func testKilledOverBadResource(t *testing.T, s *stack) {
 		s.weigh(t, 100) // one bad resource does not hold up the others
 		edit(t, s.dir, change{"modelroute.yaml", "weight: 91", "weight: 90"})
 		s.weigh(t, 0)
-		eventually(t, 20*time.Second, func() error {
+		eventually(t, 30*time.Second, func() error {
 			if s.statusHas(t, "modelroute.yaml", "spec.split") == nil {
 				return errors.New("the status still has the problem that was mended")
 			}
@@ -181,7 +181,7 @@ func testMetrics(t *testing.T, s *stack) {
 	if a.status != http.StatusOK {
 		t.Fatalf("status %d: %s", a.status, clip(a.body))
 	}
-	eventually(t, 15*time.Second, func() error {
+	eventually(t, 30*time.Second, func() error {
 		text, err := get(t.Context(), "http://"+loopback(s.envoy)+"/stats/prometheus")
 		if err != nil {
 			return err

@@ -60,15 +60,15 @@ func TestKilledUnderLoad(t *testing.T) {
 	}
 	l.end()
 	t.Logf("after %d restarts Envoy had the changes: from the start %s, from ready %s", kills, spread(fromStart), spread(fromReady))
-	if middle := median(fromReady); middle > 2*time.Second {
-		t.Errorf("half of the restarts took more than %s until Envoy had the changes, want at most 2s", middle)
+	if middle := median(fromReady); middle > 5*time.Second { // some tenths are usual; a busy machine gets more
+		t.Errorf("half of the restarts took more than %s until Envoy had the changes, want at most 5s", middle)
 	}
 }
 
 // isAlone returns when Envoy has noticed that its xds-server is gone.
 func (p *plane) isAlone(t *testing.T) {
 	t.Helper()
-	eventually(t, 10*time.Second, func() error {
+	eventually(t, 30*time.Second, func() error {
 		connected, err := p.envoy.Counter(t.Context(), "control_plane.connected_state")
 		if err == nil && connected != 0 {
 			err = fmt.Errorf("Envoy is connected")
@@ -94,7 +94,7 @@ func TestEnvoyFirst(t *testing.T) {
 	p := newPlane(t)
 	p.write(t, "live.yaml", sole("live", u.Address()))
 	p.launchEnvoy(t, p.xds)
-	eventually(t, 20*time.Second, func() error {
+	eventually(t, 30*time.Second, func() error {
 		failed, err := p.envoy.Counter(t.Context(), "cluster.workload_api.upstream_cx_connect_fail")
 		if err == nil && failed < 5 {
 			err = fmt.Errorf("Envoy has looked for the Workload API %d times", failed)
@@ -109,7 +109,7 @@ func TestEnvoyFirst(t *testing.T) {
 	})
 	took := time.Since(ready)
 	t.Logf("the first request was served %s after the xds-server was ready", took.Round(time.Millisecond))
-	if took > 5*time.Second {
+	if took > 10*time.Second { // Envoy looks again within seconds; a busy machine gets more
 		t.Errorf("the first request was served %s after the xds-server was ready", took)
 	}
 	p.settled(t, "")
@@ -153,7 +153,7 @@ func TestReplicas(t *testing.T) {
 	p.apply(t, func() { p.write(t, "live.yaml", twoVersions("live", u.Address(), 60, "")) })
 	version := p.inForce(t)
 	p.admin = replicas[0].admin
-	eventually(t, 10*time.Second, func() error {
+	eventually(t, 30*time.Second, func() error {
 		if other := p.inForce(t); other != version {
 			return fmt.Errorf("the replicas have the versions %s and %s", version, other)
 		}

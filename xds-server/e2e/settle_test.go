@@ -61,7 +61,7 @@ func TestEveryStreamIsSettled(t *testing.T) {
 	}
 	done.Wait()
 	var n settledNumbers
-	eventually(t, 20*time.Second, func() error {
+	eventually(t, 30*time.Second, func() error {
 		n = numbers(t, e)
 		if n.settlements() < clients*each {
 			return fmt.Errorf("%d of %d streams are settled: %+v", n.settlements(), clients*each, n)

@@ -42,7 +42,7 @@ func trapOnce(t *testing.T, s *stack) {
 	if err := refused(s.raw(t, rawPost("/v1/chat/completions", chat("x"), "x-weir-trap", "now")), http.StatusServiceUnavailable, "wasm_fail_stream"); err != nil {
 		t.Errorf("the request that trapped: %v", err)
 	}
-	eventually(t, 10*time.Second, func() error {
+	eventually(t, 30*time.Second, func() error {
 		for range everyWorker {
 			if a := s.post(t, "/v1/chat/completions", chat("again"), "x-tenant-id", fmt.Sprint("trap-", time.Now().UnixNano())); a.status != http.StatusOK {
 				return fmt.Errorf("answered %d: %s", a.status, clip(a.body))

@@ -46,7 +46,7 @@ func TestTrapWithEvidence(t *testing.T) {
 		p.write(t, "redaction.yaml", trapPolicy)
 	})
 	s := &stack{gateway: p.gateway, log: p.log}
-	eventually(t, 20*time.Second, func() error { _, err := p.ask(t, "m"); return err })
+	eventually(t, 30*time.Second, func() error { _, err := p.ask(t, "m"); return err })
 	ask := `{"model":"m","messages":[{"role":"user","content":"my number is ` + ownPhone + `"}]}`
 	serve := func() error {
 		for range everyWorker {
@@ -60,7 +60,7 @@ func TestTrapWithEvidence(t *testing.T) {
 		}
 		return nil
 	}
-	eventually(t, 10*time.Second, serve)
+	eventually(t, 30*time.Second, serve)
 	epochs := p.epochs(t, 2)
 	half := len(ask) - 6 // in the midst of the number
 	var open []*stream
@@ -78,7 +78,7 @@ func TestTrapWithEvidence(t *testing.T) {
 			t.Errorf("a stream that was open: %d %s", a.status, clip(a.body))
 		}
 	}
-	eventually(t, 10*time.Second, serve)
+	eventually(t, 30*time.Second, serve)
 	mu.Lock()
 	defer mu.Unlock()
 	if cut == 1 || bytes.Contains(got.Bytes(), []byte(ownPhone)) || !bytes.Contains(got.Bytes(), []byte("my number is <PHONE>")) {
@@ -94,7 +94,7 @@ func TestTrapWithEvidence(t *testing.T) {
 func (p *plane) epochs(t *testing.T, least int) int {
 	t.Helper()
 	all := map[string]bool{}
-	eventually(t, 20*time.Second, func() error {
+	eventually(t, 30*time.Second, func() error {
 		p.lines(t, func(l evidence.Line) {
 			var record struct{ Chain struct{ Epoch string } }
 			if json.Unmarshal(l.Record, &record) == nil && record.Chain.Epoch != "" {
@@ -115,7 +115,7 @@ func (p *plane) brokenOff(t *testing.T, cut int) {
 	t.Helper()
 	var report evidence.Report
 	var faults []string
-	eventually(t, 20*time.Second, func() error {
+	eventually(t, 30*time.Second, func() error {
 		if report, faults = p.kept(t); report.Verdicts[evidence.Absent] < cut {
 			return fmt.Errorf("%+v, of %d requests that were cut", report, cut)
 		}

@@ -97,7 +97,7 @@ spec: {custom: [{name: NAME, wordsFrom: [names.words], mode: tag, directions: [r
 	if said, err := p.said(t, "echo", text); err != nil || said != "is <NAME> here, or Zyxomma Obtusum, or 终末之人?" {
 		t.Errorf("with the first list: %q, %v", said, err)
 	}
-	eventually(t, 20*time.Second, func() error { // it is told with a worker's tick
+	eventually(t, 30*time.Second, func() error { // it is told with a worker's tick
 		const counter = "wasmcustom.weir.redactions.custom_NAME.request.tag.forwarded"
 		stats, err := p.envoy.Stats(t.Context(), "^"+strings.ReplaceAll(counter, ".", `\.`)+"$")
 		if err != nil || stats[counter] != 1 {
