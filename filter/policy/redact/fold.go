@@ -255,6 +255,17 @@ var zeros = [...]uint32{
 
 // foldDigit folds a decimal digit; other characters are breaks.
 func foldDigit(r uint32) byte {
+	if r < 0x800 { // Arabic, Persian, N'Ko
+		switch {
+		case r-0x660 < 10:
+			return '0' + byte(r-0x660)
+		case r-0x6F0 < 10:
+			return '0' + byte(r-0x6F0)
+		case r-0x7C0 < 10:
+			return '0' + byte(r-0x7C0)
+		}
+		return codeBreak
+	}
 	low, high := 0, len(zeros) // zeros before low are not above r
 	for low < high {
 		if mid := (low + high) / 2; zeros[mid] <= r {

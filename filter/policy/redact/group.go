@@ -34,23 +34,26 @@ var markOf = func() (t [128]uint8) {
 	return t
 }()
 
-// gather takes the letters and digits at unit i as the group.
+// gather takes the letters and digits at unit i as the group. If the one before was taken as
+// well, it is known whether they make a row.
 func (w *window) gather(i int) {
 	g := &w.group
 	code := w.code[:w.n]
-	if i == g.next && i > g.end {
-		g.row, g.rowKnown = g.nextEnd-i == g.end-g.at && i-g.at < lookBehind, g.first
-		g.at, g.digits, g.end, g.first = i, g.nextDigits, g.nextEnd, true
-	} else {
+	digits, end := g.nextDigits, g.nextEnd
+	if i != g.next || i == 0 {
+		digits, end = alnums(code, i)
+	}
+	switch gap := i - g.end; {
+	case g.first && gap > 0 && gap <= maxSeps && (gap == 1 || w.skipSep(g.end) == i):
+		g.row, g.rowKnown = props[code[i-1]]&isSep != 0 && end-i == g.end-g.at && i-g.at < lookBehind, true
+	default:
 		g.first = i == 0 || props[code[i-1]]&(isDigit|isLetter) == 0
 		g.row, g.rowKnown = false, !g.first
-		g.at = i
-		g.digits, g.end = alnums(code, i)
 	}
-	g.next = 0
+	g.at, g.digits, g.end, g.next = i, digits, end, 0
 	g.mark = markOther
-	if g.end < len(code) {
-		g.mark = markOf[code[g.end]&127]
+	if end < len(code) {
+		g.mark = markOf[code[end]&127]
 	}
 }
 
@@ -71,13 +74,13 @@ func (w *window) ahead() {
 	}
 }
 
-// inRow says whether the group that is gathered, if it begins with unit i, is one more in a
+// rowed says whether the group that is gathered, if it begins with unit i, is one more in a
 // row of groups as long.
-func (r *Redactor) inRow(i int) bool {
-	g := &r.w.group
+func (w *window) rowed(i int) bool {
+	g := &w.group
 	if !g.rowKnown {
 		g.rowKnown = true
-		g.row = r.w.has(g.at-1, isSep) && r.w.inRow(g.at)
+		g.row = w.has(g.at-1, isSep) && w.inRow(g.at)
 	}
 	return g.row && i == g.at
 }

@@ -22,16 +22,16 @@ const runEnded = maxUnits + 1
 // scan decides the units before limit: matches that begin there are replaced, up to the
 // first one that ends behind unit until. It returns with which unit the first one begins.
 func (r *Redactor) scan(src []byte, limit, until int) (first int) {
-	w := &r.w
+	w, rules := &r.w, r.rules
 	first = w.n
 	if r.rest != restNone {
 		r.swallowUnits(src)
 	}
 	mail := r.nextEmail(limit)
-	r.wordsAt, w.row.end, w.group.end, w.group.next = -1, 0, 0, 0
+	r.wordsAt, w.row.end, w.group.end, w.group.next, w.group.first = -1, 0, 0, 0, false
 	for i := w.floor; i < limit; i++ {
 		var set detectorSet
-		i, set = r.seek(i, min(limit, mail.start))
+		i, set = rules.seek(w, i, min(limit, mail.start))
 		if i == limit {
 			break
 		}
@@ -59,24 +59,23 @@ func (r *Redactor) scan(src []byte, limit, until int) (first int) {
 
 // seek returns the first unit from i on, and before limit, with which a match may begin, and
 // the detectors to ask about it. It returns limit if there is none.
-func (r *Redactor) seek(i, limit int) (at int, set detectorSet) {
-	w, rules := &r.w, r.rules
+func (r *Rules) seek(w *window, i, limit int) (at int, set detectorSet) {
 	code := w.code[:w.n]
 	limit = min(limit, len(code))
 	behind := uint8(1)
 	if i > 0 && i <= limit {
-		behind = rules.entry[code[i-1]&127] >> 4
+		behind = r.entry[code[i-1]&127] >> 4
 	}
 	for ; i < limit; i++ {
-		e := rules.entry[code[i]&127]
+		e := r.entry[code[i]&127]
 		if e&behind != 0 {
 			if e>>4 == entryDigit && behind == entryLetter {
-				if end := rules.between(code, i); end > i {
+				if end := r.between(code, i); end > i {
 					i, behind = end-1, entryDigit
 					continue
 				}
 			}
-			if set = r.asked(i, behind); set != 0 {
+			if set = r.asked(w, i, behind); set != 0 {
 				return i, set
 			}
 		}
@@ -90,19 +89,18 @@ func kindOf(bit uint8) uint8 { return (bit>>1 - bit>>3) & 3 }
 
 // asked returns the detectors to ask about a match that begins with unit i, which stands behind
 // what the bit of an entry says.
-func (r *Redactor) asked(i int, behind uint8) detectorSet {
-	w, rules := &r.w, r.rules
+func (r *Rules) asked(w *window, i int, behind uint8) detectorSet {
 	code := w.code[:w.n]
 	c, second := code[i], codeBreak
 	if i+1 < len(code) {
 		second = code[i+1]
 	}
-	set := rules.begins[kindOf(behind)][c&127] & rules.second[second&127] & rules.whole[min(len(code)-i, mostUnits)]
+	set := r.begins[kindOf(behind)][c&127] & r.second[second&127] & r.whole[min(len(code)-i, mostUnits)]
 	if first, next := c-'0', second-'0'; first < 10 && next < 10 {
-		set &= rules.pairs[first*10+next]
+		set &= r.pairs[first*10+next]
 	}
 	if set != 0 && props[c]&(isDigit|isLetter) != 0 {
-		set = r.narrow(set, i)
+		set = r.narrow(w, set, i)
 	} else if (c == ':' || c == '-') && i > 0 && code[i-1] == c {
 		return 0 // the first one of them was asked about
 	}
@@ -124,26 +122,29 @@ func (r *Rules) between(code []byte, i int) int {
 
 // narrow returns those of a set of detectors that may find a match at unit i, a digit or a
 // letter, by the groups there.
-func (r *Redactor) narrow(set detectorSet, i int) detectorSet {
-	w, rules := &r.w, r.rules
+func (r *Rules) narrow(w *window, set detectorSet, i int) detectorSet {
 	g := &w.group
 	if i < g.at || i >= g.end {
 		w.gather(i)
 	}
-	if set &= rules.shaped[g.mark][min(g.end-i, longLength+1)]; set == 0 {
+	set &= r.shaped[g.mark][min(g.end-i, longLength+1)]
+	if g.row && i == g.at {
+		set &^= r.rowed
+	}
+	if set == 0 {
 		return 0
 	}
 	if props[w.code[i%maxUnits]]&isDigit != 0 {
-		set = r.counted(set, i)
-	} else if set&rules.serial != 0 {
+		set = r.counted(w, set, i)
+	} else if set&r.serial != 0 {
 		if digit := w.serial(i); digit == 0 {
-			set &^= rules.serial
-		} else if set&rules.inSeries != 0 {
-			set &= rules.enough[w.joined(digit)]
+			set &^= r.serial
+		} else if set&r.inSeries != 0 {
+			set &= r.enough[w.joined(digit)]
 		}
 	}
-	if set&^rules.formed[anyBuild] != 0 {
-		set &^= r.misshapen(set, i)
+	if set&^r.formed[anyBuild] != 0 {
+		set &^= r.misshapen(w, set, i)
 	}
 	return set
 }
@@ -164,8 +165,8 @@ func (r *Rules) mayBegin(w *window, i int) detectorSet {
 
 // counted returns those of a set of detectors that may find a match at unit i, by the
 // digits there, in the group that is gathered, and behind them.
-func (r *Redactor) counted(set detectorSet, i int) detectorSet {
-	w, rules, g := &r.w, r.rules, &r.w.group
+func (r *Rules) counted(w *window, set detectorSet, i int) detectorSet {
+	g := &w.group
 	end := g.digits
 	if i > g.at {
 		end = w.groupEnd(i)
@@ -176,26 +177,26 @@ func (r *Redactor) counted(set detectorSet, i int) detectorSet {
 		next = min(g.nextDigits-g.next, mostGroup)
 	}
 	if end-i < longGroup {
-		set &= rules.groups[end-i][next]
-	} else if set &= rules.byLength[min(end-i, 31)]; next == 0 {
-		set &= rules.enough[min(end-i, mostDigits)] | rules.inSeries
+		set &= r.groups[end-i][next]
+	} else if set &= r.byLength[min(end-i, 31)]; next == 0 {
+		set &= r.enough[min(end-i, mostDigits)] | r.inSeries
 	}
 	if set == 0 || next == 0 {
 		return set
 	}
-	if set&rules.rowed != 0 && r.inRow(i) {
-		set &^= rules.rowed
+	if set&r.rowed != 0 && w.rowed(i) {
+		set &^= r.rowed
 	}
-	if set&rules.number != 0 {
-		set &= rules.enough[w.joined(i)] | rules.inSeries
+	if set&r.number != 0 {
+		set &= r.enough[w.joined(i)] | r.inSeries
 	}
 	return set
 }
 
 // misshapen returns those of a set of detectors whose build the letters and digits at unit
 // i, in the group that is gathered, do not have for what shaped does not say.
-func (r *Redactor) misshapen(set detectorSet, i int) (not detectorSet) {
-	w, g, formed := &r.w, &r.w.group, &r.rules.formed
+func (r *Rules) misshapen(w *window, set detectorSet, i int) (not detectorSet) {
+	g, formed := &w.group, &r.formed
 	if set&formed[dotBuild] != 0 && (g.mark == markDot && w.fraction(i) || g.mark == markColon && !w.colons(i)) {
 		not = formed[dotBuild]
 	}
@@ -205,11 +206,11 @@ func (r *Redactor) misshapen(set detectorSet, i int) (not detectorSet) {
 	if set&formed[pairBuild] != 0 && !w.paired(i) {
 		not |= formed[pairBuild]
 	}
-	if set&^not&r.rules.rowed != 0 && r.inRow(i) {
-		not |= r.rules.rowed
+	if set&^not&r.rowed != 0 && w.rowed(i) {
+		not |= r.rowed
 	}
-	if length := g.end - i; length <= usccLength/2 && set&^not&r.rules.printed != 0 {
-		not |= r.unprinted(length)
+	if length := g.end - i; length <= usccLength/2 && set&^not&r.printed != 0 {
+		not |= r.unprinted(w, length)
 	}
 	return not
 }
@@ -240,13 +241,13 @@ func (w *window) paired(i int) bool {
 
 // unprinted returns the detectors of codes that are not in groups as these are printed: even
 // ones, or two of lengths that are known. The first group has as many letters and digits.
-func (r *Redactor) unprinted(length int) (set detectorSet) {
-	w, g, formed := &r.w, &r.w.group, &r.rules.formed
+func (r *Rules) unprinted(w *window, length int) (set detectorSet) {
+	g, formed := &w.group, &r.formed
 	w.ahead()
 	switch second := g.nextEnd - g.next; {
 	case second == length:
 		if length < usccLength/3 && !w.even(length) { // of no code the third one is the last
-			set = r.rules.printed
+			set = r.printed
 		}
 		if length > 4 {
 			set &^= formed[imeiBuild]
@@ -340,7 +341,7 @@ func (r *Redactor) best(src []byte, i int, set detectorSet, until int) (match, b
 		return best, ok
 	}
 	for j, end := i+1, min(best.end, until); j < end; j++ {
-		if j, set = r.seek(j, end); set != 0 {
+		if j, set = r.rules.seek(&r.w, j, end); set != 0 {
 			if _, ok := r.longest(src, j, set, certain); ok {
 				return match{}, false
 			}

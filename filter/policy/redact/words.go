@@ -1,6 +1,7 @@
 package redact
 
 import (
+	"encoding/binary"
 	"unicode/utf8"
 
 	"github.com/weirmesh/weir/filter/policy/spec"
@@ -120,8 +121,94 @@ var plainBehind = func() (t [256]byte) {
 	return t
 }()
 
+// letterIn holds the letter, in lower case, that a byte is, and 0 for other bytes.
+var letterIn = func() (t [256]byte) {
+	for c := range t {
+		if props[asciiCode[c]]&isLetter != 0 {
+			t[c] = byte(c) | 0x20
+		}
+	}
+	return t
+}()
+
+// Bits of eight bytes that are set in letters (and not in digits, space and most marks), and in
+// what is no ASCII.
+const (
+	eightLetters = 0x4040404040404040
+	eightWide    = 0x8080808080808080
+)
+
+// escapeBytes is how many bytes before a character its escape may begin.
+const escapeBytes = 6
+
+// plain says whether the last n bytes, and those before them that may be a part of their escapes,
+// are ASCII without a backslash.
+func (b behind) plain(n int) bool {
+	k := max(0, len(b)-n-escapeBytes)
+	for ; k+8 <= len(b); k += 8 {
+		eight := binary.LittleEndian.Uint64(b[k:])
+		if eight&eightWide != 0 {
+			return false
+		}
+		if eight&eightLetters != 0 && (hasBackslash(eight)) {
+			return false
+		}
+	}
+	for _, c := range b[k:] {
+		if c >= 0x80 || c == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
+// hasBackslash says whether one of eight ASCII bytes is a backslash.
+func hasBackslash(eight uint64) bool {
+	const each = 0x0101010101010101
+	zero := eight ^ each*'\\'
+	return (zero-each)&^zero&eightWide != 0
+}
+
+// plainWords is words where all characters are ASCII as they are.
+func (b behind) plainWords(most int) (set wordSet) {
+	var word wordHash
+	behind, last := byte(0), max(0, len(b)-most)
+	for k := len(b) - 1; k >= last; k-- {
+		c := b[k]
+		letter := letterIn[c]
+		if letter == 0 {
+			if word != 0 {
+				set |= word.kinds()
+				word = 0
+			}
+			behind = 0
+			for k-8 >= last && binary.LittleEndian.Uint64(b[k-8:])&eightLetters == 0 {
+				k -= 8
+			}
+			continue
+		}
+		if c == letter && behind-'A' < 26 { // hostIP
+			set |= word.kinds()
+			word = 0
+		}
+		word.add(uint32(letter))
+		if c != letter && behind-'a' < 26 { // phoneNumber
+			set |= word.kinds()
+			word = 0
+		}
+		behind = c
+	}
+	if word != 0 {
+		set |= word.kinds()
+	}
+	return set
+}
+
 // words reads so many characters back and looks up each word among them.
 func (b behind) words(most int) (set wordSet) {
+	if b.plain(most) {
+		return b.plainWords(most)
+	}
 	var word wordHash
 	next := uint32(0) // the character behind
 	for ; most >= 0; most-- {
