@@ -42,12 +42,12 @@ const (
 // Bounds.
 const (
 	// MaxLanes bounds the texts that come at once in a stream.
-	MaxLanes = 32
+	MaxLanes = 128
 
 	maxEvent    = 64 << 10 // of an event; in a longer one each string is read alone
 	maxTemplate = 4 << 10  // of an event without its texts
 	maxNesting  = 32       // how deep strings are told apart
-	maxFields   = 256      // strings of an event
-	maxRecords  = 128      // objects and lists of an event
+	maxFields   = 512      // strings of an event
+	maxRecords  = 400      // objects and lists of an event
 	maxName     = 24       // longer than every name that matters
 )

@@ -77,7 +77,7 @@ func (r *Rewriter) find(key uint32, name []byte, coded bool) *lane {
 // comes of it is read as if nothing stood before it.
 func (r *Rewriter) makeRoom() bool {
 	oldest := none
-	for i, l := range r.lanes {
+	for i, l := range r.lanes[:] {
 		if !l.holding() && (oldest == none || l.used < r.lanes[oldest].used) {
 			oldest = i
 		}

@@ -136,3 +136,36 @@ func TestSoundIsLeftInItsPieces(t *testing.T) {
 		}
 	}
 }
+
+// As many choices as an API gives, 128, are told apart, and half of them in one event.
+func TestManyChoices(t *testing.T) {
+	const text = "call 13987654321 now"
+	var each, batch strings.Builder
+	for _, c := range text {
+		choices := make([]string, 128)
+		for i := range choices {
+			choices[i] = fmt.Sprintf(`{"index":%d,"delta":{"content":"%c"},"finish_reason":null}`, i, c)
+			each.WriteString(`data: {"choices":[` + choices[i] + "]}\n\n")
+		}
+		batch.WriteString(`data: {"choices":[` + strings.Join(choices[:64], ",") + "]}\n\n")
+	}
+	for in, want := range map[string]int{each.String(): 128, batch.String(): 64} {
+		out, problem := rewrite(t, answer.Options{Format: answer.Events, Rules: tags(t)}, in+"data: [DONE]\n\n", 3000)
+		choices := map[float64]string{}
+		for _, e := range events(t, out) {
+			for _, c := range e["choices"].([]any) {
+				choice := c.(map[string]any)
+				s, _ := choice["delta"].(map[string]any)["content"].(string)
+				choices[choice["index"].(float64)] += s
+			}
+		}
+		for i, got := range choices {
+			if got != "call <PHONE> now" {
+				t.Fatalf("choice %v of %d: %q (%d)", i, want, got, problem)
+			}
+		}
+		if len(choices) != want {
+			t.Errorf("%d choices of %d", len(choices), want)
+		}
+	}
+}
