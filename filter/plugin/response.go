@@ -23,6 +23,7 @@ func (s *stream) OnHttpResponseHeaders(_ int, end bool) types.Action {
 			s.complain("read response headers", st)
 		}
 	}
+	s.editMessage(responseHeaders)
 	edits := s.engine.ResponseEdits()
 	for i := range edits {
 		if st := edit(responseHeaders, &edits[i]); st != statusOK {
@@ -50,6 +51,23 @@ func (s *stream) readResponseHeaders(end bool) bool {
 		}
 	}
 	return s.engine.ResponseHeaders(end)
+}
+
+// editMessage puts what the engine has made of grpc-message in its place, and takes away
+// what may repeat it. If that fails, nothing goes on.
+func (s *stream) editMessage(kind uint32) {
+	message := s.engine.RPCMessage()
+	if message == nil {
+		return
+	}
+	st := setHeader(kind, "grpc-message", message)
+	if st == statusOK {
+		st = removeHeader(kind, "grpc-status-details-bin")
+	}
+	if st != statusOK {
+		s.complain("redact grpc-message", st)
+		s.breakOff()
+	}
 }
 
 const codeDetails = "response\x00code_details"
@@ -145,6 +163,7 @@ func (s *stream) OnHttpResponseTrailers(int) types.Action {
 		if st := s.readResponseMap(responseTrailers); st != statusOK {
 			s.complain("read response trailers", st)
 		}
+		s.editMessage(responseTrailers)
 	}
 	if !s.engine.ResponseTrailers() {
 		s.breakOff()

@@ -93,6 +93,8 @@ func (s *inferenceServer) ModelInfer(ctx context.Context, r *inference.ModelInfe
 	switch r.GetId() {
 	case "fail":
 		return nil, status.Error(codes.FailedPrecondition, "the model says no: 100 %")
+	case "blame":
+		return nil, status.Error(codes.InvalidArgument, "cannot read "+strangerPhone+", 100 % 对")
 	case "wait":
 		<-ctx.Done()
 		return nil, ctx.Err()
@@ -287,6 +289,10 @@ func testRPCRedaction(t *testing.T, g *rpcGateway) {
 	want := rawTexts("write to <EMAIL>", strings.Repeat("long ", 20_000)+"139****5678", "")
 	if by := answer.GetParameters()["by"].GetStringParam(); by != "call 139****5678" || !bytes.Equal(answer.GetRawOutputContents()[0], want) {
 		t.Errorf("the caller was told by %q %.60q", by, answer.GetRawOutputContents()[0])
+	}
+	_, err = g.client.ModelInfer(t.Context(), question("private", "blame", "hello", 0))
+	if got := status.Convert(err); got.Code() != codes.InvalidArgument || got.Message() != "cannot read 139****4321, 100 % 对" {
+		t.Errorf("the call failed with %v", err)
 	}
 }
 

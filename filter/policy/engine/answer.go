@@ -19,6 +19,7 @@ type answerState struct {
 	text        bool // it is text, whose characters are to be looked at
 	fault       AnswerFault
 	contentType text
+	message     []byte // in place of grpc-message
 	format      usage.Format
 	scanner     usage.Scanner
 }
@@ -27,6 +28,7 @@ func (a *answerState) reset() {
 	a.begun, a.ended, a.good, a.reading, a.encoded = false, false, false, false, false
 	a.inflated, a.described, a.rewriting, a.fault = false, 0, false, AnswerFine
 	a.contentType.reset()
+	a.message = nil
 	a.format = usage.JSON // every API here answers so, if it does not say otherwise
 	a.scanner.Reset(usage.Opaque, false)
 }
@@ -69,6 +71,8 @@ func (s *Stream) ResponseHeader(name, value []byte) {
 		a.good = a.good && view(value) == "0"
 	case "grpc-encoding":
 		a.encoded = a.encoded || !equalFold(view(value), "identity")
+	case headerRPCMessage:
+		s.redactRPCMessage(value)
 	case InflatedTrailer:
 		a.inflated = true
 	default:

@@ -45,8 +45,8 @@ func TestMessagesAllocateNothing(t *testing.T) {
 					t.Fatalf("%s", s.Reply().Body)
 				}
 				s.Held().Release()
-				s.ResponseHeader([]byte(":status"), []byte("200"))
-				s.ResponseHeader([]byte("content-type"), rpcHeaders[5])
+				s.ResponseHeader(statusOK[0], statusOK[1])
+				s.ResponseHeader(rpcHeaders[4], rpcHeaders[5])
 				s.ResponseHeaders(false)
 				for i := 0; i < len(says); i += size {
 					s.ResponseBody(says[i:min(i+size, len(says))], out)
@@ -70,10 +70,53 @@ var rpcHeaders = [][]byte{
 	[]byte(":method"), []byte("POST"), []byte(":path"), []byte("/inference.GRPCInferenceService/ModelInfer"), []byte("content-type"), []byte("application/grpc"),
 }
 
+var statusOK = [2][]byte{[]byte(":status"), []byte("200")}
+
 // builder is a strings.Builder as an engine.Output.
 type builder struct{ *strings.Builder }
 
 func (b builder) Write(p []byte) error {
 	b.Builder.Write(p)
 	return nil
+}
+
+// What an answer over gRPC says of an error is redacted; without a value it stays.
+func TestRPCMessage(t *testing.T) {
+	long := strings.Repeat("so long ", 200)
+	plain := everyKind()
+	plain.Redactions = nil
+	for _, c := range []struct {
+		document   *spec.Document
+		says, want string
+		found      bool
+	}{
+		{document: everyKind(), says: "cannot read 13800138000, 100%25", want: "cannot read <PHONE>, 100%25", found: true},
+		{document: everyKind(), says: "mail bob%40example.com", want: "mail <EMAIL>", found: true},
+		{document: everyKind(), says: "cannot read 100%25"},
+		{document: everyKind(), says: long + "13800138000", want: "The model's answer cannot be read, so it cannot be redacted."},
+		{document: plain, says: "cannot read 13800138000"},
+	} {
+		s, h := engine.NewStream(hold.NewPool(1<<20)), newHost()
+		s.Reset(compile(t, c.document), h)
+		for i := 0; i < len(rpcHeaders); i += 2 {
+			s.Header(rpcHeaders[i], rpcHeaders[i+1])
+		}
+		s.Headers(false)
+		if s.Body([]byte(message("hello", 0x3A)), true) != engine.Forward {
+			t.Fatalf("%s", s.Reply().Body)
+		}
+		s.ResponseHeader([]byte(":status"), []byte("200"))
+		s.ResponseHeader([]byte("content-type"), rpcHeaders[5])
+		s.ResponseHeaders(false)
+		s.ResponseHeader([]byte("grpc-status"), []byte("3"))
+		s.ResponseHeader([]byte("grpc-message"), []byte(c.says))
+		if got := string(s.RPCMessage()); got != c.want || s.RPCMessage() != nil {
+			t.Errorf("%.60q: %q, want %q", c.says, got, c.want)
+		}
+		if s.Found(spec.DirectionResponse, spec.EntityPhone)+s.Found(spec.DirectionResponse, spec.EntityEmail) > 0 != c.found {
+			t.Errorf("%.60q: the record says otherwise", c.says)
+		}
+		s.ResponseTrailers()
+		s.Release()
+	}
 }
