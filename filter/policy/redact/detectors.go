@@ -24,7 +24,8 @@ type detector struct {
 	// build is what the letters and digits at unit i and what is behind them must be
 	// like, so that find is worth a call.
 	build build
-	// second holds the codes that may stand behind the first; empty: any.
+	// second holds the codes that may stand behind the first; empty: digits and separators, and
+	// letters if the match is not a number.
 	second string
 	// groups holds the lengths of the first two groups of digits of a match that begins
 	// with one of less than 9, in pairs. Empty: any.
@@ -108,7 +109,7 @@ var detectors = [...]detector{
 	{spec.EntityOpenAIKey, "s", afterNonAlnum, 0, 0, matchOpenAIKey, anyBuild, "k", ""},
 	{spec.EntityGoogleKey, "A", afterNonAlnum, 0, 0, matchGoogleKey, anyBuild, "I", ""},
 	{spec.EntityAWSKey, "A", afterNonAlnum, 0, 0, matchAWSKey, anyBuild, "KS", ""},
-	{spec.EntityAWSKey, decimals + uppers + lowers, afterNonAlnum, 0, 0, matchAWSSecret, longBuild, "", ""},
+	{spec.EntityAWSKey, decimals + uppers + lowers, afterNonAlnum, 0, 0, matchAWSSecret, longBuild, decimals + uppers + lowers + "+/=", ""},
 	{spec.EntityBearer, "Bb", afterNonAlnum, 0, 0, matchBearer, anyBuild, "EAea", ""},
 }
 

@@ -61,7 +61,7 @@ func (w *window) dottedQuad(i int) (end int, octets [4]int) {
 // it.
 func matchIPv6(w *window, i int) (span, uint8, bool) {
 	if w.at(i) == ':' {
-		if w.at(i+1) != ':' || w.alnumAt(i-1) || w.at(i-1) == ':' {
+		if w.at(i+1) != ':' || w.alnumAt(i-1) || w.at(i-1) == ':' || !w.dotted(i+2) {
 			return miss()
 		}
 	} else if w.at(i-1) == ':' || w.alnumAt(i-1) {
@@ -79,6 +79,16 @@ func matchIPv6(w *window, i int) (span, uint8, bool) {
 		return hit(i, end, 85)
 	}
 	return hit(i, end, 40)
+}
+
+// dotted says whether a dot stands behind the hexadecimal digits and colons at i: what begins
+// with "::" and is somebody's ends in dotted decimal.
+func (w *window) dotted(i int) bool {
+	code := w.code[:w.n]
+	for i < len(code) && (props[code[i]]&(isDigit|isHex) != 0 || code[i] == ':') {
+		i++
+	}
+	return i < len(code) && code[i] == '.'
 }
 
 // address6 is what was read of an IPv6 address.

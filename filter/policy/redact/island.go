@@ -13,6 +13,9 @@ func matchHongKongID(w *window, i int) (span, uint8, bool) {
 		sum = letterValue(w.upperAt(i))*9 + letterValue(w.upperAt(k))*8
 		k++
 	}
+	if w.digits(k, 6) && w.alnumAt(k+6) && w.alnumAt(k+7) {
+		return miss() // it goes on
+	}
 	for weight := 7; weight >= 2; weight-- {
 		next := w.skipSep(k)
 		if !w.digitAt(next) {

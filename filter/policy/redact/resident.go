@@ -17,10 +17,13 @@ func (w *window) resident(i, province int) (span, uint8, bool) {
 	if k := i + province; w.digits(k, 2) && !provinces[w.value(k, 2)] {
 		return miss()
 	}
+	if !w.centuryBehind(i) {
+		return miss() // most rows of digits
+	}
 	var t token
 	t.take(w, i, 8, isDigit, maxUnits)
 	if century := t.number(6, 2); t.n < 8 || century != 19 && century != 20 {
-		return miss() // most rows of digits
+		return miss()
 	}
 	t.take(w, w.skipSep(t.end), 18, isDigit, maxUnits)
 	if last := w.skipSep(t.end); t.n == 17 && w.upperAt(last) == 'X' {
@@ -40,6 +43,27 @@ func (w *window) resident(i, province int) (span, uint8, bool) {
 		return miss()
 	}
 	return hit(i, t.end, certain)
+}
+
+// centuryBehind says whether the seventh and the eighth digit at i are 19 or 20, with nothing
+// but separators between all.
+func (w *window) centuryBehind(i int) bool {
+	code := w.code[:w.n]
+	last := byte(0)
+	for n := 0; i < len(code); i++ {
+		v := code[i] - '0'
+		if v > 9 {
+			if props[code[i]]&isSep == 0 {
+				return false
+			}
+			continue
+		}
+		if n++; n == 8 {
+			return last == 1 && v == 9 || last == 2 && v == 0
+		}
+		last = v
+	}
+	return false
 }
 
 // provinces holds the two-digit province codes of GB/T 2260, and those of the

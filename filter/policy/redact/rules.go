@@ -107,7 +107,7 @@ func (r *Rules) compile() {
 // add puts a detector into the tables; bit is its own.
 func (r *Rules) add(d *detector, bit detectorSet) {
 	for c := range r.second {
-		if d.second == "" || indexOf(d.second, byte(c)) >= 0 {
+		if d.goesOn(byte(c)) {
 			r.second[c] |= bit
 		}
 	}
@@ -184,7 +184,7 @@ func (r *Rules) addCounts(d *detector, bit detectorSet) {
 			r.pairs[v] |= bit
 		}
 	}
-	number := d.where == afterNonDigit || d.where == afterPlus
+	number := d.number()
 	inSeries := d.where == serial && d.kind != spec.EntityIBAN
 	if number {
 		r.number |= bit
@@ -261,4 +261,18 @@ func (d *detector) mayPair(v int) bool {
 		return v == 0 || v == 86 || v > 12 && v < 20
 	}
 	return true
+}
+
+// number says whether a match is digits with separators, at least its first ones.
+func (d *detector) number() bool { return d.where == afterNonDigit || d.where == afterPlus }
+
+// goesOn says whether the code may stand behind the first one of a match.
+func (d *detector) goesOn(code byte) bool {
+	switch {
+	case d.second != "":
+		return indexOf(d.second, code) >= 0
+	case d.number():
+		return props[code]&(isDigit|isSep) != 0
+	}
+	return props[code]&(isDigit|isLetter|isSep) != 0
 }

@@ -101,8 +101,8 @@ func (r *Rules) asked(w *window, i int, behind uint8) detectorSet {
 	}
 	if set != 0 && props[c]&(isDigit|isLetter) != 0 {
 		set = r.narrow(w, set, i)
-	} else if (c == ':' || c == '-') && i > 0 && code[i-1] == c {
-		return 0 // the first one of them was asked about
+	} else if (c == ':' || c == '-') && i > 0 && code[i-1] == c || c == ':' && second == '/' && w.ats <= i {
+		return 0 // the first one of them was asked about; a user of a URL stands before an '@'
 	}
 	return set
 }
@@ -215,28 +215,39 @@ func (r *Rules) misshapen(w *window, set detectorSet, i int) (not detectorSet) {
 	return not
 }
 
-// colons says whether what stands around the group that is gathered, which ends with a colon, may
-// be the first groups of an IPv6 address: another colon follows, at once or behind a group.
+// colons says whether the group that is gathered, which ends with a colon, may be the first one
+// of an IPv6 address: enough follow, or two colons.
 func (w *window) colons(i int) bool {
-	k := w.group.end + 1
-	for most := k + 4; k < most && w.hexAt(k); {
-		k++
-	}
-	return w.at(k) == ':' && w.at(i-1) != ':'
-}
-
-// paired says whether the group that is gathered is the first of two that are as long.
-func (w *window) paired(i int) bool {
-	g := &w.group
-	if i > 1 && w.code[i-1] == w.at(g.end) && alnum(w.code[i-2]) {
+	code := w.code[:w.n]
+	if i > 0 && code[i-1] == ':' {
 		return false
 	}
-	length := g.end - i
-	if g.mark == markColon {
-		return w.hexAt(g.end+1) && w.hexAt(g.end+2) && !w.alnumAt(g.end+3)
+	groups, k := 1, w.group.end+1
+	for k < len(code) && code[k] != ':' {
+		for most := min(k+4, len(code)); k < most && props[code[k]]&(isDigit|isHex) != 0; {
+			k++
+		}
+		if k == len(code) || code[k] != ':' {
+			break
+		}
+		groups++
+		k++
 	}
-	w.ahead()
-	return g.nextEnd-g.next == length && g.next == g.end+1
+	return groups >= 6 || k < len(code) && code[k] == ':' // the last two may be in dotted decimal
+}
+
+// paired says whether the group that is gathered is the first of two that are as long, with one
+// mark between them.
+func (w *window) paired(i int) bool {
+	g, code := &w.group, w.code[:w.n]
+	if i > 1 && code[i-1] == code[g.end] && alnum(code[i-2]) {
+		return false
+	}
+	k, end := g.end+1, 2*g.end+1-i
+	for k < end && k < len(code) && props[code[k]]&(isDigit|isHex) != 0 {
+		k++
+	}
+	return k == end && (k == len(code) || !alnum(code[k]))
 }
 
 // unprinted returns the detectors of codes that are not in groups as these are printed: even
@@ -323,6 +334,9 @@ func (w *window) joined(i int) int {
 			}
 		}
 		*r = row{i, end, left}
+	}
+	if r.end-i >= mostDigits*(maxSeps+1) {
+		return mostDigits // so many there are at least
 	}
 	for ; r.at < i; r.at++ {
 		if props[code[r.at]]&isDigit != 0 {
