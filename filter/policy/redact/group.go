@@ -87,10 +87,16 @@ func (w *window) rowed(i int) bool {
 
 // alnums returns where the digits at unit i end, and where the letters and digits do.
 func alnums(code []byte, i int) (digits, end int) {
-	for i < len(code) && props[code[i]]&isDigit != 0 {
-		i++
+	p := uint16(0)
+	for ; i < len(code); i++ {
+		if p = props[code[i]]; p&isDigit == 0 {
+			break
+		}
 	}
 	digits = i
+	if p&isLetter == 0 {
+		return digits, digits
+	}
 	for i < len(code) && props[code[i]]&(isDigit|isLetter) != 0 {
 		i++
 	}

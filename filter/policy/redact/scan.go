@@ -171,6 +171,9 @@ func (r *Rules) counted(w *window, set detectorSet, i int) detectorSet {
 	if i > g.at {
 		end = w.groupEnd(i)
 	}
+	if set &= r.byLength[min(end-i, 31)]; set == 0 {
+		return 0
+	}
 	next := 0
 	if end == g.end {
 		w.ahead()
@@ -178,7 +181,7 @@ func (r *Rules) counted(w *window, set detectorSet, i int) detectorSet {
 	}
 	if end-i < longGroup {
 		set &= r.groups[end-i][next]
-	} else if set &= r.byLength[min(end-i, 31)]; next == 0 {
+	} else if next == 0 {
 		set &= r.enough[min(end-i, mostDigits)] | r.inSeries
 	}
 	if set == 0 || next == 0 {
@@ -187,7 +190,7 @@ func (r *Rules) counted(w *window, set detectorSet, i int) detectorSet {
 	if set&r.rowed != 0 && w.rowed(i) {
 		set &^= r.rowed
 	}
-	if set&r.number != 0 {
+	if set&^(r.enough[min(end-i+next, mostDigits)]|r.inSeries) != 0 {
 		set &= r.enough[w.joined(i)] | r.inSeries
 	}
 	return set

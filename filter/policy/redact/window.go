@@ -157,16 +157,23 @@ func (w *window) plain(src []byte, i int) int {
 		}
 		last = f
 	}
-	w.n += copy(w.code[n:], src[first:i])
-	start, behind := w.start[n:w.n], w.end[n:w.n]
-	for k := range start {
-		start[k] = int32(first + k)
+	w.n += i - first
+	code, start, behind := w.code[n:w.n], w.start[n:w.n], w.end[n:w.n]
+	if text := src[first:i]; len(code) > shortCopy {
+		copy(code, text)
+	} else {
+		for k := range code {
+			code[k] = text[k]
+		}
 	}
-	for k := range behind {
-		behind[k] = int32(first + k + 1)
+	for k := range start {
+		start[k], behind[k] = int32(first+k), int32(first+k+1)
 	}
 	return i
 }
+
+// shortCopy is how many bytes are copied one by one: V8 calls a function for more.
+const shortCopy = 16
 
 // midst holds the properties of the bytes that are a unit as they are and ask no
 // question of the window.
