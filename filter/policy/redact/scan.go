@@ -131,6 +131,12 @@ func (r *Rules) narrow(w *window, set detectorSet, i int) detectorSet {
 	if g.row && i == g.at {
 		set &^= r.rowed
 	}
+	if g.mark == markDot && w.fraction(i) {
+		set &^= r.formed[dotBuild]
+	}
+	if set&r.formed[pairBuild] != 0 && i > 1 && w.code[i-1] == w.code[g.end%maxUnits] && alnum(w.code[i-2]) {
+		set &^= r.formed[pairBuild] // not the first of a row of pairs
+	}
 	if set == 0 {
 		return 0
 	}
@@ -200,7 +206,7 @@ func (r *Rules) counted(w *window, set detectorSet, i int) detectorSet {
 // i, in the group that is gathered, do not have for what shaped does not say.
 func (r *Rules) misshapen(w *window, set detectorSet, i int) (not detectorSet) {
 	g, formed := &w.group, &r.formed
-	if set&formed[dotBuild] != 0 && (g.mark == markDot && w.fraction(i) || g.mark == markColon && !w.colons(i)) {
+	if set&formed[dotBuild] != 0 && g.mark == markColon && !w.colons(i) {
 		not = formed[dotBuild]
 	}
 	if set&formed[longBuild] != 0 && i > 1 && (w.code[i-1] == '+' || w.code[i-1] == '/') && alnum(w.code[i-2]) {
@@ -239,13 +245,9 @@ func (w *window) colons(i int) bool {
 	return groups >= 6 || k < len(code) && code[k] == ':' // the last two may be in dotted decimal
 }
 
-// paired says whether the group that is gathered is the first of two that are as long, with one
-// mark between them.
+// paired says whether a group as long stands behind the one that is gathered and its mark.
 func (w *window) paired(i int) bool {
 	g, code := &w.group, w.code[:w.n]
-	if i > 1 && code[i-1] == code[g.end] && alnum(code[i-2]) {
-		return false
-	}
 	k, end := g.end+1, 2*g.end+1-i
 	for k < end && k < len(code) && props[code[k]]&(isDigit|isHex) != 0 {
 		k++

@@ -147,15 +147,15 @@ func (w *window) plain(src []byte, i int) int {
 	}
 	first, n := i, w.n
 	end := min(len(src), i+maxUnits-1-n, int(w.start[w.floor])+slideRaw)
-	for last := props[w.code[n-1]]; i < end; i++ {
-		f := midst[src[i]]
-		if f&last&isRun == 0 && (f&isSep == 0 || last&isJoined == 0) && (last&isSep == 0 || f&isJoined == 0) {
+	for goesOn := goesOnBehind[w.code[n-1]&127]; i < end; i++ {
+		m := midst[src[i]]
+		if m&goesOn == 0 {
 			break
 		}
 		if src[i] == '@' {
 			w.ats = n + i - first + 1
 		}
-		last = f
+		goesOn = m >> 4
 	}
 	w.n += i - first
 	code, start, behind := w.code[n:w.n], w.start[n:w.n], w.end[n:w.n]
@@ -175,16 +175,40 @@ func (w *window) plain(src []byte, i int) int {
 // shortCopy is how many bytes are copied one by one: V8 calls a function for more.
 const shortCopy = 16
 
-// midst holds the properties of the bytes that are a unit as they are and ask no
-// question of the window.
-var midst = func() (t [256]uint16) {
+// midst holds, for the bytes that are a unit as they are and ask no question of the window, what
+// inMidst makes of their properties.
+var midst = func() (t [256]uint8) {
 	for c := range t {
 		if !decoded[c] && c != '/' {
-			t[c] = props[asciiCode[c]]
+			t[c] = inMidst(props[asciiCode[c]])
 		}
 	}
 	return t
 }()
+
+// goesOnBehind holds the high bits of inMidst by the code of a unit.
+var goesOnBehind = func() (t [128]uint8) {
+	for c := range t {
+		t[c] = inMidst(props[c]) >> 4
+	}
+	return t
+}()
+
+// inMidst returns what a unit is in the midst of a run, in the low bits, and which ones go on
+// behind it, in the high ones: characters of runs behind such, separators between what they join.
+func inMidst(p uint16) (m uint8) {
+	const run, sep, joined = 1, 2, 4
+	if p&isRun != 0 {
+		m |= run | run<<4
+	}
+	if p&isSep != 0 {
+		m |= sep | joined<<4
+	}
+	if p&isJoined != 0 {
+		m |= joined | sep<<4
+	}
+	return m
+}
 
 // full says whether the window must slide when the source was read up to offset pos.
 func (w *window) full(pos int) bool {
