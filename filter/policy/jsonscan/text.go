@@ -5,19 +5,21 @@ import (
 	"math/bits"
 )
 
-// text reads string content up to the closing quote or the end of p. The quote
-// itself belongs to the structure that follows.
+// text reads string content up to the closing quote, the end of p or what is none: what
+// stands before that is told of in whatever pieces it comes. The quote itself belongs to
+// the structure that follows.
 func (s *Scanner) text(p []byte, sink Sink) (int, error) {
-	n, err := s.span(p)
-	if err != nil {
-		return n, err
-	}
+	n, bad := s.span(p)
+	var err error
 	if n > 0 {
 		if s.key {
 			err = sink.KeyBytes(p[:n])
 		} else {
 			err = sink.StringBytes(p[:n])
 		}
+	}
+	if err == nil {
+		err = bad
 	}
 	if err != nil || n == len(p) {
 		return n, err
