@@ -10,10 +10,11 @@ type frameReader struct {
 	named   bool // the event has lines that are none
 	long    bool // the event is too long to wait for
 	matched int  // of the name of a long event's field, none: it is another
-	mark    int  // bytes of a byte order mark in front of the stream
+	mark    int  // bytes of a byte order mark in front of the answer
 }
 
-// skipMark lets the byte order mark out with which a stream may begin. No line has it.
+// skipMark lets the byte order mark out with which a stream or a JSON text may begin
+// (RFC 8259, section 8.1). It is no part of them.
 func (r *Rewriter) skipMark(p []byte) []byte {
 	const mark = "\xEF\xBB\xBF"
 	for at := &r.frame.mark; *at < len(mark) && len(p) > 0; *at++ {
@@ -31,7 +32,6 @@ func (f *frameReader) reset() { *f = frameReader{} }
 
 // stream takes a piece of a stream.
 func (r *Rewriter) stream(p []byte) {
-	p = r.skipMark(p)
 	for len(p) > 0 && !r.stopped() {
 		n, complete := r.frame.cut(p, r.format == Lines)
 		r.take(p[:n], complete)

@@ -106,6 +106,8 @@ func TestBesideData(t *testing.T) {
 		{answer.Events, ": 13987654321\nnote 13987654321\ndata: {\"a\":\"" + long + "\"}\nnote 13987654321", ": <PHONE>\nnote <PHONE>\ndata: {\"a\":\"" + long + "\"}\nnote <PHONE>"},
 		{answer.Events, long + "13987654321", long + "<PHONE>"},
 		{answer.Lines, "\xEF\xBB\xBF{\"a\":[\"13987654321!\"]}\n", "\xEF\xBB\xBF{\"a\":[\"<PHONE>!\"]}\n"},
+		{answer.JSON, "\xEF\xBB\xBF{\"a\":\"13987654321\"}", "\xEF\xBB\xBF{\"a\":\"<PHONE>\"}"},
+		{answer.Text, "\xEF\xBB\xBF13987654321", "\xEF\xBB\xBF<PHONE>"},
 		{answer.Text, "dat", "dat"},
 		{answer.Text, "id 13987654321", "id <PHONE>"},
 		// A line beside a text that is held back stays what it was; the copy has none.
@@ -167,5 +169,23 @@ func TestManyChoices(t *testing.T) {
 		if len(choices) != want {
 			t.Errorf("%d choices of %d", len(choices), want)
 		}
+	}
+}
+
+// Indices tell texts apart as strings, too.
+func TestIndicesAsStrings(t *testing.T) {
+	in := ""
+	for _, c := range "call 13987654321 now" {
+		in += fmt.Sprintf(`data: {"choices":[{"index":"0","delta":{"content":"%c"}}]}`+"\n\n"+`data: {"choices":[{"index":"1","delta":{"content":"5"}}]}`+"\n\n", c)
+	}
+	out, _ := rewrite(t, answer.Options{Format: answer.Events, Rules: tags(t)}, in)
+	said := map[any]string{}
+	for _, e := range events(t, out) {
+		choice := e["choices"].([]any)[0].(map[string]any)
+		s, _ := choice["delta"].(map[string]any)["content"].(string)
+		said[choice["index"]] += s
+	}
+	if said["0"] != "call <PHONE> now" || said["1"] != strings.Repeat("5", 20) {
+		t.Errorf("%q", said)
 	}
 }

@@ -93,6 +93,9 @@ func (r *Rewriter) Write(p []byte, out Output) {
 }
 
 func (r *Rewriter) read(p []byte) {
+	if r.format != Text {
+		p = r.skipMark(p)
+	}
 	switch {
 	case len(p) == 0:
 	case r.format == Events, r.format == Lines:

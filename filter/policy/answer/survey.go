@@ -334,6 +334,8 @@ func (v *survey) StringEnd() error {
 	switch r := &v.records[f.record]; f.class {
 	case item:
 		r.other += mix(f.name, v.value)
+	case index: // some write numbers as strings
+		r.id += mix(f.name, v.value)
 	case finished:
 		if v.open.to > v.open.from && v.value != wordNull { // some write null as a string
 			r.ends, v.ends = true, true

@@ -154,7 +154,7 @@ func (f *redactFlags) setKeys(keys *redact.Keys) error {
 
 // format is how the input is read, by the flags or else by how it begins.
 func (f *redactFlags) format(head []byte) answer.Format {
-	begin := strings.TrimLeft(string(head), " \t\r\n")
+	begin := strings.TrimLeft(strings.TrimPrefix(string(head), "\ufeff"), " \t\r\n")
 	switch {
 	case f.stream:
 		return answer.Events

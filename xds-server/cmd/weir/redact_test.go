@@ -26,6 +26,9 @@ func TestRedact(t *testing.T) {
 		{"lines", "--mode tag --lines -", "{\"a\":\"13812345678\"}\n{\"a\":\"x\"}\n", "{\"a\":\"<PHONE>\"}\n{\"a\":\"x\"}\n"},
 		{"identifiers", "--mode tag -", `{"id":"11010519491231002X","type":["13812345678"],"x":{"model":"a@example.com","index":"1"}}`, `{"id":"<RESIDENT_ID>","type":["<PHONE>"],"x":{"model":"<EMAIL>","index":"1"}}`},
 		{"identifiers a line", "--mode tag --lines -", "{\"status\":\"13812345678\"}\n", "{\"status\":\"<PHONE>\"}\n"},
+		{"JSON behind a mark", "--mode tag -", "\xEF\xBB\xBF{\"a\":\"13812345678\",\"b\":13812345678}", "\xEF\xBB\xBF{\"a\":\"<PHONE>\",\"b\":13812345678}"},
+		{"events by how they begin", "--mode tag -", "data: {\"a\":\"138\"}\n\ndata: {\"a\":\"12345678!\"}\n\n", "data: {\"a\":\"\"}\n\ndata: {\"a\":\"<PHONE>!\"}\n\n"},
+		{"text as events", "--mode tag --stream -", "call 13812345678\nor a@example.com\n", "call <PHONE>\nor <EMAIL>\n"},
 		{"nothing is found", "-", "nothing", "nothing"},
 	} {
 		status, out, said := redactWith(t, c.input, strings.Fields(c.args)...)
