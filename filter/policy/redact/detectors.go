@@ -36,14 +36,16 @@ type detector struct {
 type build uint8
 
 const (
-	anyBuild  build = iota
-	dotBuild        // with a dot or a colon behind
-	pairBuild       // with a colon, a hyphen or a dot behind
-	rowBuild        // not one more in a row of groups as long
-	imeiBuild       // like rowBuild; of three even groups or more
-	vinBuild        // like rowBuild; in one piece of tokenLength, or in groups as a VIN is printed
-	usccBuild       // like rowBuild; in one piece of usccLength, or in groups as a credit code is printed
-	longBuild       // with '+' or '/' behind, or in one piece of longLength
+	anyBuild    build = iota
+	dotBuild          // with a dot or a colon behind
+	pairBuild         // with a colon, a hyphen or a dot behind
+	rowBuild          // not one more in a row of groups as long
+	imeiBuild         // like rowBuild; of three even groups or more
+	vinBuild          // like rowBuild; in one piece of tokenLength, or in groups as a VIN is printed
+	usccBuild         // like rowBuild; in one piece of usccLength, or in groups as a credit code is printed
+	islandBuild       // no longer than identity numbers of Taiwan
+	seriesBuild       // as long as passports and permits are, or with a dot behind a letter
+	longBuild         // with '+' or '/' behind, or in one piece of longLength
 	builds
 )
 
@@ -83,8 +85,8 @@ var detectors = [...]detector{
 	{spec.EntityPermit, decimals, afterNonDigit, lengths(6, 8, 10, 17, 18), 8, matchPermitNumber, anyBuild, "", ""},
 	{spec.EntityVIN, decimals + "ABCDEFGHJKLMNPRSTUVWXYZ", afterNonAlnum, 0, 0, matchVIN, vinBuild, "", ""}, // the search knows 17 characters
 	{spec.EntityIMEI, decimals, afterNonDigit, lengths(1, 2, 3, 4, 5, 6, 8, 15), 15, matchIMEI, imeiBuild, "", "\x01\x01\x02\x02\x02\x06\x03\x03\x04\x04\x05\x05\x06\x06\x08\x06"},
-	{spec.EntityHKID, uppers + lowers, serial, 0, 6, matchHongKongID, anyBuild, "", ""},
-	{spec.EntityTWID, uppers + lowers, serial, 0, 8, matchTaiwanID, anyBuild, "1289ABCDabcd" + gaps, ""},
+	{spec.EntityHKID, uppers + lowers, serial, 0, 6, matchHongKongID, islandBuild, "", ""},
+	{spec.EntityTWID, uppers + lowers, serial, 0, 8, matchTaiwanID, islandBuild, "1289ABCDabcd" + gaps, ""},
 	{spec.EntityPhone, "018", afterNonDigit, lengths(2, 3, 4, 5, 7, 9, 11, 13, 15), 11, matchPhone, anyBuild, "03456789",
 		"\x02\x03\x02\x07\x02\x0b\x03\x04\x03\x08\x04\x03\x04\x07\x04\x0b\x05\x04\x05\x08\x07\x04\x07\x08"},
 	{spec.EntityPhoneUS, "1", afterNonDigit, lengths(1, 11), 10, matchPhoneUS, anyBuild, "", "\x01\x03\x01\x06\x01\x0a"},
@@ -98,8 +100,8 @@ var detectors = [...]detector{
 	{spec.EntityIP, decimals, afterNonAlnum, lengths(1, 2, 3, 4), 0, matchIP, dotBuild, decimals + hexLetters + ".:", ""},
 	{spec.EntityIP, hexLetters, afterNonAlnum, 0, 0, matchIP, dotBuild, decimals + hexLetters + ":", ""},
 	{spec.EntityIP, ":", afterNonAlnum, 0, 0, matchIP, anyBuild, ":", ""},
-	{spec.EntityPassport, "EGHKPDSMeghkpdsm1", serial, lengths(9), 7, matchPassport, anyBuild, decimals + uppers + lowers + ".", ""},
-	{spec.EntityPermit, uppers + lowers, serial, 0, 7, matchPermit, anyBuild, decimals + uppers + lowers, ""},
+	{spec.EntityPassport, "EGHKPDSMeghkpdsm1", serial, lengths(9), 7, matchPassport, seriesBuild, decimals + uppers + lowers + ".", ""},
+	{spec.EntityPermit, uppers + lowers, serial, 0, 7, matchPermit, seriesBuild, decimals + uppers + lowers, ""},
 	{spec.EntityResidentID, "12345678", afterNonDigit, lengths(15), 15, matchResidentOld, anyBuild, "", ""},
 	{spec.EntityPrivateKey, "-", anywhere, 0, 0, matchPrivateKey, anyBuild, "-", ""},
 	{spec.EntityURLPassword, ":", anywhere, 0, 0, matchURLPassword, anyBuild, "/", ""},

@@ -116,6 +116,10 @@ func (b build) shapes(mark uint8, length int) bool {
 		return mark == markDot && length <= 3 || mark == markColon && length <= 4
 	case b == pairBuild:
 		return length == 2 && (mark == markColon || mark == markHyphen) || length == 4 && mark == markDot
+	case b == islandBuild:
+		return length <= 10
+	case b == seriesBuild:
+		return length >= 8 && length <= 11 || length == 15 || length == 1 && mark == markDot
 	case b == vinBuild:
 		return length == tokenLength || grouped
 	case b == usccBuild:

@@ -253,3 +253,17 @@ func luhnDigit(digits string) byte {
 	}
 	return byte('0' + (10-sum%10)%10)
 }
+
+// An IPv6 address in a numbered list is no fraction.
+func TestAddressBehindNumber(t *testing.T) {
+	for text, want := range map[string]string{
+		"1.fe80::1ff:fe23:4567:890a ":   "1.<IP> ",
+		"2.2001:db8:1:2:3:4:5:6, ":      "2.<IP>, ",
+		"x 1.2001:db8::192.0.2.33 ":     "x 1.<IP> ",
+		"1.203.0.113.77 is a version, ": "1.203.0.113.77 is a version, ",
+	} {
+		if got, _ := apply(t, everything, text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
