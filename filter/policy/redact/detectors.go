@@ -44,7 +44,7 @@ const (
 	vinBuild          // like rowBuild; in one piece of tokenLength, or in groups as a VIN is printed
 	usccBuild         // like rowBuild; in one piece of usccLength, or in groups as a credit code is printed
 	islandBuild       // no longer than identity numbers of Taiwan
-	seriesBuild       // as long as passports and permits are, or with a dot behind a letter
+	seriesBuild       // as long as permits that begin with a letter
 	longBuild         // with '+' or '/' behind, or in one piece of longLength
 	builds
 )
@@ -100,7 +100,7 @@ var detectors = [...]detector{
 	{spec.EntityIP, decimals, afterNonAlnum, lengths(1, 2, 3, 4), 0, matchIP, dotBuild, decimals + hexLetters + ".:", ""},
 	{spec.EntityIP, hexLetters, afterNonAlnum, 0, 0, matchIP, dotBuild, decimals + hexLetters + ":", ""},
 	{spec.EntityIP, ":", afterNonAlnum, 0, 0, matchIP, anyBuild, ":", ""},
-	{spec.EntityPassport, "EGHKPDSMeghkpdsm1", serial, lengths(9), 7, matchPassport, seriesBuild, decimals + uppers + lowers + ".", ""},
+	{spec.EntityPassport, "EGHKPDSMeghkpdsm1", serial, lengths(9), 7, matchPassport, anyBuild, decimals + uppers + lowers + ".", ""},
 	{spec.EntityPermit, uppers + lowers, serial, 0, 7, matchPermit, seriesBuild, decimals + uppers + lowers, ""},
 	{spec.EntityResidentID, "12345678", afterNonDigit, lengths(15), 15, matchResidentOld, anyBuild, "", ""},
 	{spec.EntityPrivateKey, "-", anywhere, 0, 0, matchPrivateKey, anyBuild, "-", ""},

@@ -119,7 +119,7 @@ func (b build) shapes(mark uint8, length int) bool {
 	case b == islandBuild:
 		return length <= 10
 	case b == seriesBuild:
-		return length >= 8 && length <= 11 || length == 15 || length == 1 && mark == markDot
+		return length == 9 || length == 11 || length == 15
 	case b == vinBuild:
 		return length == tokenLength || grouped
 	case b == usccBuild:

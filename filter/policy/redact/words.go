@@ -109,18 +109,6 @@ func (h wordHash) kinds() wordSet {
 	return 0
 }
 
-// plainBehind holds what behind.char makes of a byte that is a character by itself: a
-// letter, or a space. Of others it is 0.
-var plainBehind = func() (t [256]byte) {
-	for c := range 128 {
-		t[c] = ' '
-		if props[c]&isLetter != 0 {
-			t[c] = byte(c)
-		}
-	}
-	return t
-}()
-
 // letterIn holds the letter, in lower case, that a byte is, and 0 for other bytes.
 var letterIn = func() (t [256]byte) {
 	for c := range t {
@@ -150,7 +138,7 @@ func (b behind) plain(n int) bool {
 		if eight&eightWide != 0 {
 			return false
 		}
-		if eight&eightLetters != 0 && (hasBackslash(eight)) {
+		if eight&eightLetters != 0 && hasBackslash(eight) {
 			return false
 		}
 	}
@@ -213,13 +201,7 @@ func (b behind) words(most int) (set wordSet) {
 	next := uint32(0) // the character behind
 	for ; most >= 0; most-- {
 		c := uint32(0) // the word ends behind the last one
-		switch n := len(b); {
-		case most == 0:
-		case n >= 6 && plainBehind[b[n-1]] != 0 && b[n-2] != '\\' && b[n-5] != 'u':
-			c, b = uint32(plainBehind[b[n-1]]), b[:n-1] // no end of an escape
-		case n >= 6 && b[n-1]-'0' < 10 && b[n-2]-'0' < 10 && b[n-5] != 'u':
-			b, c = b[:n-1], ' ' // a digit that ends no escape
-		default:
+		if most > 0 {
 			c = b.char()
 		}
 		lower := c
