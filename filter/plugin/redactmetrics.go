@@ -13,7 +13,7 @@ import (
 // a mode, in requests of an outcome: weir.redactions.<kind>.<direction>.<mode>.<outcome>.
 // The kind of a custom entry is custom_<name>, but for the first maxCustomMetrics names
 // that a VM met custom__other: Envoy never forgets a counter. There are as many as have
-// ever been counted: at most (28 + 65) x 2 x 8 x 2.
+// ever been counted: at most (29 + 65) x 2 x 8 x 2.
 type redactionMetric struct {
 	counter
 	kind      spec.EntityKind // EntityCustom for all custom entries

@@ -25,7 +25,7 @@ import (
 var leakModes = []spec.RedactionMode{spec.RedactMask, spec.RedactTag, spec.RedactHMAC, spec.RedactDrop, spec.RedactToken, spec.RedactDetect, spec.RedactBlock}
 
 func leakMode(kind spec.EntityKind) spec.RedactionMode {
-	if kind == spec.EntityPrivateKey { // too long for a token
+	if kind == spec.EntityPrivateKey || kind == spec.EntityJWT { // a request keeps 8 KB of values for tokens
 		return spec.RedactTag
 	}
 	return leakModes[int(kind)%len(leakModes)]

@@ -91,6 +91,7 @@ var expressions = []struct {
 	{regexp.MustCompile(`[0-9A-HJ-NPQRTUWXY]{2}\d{6}[0-9A-HJ-NPQRTUWXY]{10}`), []byte("<USCC>")},
 	{regexp.MustCompile(`[A-Z]{1,2}\d{6}\(?[\dA]\)?`), []byte("<HK_ID>")},
 	{regexp.MustCompile(`[A-Z][1289A-D]\d{8}`), []byte("<TW_ID>")},
+	{regexp.MustCompile(`[1578]\d{6}\(?\d\)?`), []byte("<MACAU_ID>")},
 	{regexp.MustCompile(`\d{3}[- ]?\d{2}[- ]?\d{4}`), []byte("<SSN>")},
 	{regexp.MustCompile(`[A-Z]{2}\d{2}( ?[A-Z0-9]{4}){2,7}( ?[A-Z0-9]{1,3})?`), []byte("<IBAN>")},
 	{regexp.MustCompile(`(\d{1,3}\.){3}\d{1,3}|([0-9a-fA-F]{1,4}:){2,7}:?[0-9a-fA-F]{1,4}`), []byte("<IP>")},

@@ -9,7 +9,9 @@ const (
 // matchBankCard finds a card number: 13 to 19 digits with a network's prefix
 // in a length that it issues, in one piece or in the groups that are printed on
 // cards, whose last digit is right by Luhn (ISO/IEC 7812-1, annex B). The
-// longest match wins. The last four digits stay.
+// longest match wins. The last four digits stay. Cards of mainland banks from before
+// UnionPay begin with 9; not all of them have a digit by Luhn, and they ask for a context
+// word.
 func matchBankCard(w *window, i int) (m span, score uint8, ok bool) {
 	if !cardFirst[w.code[i]-'0'] || w.fraction(i) || w.hexWord(i-1, -1) {
 		return miss()
@@ -29,8 +31,12 @@ func matchBankCard(w *window, i int) (m span, score uint8, ok bool) {
 		}
 		first := layout == 0
 		layout = layout<<5 | uint32(k-group)
-		if sum%10 == 0 && n >= minCard && wholeCard(layout, n) && w.cardNetwork(i, n) && w.clear(i, k) {
+		switch {
+		case n < minCard || !wholeCard(layout, n) || !w.clear(i, k):
+		case sum%10 == 0 && w.cardNetwork(i, n):
 			m, score, ok = hit(i, k, certain)
+		case code[i] == '9' && n >= 16:
+			m, score, ok = hit(i, k, 10)
 		}
 		if first && layout != 4 && layout != 6 && layout != 8 {
 			return m, score, ok
@@ -66,8 +72,8 @@ func wholeCard(layout uint32, n int) bool {
 	return true
 }
 
-// cardFirst holds the first digits of all networks in cardNetwork.
-var cardFirst = [10]bool{2: true, 3: true, 4: true, 5: true, 6: true, 8: true}
+// cardFirst holds the first digits of all networks in cardNetwork, and of old cards.
+var cardFirst = [10]bool{2: true, 3: true, 4: true, 5: true, 6: true, 8: true, 9: true}
 
 // cardNetwork says whether a network issues numbers with the first digits at i, the first
 // four side by side, in this length: Visa, Mastercard, American Express, Diners Club, Discover, JCB,
@@ -90,9 +96,9 @@ func (w *window) cardNetwork(i, n int) bool {
 	return false
 }
 
-// cardPairs holds the first two digits of all networks in cardNetwork.
+// cardPairs holds the first two digits of all networks in cardNetwork, and of old cards.
 var cardPairs = func() (t [100]bool) {
-	for _, v := range "\x16\x17\x18\x19\x1a\x1b\x1e\x22\x23\x24\x25\x26\x27\x28\x29\x2a\x2b\x2c\x2d\x2e\x2f\x30\x31\x33\x34\x35\x36\x37\x3c\x3e\x40\x41\x51" {
+	for _, v := range "\x16\x17\x18\x19\x1a\x1b\x1e\x22\x23\x24\x25\x26\x27\x28\x29\x2a\x2b\x2c\x2d\x2e\x2f\x30\x31\x33\x34\x35\x36\x37\x3c\x3e\x40\x41\x51\x5a\x5b\x5c\x5d\x5e\x5f\x60\x61\x62\x63" {
 		t[v] = true
 	}
 	return t

@@ -72,7 +72,7 @@ var goldenKind = map[string]spec.EntityKind{
 	"phone_intl.txt": spec.EntityPhoneIntl, "passport.txt": spec.EntityPassport,
 	"permit.txt": spec.EntityPermit, "plate.txt": spec.EntityPlate,
 	"uscc.txt": spec.EntityUSCC, "hk_id.txt": spec.EntityHKID,
-	"tw_id.txt": spec.EntityTWID, "ssn.txt": spec.EntitySSN,
+	"tw_id.txt": spec.EntityTWID, "macau_id.txt": spec.EntityMacauID, "ssn.txt": spec.EntitySSN,
 	"iban.txt": spec.EntityIBAN, "ip.txt": spec.EntityIP,
 	"mac.txt": spec.EntityMAC, "imei.txt": spec.EntityIMEI,
 	"vin.txt": spec.EntityVIN, "aws_key.txt": spec.EntityAWSKey,

@@ -125,5 +125,5 @@ func (b build) shapes(mark uint8, length int) bool {
 	case b == usccBuild:
 		return length == usccLength || grouped
 	}
-	return mark == markPlus || mark == markSlash || length == longLength
+	return mark == markPlus || mark == markSlash || length >= longLength-2 // one or two of those may stand before
 }

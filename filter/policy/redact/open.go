@@ -25,7 +25,7 @@ const (
 // reachOf holds what matches of a kind are made of.
 var reachOf = [Kinds]reach{
 	spec.EntityPhone: reachDigits, spec.EntityResidentID: reachDigits, spec.EntityBankCard: reachDigits, spec.EntityLandline: reachDigits,
-	spec.EntityPhoneUS: reachDigits, spec.EntityPhoneIntl: reachDigits, spec.EntitySSN: reachDigits, spec.EntityIMEI: reachDigits,
+	spec.EntityPhoneUS: reachDigits, spec.EntityPhoneIntl: reachDigits, spec.EntitySSN: reachDigits, spec.EntityIMEI: reachDigits, spec.EntityMacauID: reachDigits,
 	spec.EntityPassport: reachSerial, spec.EntityPermit: reachSerial, spec.EntityUSCC: reachSerial, spec.EntityHKID: reachSerial,
 	spec.EntityTWID: reachSerial, spec.EntityIBAN: reachSerial, spec.EntityVIN: reachCapital, spec.EntityIP: reachHex,
 	spec.EntityMAC: reachHex, spec.EntityPlate: reachPlate,

@@ -241,7 +241,7 @@ func (r *Rules) classify() {
 // mayGroup says whether a match may begin with two groups of as many digits.
 func (d *detector) mayGroup(first, next byte) bool {
 	for k := 0; k < len(d.groups); k += 2 {
-		if d.groups[k] == first && d.groups[k+1] == next {
+		if hexValue[d.groups[k]] == first && hexValue[d.groups[k+1]] == next {
 			return true
 		}
 	}

@@ -353,10 +353,11 @@ func (w *window) joined(i int) int {
 
 // best asks the detectors of set about a match that begins with unit i. Where only
 // the form of the best one is right, a certain one that begins within it is
-// waited for, if it begins before unit until.
+// waited for, if it begins before unit until; but not within a secret, of which it would
+// leave the rest.
 func (r *Redactor) best(src []byte, i int, set detectorSet, until int) (match, bool) {
 	best, ok := r.longest(src, i, set, r.rules.threshold)
-	if !ok || best.score >= certain {
+	if !ok || best.score >= certain || secret(best.kind) {
 		return best, ok
 	}
 	for j, end := i+1, min(best.end, until); j < end; j++ {

@@ -23,6 +23,7 @@ var usualShapes = [spec.EntityKinds]shape{
 	spec.EntityUSCC:        {head: 2, tail: 4},
 	spec.EntityHKID:        {head: 1},
 	spec.EntityTWID:        {head: 1, tail: 3},
+	spec.EntityMacauID:     {head: 1},
 	spec.EntitySSN:         {tail: 4},
 	spec.EntityIBAN:        {head: 2, tail: 4},
 	spec.EntityMAC:         {head: 6},

@@ -19,6 +19,11 @@ type wordSet uint64
 
 const againstShift = 32
 
+// noAddress is set in the numbers that stand in tables here, which then are above all
+// addresses that memory ever has: TinyGo's collector looks at each word of a table as if
+// it were one, and does not free what would be there.
+const noAddress = 1 << 31
+
 // not makes a set of what words speak against.
 func not(all ...spec.EntityKind) wordSet { return kinds(all...) << againstShift }
 
@@ -32,6 +37,7 @@ var against = func() (set wordSet) {
 
 // kinds makes a set.
 func kinds(all ...spec.EntityKind) (set wordSet) {
+	set = noAddress
 	for _, k := range all {
 		set |= 1 << k
 	}
@@ -44,6 +50,7 @@ var (
 	passports = kinds(spec.EntityPassport)
 	permits   = kinds(spec.EntityPermit)
 	ids       = kinds(spec.EntityResidentID, spec.EntityHKID, spec.EntityTWID)
+	macau     = kinds(spec.EntityMacauID) // eight digits have many an "id" before them
 	secrets   = kinds(spec.EntityAWSKey, spec.EntityGitHubToken, spec.EntitySlackToken, spec.EntityOpenAIKey, spec.EntityGoogleKey)
 )
 
@@ -53,9 +60,10 @@ var contextWords = [...]contextWord{
 	{"phone", phones}, {"telephone", phones}, {"tel", phones}, {"mobile", phones}, {"cell", phones}, {"cellphone", phones}, {"call", phones}, {"fax", phones},
 	{"contact", phones}, {"whatsapp", phones}, {"hotline", phones}, {"landline", phones},
 	{"电话", phones}, {"手机", phones}, {"座机", phones}, {"固话", phones}, {"传真", phones}, {"联系", phones}, {"热线", phones}, {"致电", phones}, {"拨打", phones},
-	{"passport", passports}, {"passports", passports}, {"护照", passports}, {"護照", passports}, {"证件", passports | permits | ids}, {"證件", passports | permits | ids},
+	{"passport", passports}, {"passports", passports}, {"护照", passports}, {"護照", passports}, {"证件", passports | permits | ids | macau}, {"證件", passports | permits | ids | macau},
 	{"permit", permits}, {"通行", permits}, {"回乡", permits}, {"回鄉", permits}, {"台胞", permits}, {"居留", permits | ids},
-	{"id", ids}, {"idcard", ids}, {"identity", ids}, {"hkid", ids}, {"arc", ids}, {"身份", ids}, {"身分", ids}, {"香港", ids},
+	{"id", ids}, {"idcard", ids}, {"identity", ids}, {"hkid", ids}, {"arc", ids}, {"身份", ids | macau}, {"身分", ids | macau}, {"香港", ids},
+	{"macau", macau}, {"macao", macau}, {"澳门", macau}, {"澳門", macau},
 	{"plate", kinds(spec.EntityPlate)}, {"license", kinds(spec.EntityPlate)}, {"licence", kinds(spec.EntityPlate)}, {"vehicle", kinds(spec.EntityPlate, spec.EntityVIN)},
 	{"车牌", kinds(spec.EntityPlate)}, {"牌照", kinds(spec.EntityPlate)},
 	{"uscc", kinds(spec.EntityUSCC)}, {"credit", kinds(spec.EntityUSCC, spec.EntityBankCard)}, {"信用", kinds(spec.EntityUSCC, spec.EntityBankCard)}, {"税号", kinds(spec.EntityUSCC)},
@@ -88,13 +96,12 @@ var wordTable = func() (t [wordSlots]struct {
 		for t[slot].hash != 0 {
 			slot = (slot + 1) % wordSlots
 		}
-		t[slot].hash, t[slot].kinds = uint32(h), w.kinds
+		t[slot].hash, t[slot].kinds = uint32(h)|noAddress, w.kinds
 	}
 	return t
 }()
 
-// wordHash is the hash of the characters of a word, the last one first. Nothing is 0
-// but no word.
+// wordHash is the hash of the characters of a word, the last one first, 0 of none.
 type wordHash uint32
 
 func (h *wordHash) add(c uint32) { *h = (*h ^ wordHash(c) + 1) * 0x9E3779B1 }
@@ -102,7 +109,7 @@ func (h *wordHash) add(c uint32) { *h = (*h ^ wordHash(c) + 1) * 0x9E3779B1 }
 // kinds returns those with the word.
 func (h wordHash) kinds() wordSet {
 	for slot := h % wordSlots; wordTable[slot].hash != 0; slot = (slot + 1) % wordSlots {
-		if wordTable[slot].hash == uint32(h) {
+		if wordTable[slot].hash == uint32(h)|noAddress {
 			return wordTable[slot].kinds
 		}
 	}

@@ -13,7 +13,7 @@ var (
 	directionNames = []string{"request", "response"}
 	entityNames    = []string{
 		"phone", "email", "residentID", "bankCard", "landline", "phoneUS", "phoneIntl", "passport", "permit", "plate", "uscc", "hkID", "twID", "ssn",
-		"iban", "ip", "mac", "imei", "vin", "awsKey", "githubToken", "slackToken", "openaiKey", "googleKey", "jwt", "privateKey", "bearer", "urlPassword",
+		"iban", "ip", "mac", "imei", "vin", "macauID", "awsKey", "githubToken", "slackToken", "openaiKey", "googleKey", "jwt", "privateKey", "bearer", "urlPassword",
 		"custom",
 	}
 	redactionNames = []string{"mask", "tag", "hmac", "format", "drop", "token", "block", "detect"}

@@ -182,6 +182,7 @@ const (
 	EntityMAC                           // IEEE 802 MAC address
 	EntityIMEI                          // 3GPP TS 23.003 with its Luhn digit
 	EntityVIN                           // ISO 3779 with its check digit
+	EntityMacauID                       // Macau resident identity card
 	EntityAWSKey                        // AWS access key ID or secret
 	EntityGitHubToken                   // GitHub token
 	EntitySlackToken                    // Slack token

@@ -327,7 +327,7 @@ func TestParseRefuses(t *testing.T) {
 		`{"limits":[{"semantic":{"models":[{"model":"a","base":1}]}}]}`:        `limits[0].semantic.models[0].base: unknown field`,
 		`{"redactions":[{"entities":[{"mode":"mask"}]}]}`:                      `redactions[0].entities[0].kind: is missing`,
 		`{"redactions":[{"entities":[{"kind":"phone"}]}]}`:                     `redactions[0].entities[0].mode: is missing`,
-		`{"redactions":[{"entities":[{"kind":"name","mode":"mask"}]}]}`:        `redactions[0].entities[0].kind: "name" is not one of phone, email, residentID, bankCard, landline, phoneUS, phoneIntl, passport, permit, plate, uscc, hkID, twID, ssn, iban, ip, mac, imei, vin, awsKey, githubToken, slackToken, openaiKey, googleKey, jwt, privateKey, bearer, urlPassword`,
+		`{"redactions":[{"entities":[{"kind":"name","mode":"mask"}]}]}`:        `redactions[0].entities[0].kind: "name" is not one of phone, email, residentID, bankCard, landline, phoneUS, phoneIntl, passport, permit, plate, uscc, hkID, twID, ssn, iban, ip, mac, imei, vin, macauID, awsKey, githubToken, slackToken, openaiKey, googleKey, jwt, privateKey, bearer, urlPassword`,
 		`{"redactions":[{"threshold":300}]}`:                                   `redactions[0].threshold: must be from 0 to 100`,
 		`{"redactions":[{"holdBytes":-1}]}`:                                    `redactions[0].holdBytes: must be from 0 to 4096`,
 		`{"redactions":[{"entities":[{"directions":["up"]}]}]}`:                `redactions[0].entities[0].directions[0]: "up" is not one of request, response`,

@@ -100,3 +100,14 @@ func vehicle(vin []byte) {
 	}
 	vin[8] = "0123456789X"[sum%11]
 }
+
+// base62 writes a number in six digits, as GitHub does at the end of its tokens.
+func base62(n uint32) string {
+	const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	var b [6]byte
+	for i := len(b) - 1; i >= 0; i-- {
+		b[i] = digits[n%62]
+		n /= 62
+	}
+	return string(b[:])
+}

@@ -3,6 +3,8 @@ package corpus
 import (
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf16"
 
 	"github.com/weirmesh/weir/filter/policy/spec"
 )
@@ -12,21 +14,23 @@ type Evasion struct {
 	Name    string
 	applies func(spec.EntityKind) bool
 	spell   func(source, string) string
+	groups  bool // it groups values as nobody does
 }
 
 // Evasions returns all of them; the first one is none.
 func Evasions() []Evasion {
 	all := func(spec.EntityKind) bool { return true }
 	return []Evasion{
-		{"as it is", all, func(_ source, v string) string { return v }},
-		{`\uXXXX`, all, escaped},
-		{"full width", all, fullWidth},
-		{"other digits", numeric, otherDigits},
-		{"zero width", all, zeroWidth},
-		{"marks", all, marked},
-		{"separators", Checked, separated},
-		{"dashes", numeric, dashed},
-		{"%40", func(k spec.EntityKind) bool { return k == spec.EntityEmail }, func(_ source, v string) string { return strings.Replace(v, "@", "%40", 1) }},
+		{Name: "as it is", applies: all, spell: func(_ source, v string) string { return v }},
+		{Name: `\uXXXX`, applies: all, spell: escaped},
+		{Name: "full width", applies: all, spell: fullWidth},
+		{Name: "other digits", applies: numeric, spell: otherDigits},
+		{Name: "zero width", applies: all, spell: zeroWidth},
+		{Name: "marks", applies: all, spell: marked},
+		{Name: "separators", applies: Checked, spell: separated, groups: true},
+		{Name: "dashes", applies: numeric, spell: dashed},
+		{Name: "several at once", applies: numeric, spell: several},
+		{Name: "%40", applies: func(k spec.EntityKind) bool { return k == spec.EntityEmail }, spell: func(_ source, v string) string { return strings.Replace(v, "@", "%40", 1) }},
 	}
 }
 
@@ -41,14 +45,17 @@ func Checked(k spec.EntityKind) bool {
 
 // numeric says whether digits carry a value of the kind.
 func numeric(k spec.EntityKind) bool {
-	return Checked(k) || k <= spec.EntitySSN && k != spec.EntityEmail
+	return Checked(k) || k <= spec.EntitySSN && k != spec.EntityEmail || k == spec.EntityMacauID
 }
 
 // escaped spells about every second character as JSON allows.
 func escaped(s source, v string) string {
 	return each(v, func(c rune) string {
-		if c == '\\' || s.IntN(2) == 0 || c > 0xFFFF {
+		if c == '\\' || s.IntN(2) == 0 {
 			return string(c)
+		}
+		if high, low := utf16.EncodeRune(c); high != unicode.ReplacementChar {
+			return fmt.Sprintf(`\u%04x\u%04x`, high, low)
 		}
 		return fmt.Sprintf(`\u%04x`, c)
 	})
@@ -103,6 +110,16 @@ func separated(s source, v string) string {
 		return v
 	}
 	return grouped(v, s.one(" ", "-", "."))
+}
+
+// several spells digits in another script, or all in full width, puts characters between
+// them that do not show, and escapes half of it.
+func several(s source, v string) string {
+	wide := otherDigits
+	if s.IntN(2) == 0 {
+		wide = fullWidth
+	}
+	return escaped(s, zeroWidth(s, wide(s, dashed(s, v))))
 }
 
 // dashed uses other dashes for those that are there.

@@ -14,10 +14,11 @@ func Values(seed uint64, kind spec.EntityKind, evasion Evasion, n int) []Text {
 		return nil
 	}
 	s := source{rand.New(rand.NewPCG(seed, uint64(kind)))} //nolint:gosec // texts, not keys, and the same each time
-	texts := make([]Text, n)
+	ways, texts := forms(kind, evasion.groups), make([]Text, n)
 	for i := range texts {
-		value := evasion.spell(s, s.value(kind))
-		before, after, _ := strings.Cut(s.one(templates[kind]...), "%s")
+		form := ways[s.IntN(len(ways))]
+		value := evasion.spell(s, form.value(s))
+		before, after, _ := strings.Cut(s.one(form.templates...), "%s")
 		texts[i] = Text{Raw: before + value + after, Labels: []Label{{Kind: kind, From: len(before), To: len(before) + len(value)}}}
 	}
 	return texts

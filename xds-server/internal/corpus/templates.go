@@ -18,6 +18,7 @@ var templates = [spec.EntityKinds][]string{
 	spec.EntityUSCC:        {"统一社会信用代码：%s", "Company %s was founded in 2001.", "发票抬头税号%s，谢谢", "%s"},
 	spec.EntityHKID:        {"香港身份证%s", "HKID %s belongs to the applicant.", "Holder of %s, Kowloon."},
 	spec.EntityTWID:        {"身分證字號 %s", "The applicant's ID %s is valid.", "客戶%s已到"},
+	spec.EntityMacauID:     {"澳门居民身份证%s", "Macau ID %s was shown.", "澳門身份證：%s。"},
 	spec.EntitySSN:         {"My SSN is %s.", "SSN%sx", "Social security number: %s", "社安号 %s"},
 	spec.EntityIBAN:        {"Please transfer it to %s by Friday.", "IBAN: %s", "汇款账号%s，谢谢", "(%s)"},
 	spec.EntityIP:          {"The host at %s does not answer.", "IP是%s的机器", "Login from %s failed", "ping %s"},
