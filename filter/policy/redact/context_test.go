@@ -104,3 +104,12 @@ func TestThreshold(t *testing.T) {
 		}
 	}
 }
+
+// A passport number of digits may have letters behind it that are no part of it.
+func TestPassportOfDigitsBeforeLetters(t *testing.T) {
+	for _, text := range []string{"155250913", "155250913H90228X", "155250913tel"} {
+		if got, want := keyed(t, everything, "passport", text, 1000), "<PASSPORT>"+text[9:]; got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+}
