@@ -16,7 +16,7 @@ func (nowhere) Write([]byte) error { return nil }
 
 // mostCalls is how many detectors are asked about a byte of text, at most, on average
 // over any text.
-const mostCalls = 0.6
+const mostCalls = 0.7
 
 // Detectors are asked about as often for each byte of a long text as of a short one,
 // whatever stands in it, and not often. What one of them looks at is bounded, so time is
