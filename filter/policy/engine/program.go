@@ -94,33 +94,6 @@ func Compile(document []byte, prev *Program) (*Program, error) {
 	return (&Compiler{}).Compile(document, prev)
 }
 
-// Compiler makes programs in the memory of retired ones. TinyGo's collector takes any
-// word of a global for a pointer if it looks like one, so large pieces that are left
-// to it may stay for ever; with a Compiler they are few and used again.
-type Compiler struct{ spare *Program }
-
-// Compile is the function Compile.
-func (c *Compiler) Compile(document []byte, prev *Program) (*Program, error) {
-	p := c.spare
-	if p == nil {
-		p = &Program{}
-	}
-	c.spare = nil
-	if err := spec.ParseInto(&p.doc, &p.catalog.names, document); err != nil {
-		c.Retire(p)
-		return nil, err
-	}
-	p.build(prev)
-	return p, nil
-}
-
-// Retire takes the memory of a program that nobody uses any more.
-func (c *Compiler) Retire(p *Program) {
-	clear(p.doc.Models)
-	p.headers, p.limits, p.rules, p.answers, p.parts, p.policies = nil, nil, nil, nil, nil, nil
-	c.spare = p
-}
-
 // build makes the document ready.
 func (p *Program) build(prev *Program) {
 	doc := &p.doc

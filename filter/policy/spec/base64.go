@@ -11,7 +11,8 @@ var base64Values = func() (t [256]uint8) {
 	return t
 }()
 
-// base64 reads bytes that are written as a string in base64 with padding.
+// base64 reads bytes that are written as a string in base64 with padding, into memory of
+// r.tables.
 func (r *reader) base64() []byte {
 	if !r.expect('"', "a string") {
 		return nil
@@ -25,7 +26,7 @@ func (r *reader) base64() []byte {
 		r.fail("must be base64 with its padding")
 		return nil
 	}
-	b, bits, have := make([]byte, 0, n*3/4), uint32(0), 0
+	b, bits, have := r.tables.take(n*3/4), uint32(0), 0
 	for _, c := range raw[:n] {
 		v := base64Values[c]
 		if v == 0 {

@@ -5,19 +5,19 @@ package spec
 // of fields: Encode gives its canonical bytes. Nothing of text is kept.
 func Parse(text []byte) (*Document, error) {
 	d := &Document{}
-	if err := ParseInto(d, &Names{}, text); err != nil {
+	if err := ParseInto(d, &Names{}, &Tables{}, text); err != nil {
 		return nil, err
 	}
 	return d, nil
 }
 
-// ParseInto is Parse into a document whose memory for models is used again, and
-// into the index of their names. After an error both are good for nothing but
-// another ParseInto.
-func ParseInto(d *Document, names *Names, text []byte) error {
+// ParseInto is Parse into a document whose memory for models is used again, into
+// the index of their names, and with automata in memory that was used before. After
+// an error document and names are good for nothing but another ParseInto.
+func ParseInto(d *Document, names *Names, tables *Tables, text []byte) error {
 	clear(d.Models[:cap(d.Models)])
 	*d = Document{Models: d.Models[:0], Overrides: d.Overrides[:0]}
-	r := newReader(text)
+	r := newReader(text, tables)
 	r.document(d)
 	if r.err != nil {
 		return r.err

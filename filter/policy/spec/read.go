@@ -21,6 +21,7 @@ type reader struct {
 	member  string             // name of the member whose value comes next
 	letters []byte             // a piece for strings to come: what is free of it
 	slots   []string           // one for lists of strings
+	tables  *Tables            // for automata
 }
 
 // Sizes of the pieces. A small string of its own would take twice its length. But
@@ -35,8 +36,8 @@ const (
 const maxNesting = 8
 
 // newReader checks the syntax of a whole text.
-func newReader(text []byte) *reader {
-	r := &reader{text: text}
+func newReader(text []byte, tables *Tables) *reader {
+	r := &reader{text: text, tables: tables}
 	if len(text) > MaxDocumentBytes {
 		r.fail("the document is larger than " + decimal(MaxDocumentBytes) + " bytes")
 		return r
